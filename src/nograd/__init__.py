@@ -1,0 +1,49 @@
+"""nograd: train neural networks without gradients, by Evolution Strategies."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nograd.config import TrainConfig as TrainConfig
+    from nograd.data import Dataset as Dataset
+    from nograd.models import Builder as Builder
+    from nograd.models import Model as Model
+    from nograd.models import cnn as cnn
+    from nograd.models import linear2 as linear2
+    from nograd.models import mlp as mlp
+    from nograd.perturb.dense import dense as dense
+    from nograd.results import Run as Run
+    from nograd.results import load as load
+    from nograd.session import train as train
+    from nograd.strategies.openai_es import openai_es as openai_es
+    from nograd.types import NogradError as NogradError
+
+# Loaded on first use: the command line answers --help without importing JAX.
+_HOMES = {
+    "Builder": "nograd.models",
+    "Dataset": "nograd.data",
+    "Model": "nograd.models",
+    "NogradError": "nograd.types",
+    "Run": "nograd.results",
+    "TrainConfig": "nograd.config",
+    "cnn": "nograd.models",
+    "dense": "nograd.perturb.dense",
+    "linear2": "nograd.models",
+    "load": "nograd.results",
+    "mlp": "nograd.models",
+    "openai_es": "nograd.strategies.openai_es",
+    "train": "nograd.session",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nograd' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,179 @@
+"""From settings to the objects of a training: data set, network, task, strategy and keys."""
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+from nograd import data, models
+from nograd.config import TrainConfig, did_you_mean, identity_settings, settings
+from nograd.data import Dataset
+from nograd.engines.inline import Keys, run_keys
+from nograd.fitness import FITNESSES, Fitness
+from nograd.models import Builder, Model
+from nograd.perturb.dense import Dense
+from nograd.strategies.openai_es import OpenAIES, openai_es
+from nograd.tasks.supervised import Supervised, supervised
+from nograd.trees import leaf_names, parameter_count
+from nograd.types import ConfigError, DataError, Params
+
+
+class Job(NamedTuple):
+    """Everything that one training runs on."""
+
+    config: TrainConfig
+    task: Supervised
+    strategy: OpenAIES
+    keys: Keys
+
+    def init_params(self) -> Params:
+        """The mean of generation 0, from the seed."""
+        return jax.jit(self.task.model.init)(self.keys.init)
+
+
+class Objects(NamedTuple):
+    """What a Python caller hands over in place of the settings' words."""
+
+    model: Model | Builder | None = None
+    fitness: Fitness | None = None
+    optimizer: optax.GradientTransformation | None = None
+    perturbation: Dense | None = None
+
+
+def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = None) -> Job:
+    """The job of a config on its data. Raises ConfigError or ModelError for what does not fit."""
+    objects = objects or Objects()
+    model = models.build_model(
+        objects.model or resolve_model(config.model), dataset.x_train.shape[1:], dataset.classes
+    )
+    task = supervised(
+        dataset,
+        model,
+        objects.fitness or resolve_fitness(config.fitness),
+        config.batch,
+        config.batch_sampling,
+        config.batch_sharing == "private",
+    )
+    decoupled = config.optimizer in ("adamw", "lion")
+    strategy = openai_es(
+        config.population,
+        config.sigma,
+        objects.optimizer or make_optimizer(config),
+        noise=config.noise,
+        mirrored=config.mirrored,
+        perturbation=objects.perturbation,
+        shaping=config.shaping,
+        weight_decay=0.0 if decoupled else config.weight_decay,
+    )
+    return Job(config, task, strategy, run_keys(config.seed))
+
+
+def load_data(config: TrainConfig) -> Dataset:
+    """The data set that the config names."""
+    return data.load(
+        config.task or "mnist",
+        data_dir=config.data_dir,
+        label=config.label,
+        seed=config.seed,
+        standardize=config.standardize,
+    )
+
+
+def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
+    """The Optax optimizer that the config names."""
+    lr, decay, momentum = config.lr, config.weight_decay, config.momentum
+    makers = {
+        "sgd": lambda: optax.sgd(lr),
+        "momentum": lambda: optax.sgd(lr, momentum),
+        "nesterov": lambda: optax.sgd(lr, momentum, nesterov=True),
+        "rmsprop": lambda: optax.rmsprop(lr, momentum=momentum),
+        "adam": lambda: optax.adam(lr),
+        "adamw": lambda: optax.adamw(lr, weight_decay=decay),
+        "lion": lambda: optax.lion(lr, weight_decay=decay),
+    }
+    if config.optimizer not in makers:
+        raise ConfigError(f"unknown optimizer {config.optimizer!r}{did_you_mean(config.optimizer, makers)}")
+    return makers[config.optimizer]()
+
+
+def resolve_model(spec: str) -> Model | Builder:
+    """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
+    if ":" in spec and not spec.startswith("mlp:"):
+        made = import_object(spec, "model")()
+        return made if isinstance(made, Model | Builder) else Builder(spec, made)
+    return models.parse_model(spec)
+
+
+def resolve_fitness(name: str) -> Fitness:
+    """The fitness of this name, or the user's `module:function`."""
+    if name in FITNESSES:
+        return FITNESSES[name]
+    if ":" in name:
+        return import_object(name, "fitness")
+    raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, FITNESSES)}; or module:function of your own")
+
+
+def import_object(spec: str, what: str) -> Any:
+    """`function` of `module` for a spec `module:function`; modules beside the user's shell come first."""
+    module, _, name = spec.partition(":")
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import {what} {spec!r}: {error}; write module:function") from error
+    if not callable(found):
+        raise ConfigError(f"{what} {spec!r} is {type(found).__name__}, not a function")
+    return found
+
+
+def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
+    """What config.json holds: everything that defines the run."""
+    dataset = job.task.dataset
+    params = jax.eval_shape(job.task.model.init, job.keys.init)
+    shapes = zip(leaf_names(params), jax.tree.leaves(params), strict=True)
+    return {
+        "nograd": versions,
+        "settings": settings(job.config),
+        "data": {
+            "name": dataset.name,
+            "checksum": data.checksum(dataset),
+            "train": len(dataset.x_train),
+            "val": len(dataset.x_val),
+            "test": len(dataset.x_test),
+            "input_shape": list(dataset.x_train.shape[1:]),
+            "classes": dataset.classes,
+            "columns": list(dataset.columns),
+            "offset": dataset.offset.tolist(),
+            "scale": dataset.scale.tolist(),
+        },
+        "parameters": parameter_count(params),
+        "shapes": {name: list(leaf.shape) for name, leaf in shapes},
+    }
+
+
+def identity(config: TrainConfig, recorded: dict[str, Any]) -> str:
+    """What all checkpoints of one run have in common, and no other run's: settings, data and shapes."""
+    content = [identity_settings(config), recorded["data"]["checksum"], recorded["shapes"]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def model_spec(model: Model | Builder) -> str:
+    """The word for a model in config.json; one that only Python can say is marked so."""
+    spec = model.spec if isinstance(model, Builder) else None
+    return spec or "(a Python object)"
+
+
+def check_data(recorded: dict[str, Any], dataset: Dataset) -> None:
+    """Raises DataError where the data are not the ones that a run was trained on."""
+    if data.checksum(dataset) != recorded["data"]["checksum"]:
+        raise DataError(
+            f"the data of {dataset.name} have changed since the run was started "
+            f"(checksum {recorded['data']['checksum'][:12]} then, {data.checksum(dataset)[:12]} now); "
+            "restore them, or start a new run"
+        )

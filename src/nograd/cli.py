@@ -1,0 +1,307 @@
+"""The command line. Every error is one line on stderr and exit code 2; a traceback only with --debug."""
+
+import sys
+import time
+
+_STARTED = time.perf_counter()  # before the heavy imports, which startup_seconds counts
+
+import contextlib  # noqa: E402
+import io  # noqa: E402
+import os  # noqa: E402
+import shlex  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
+from dataclasses import dataclass, replace  # noqa: E402
+from typing import TYPE_CHECKING, Any, TypeVar  # noqa: E402
+
+from tyro.conf import Positional  # noqa: E402
+
+from nograd import __version__  # noqa: E402
+from nograd.types import ConfigError, NogradError  # noqa: E402
+
+if TYPE_CHECKING:
+    from nograd.config import TrainConfig
+    from nograd.loop import Observer
+    from nograd.session import Start
+
+T = TypeVar("T")
+
+EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
+_COMMANDS = {
+    "train": "train a network by Evolution Strategies",
+    "evaluate": "accuracy of a run on a split of its data",
+    "predict": "classes of new examples by a run's network",
+    "presets": "the recipes that ship with nograd, with their sources",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `nograd`; ends the process with the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except NogradError as error:
+        if debug:
+            raise
+        print(f"nograd: {_one_line(str(error))}", file=sys.stderr)
+        code = EXIT_ERROR
+    except KeyboardInterrupt:
+        print("nograd: interrupted at once; the last checkpoint stands", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        text = f"nograd: unexpected {type(error).__name__}: {error}; add --debug for the traceback"
+        print(_one_line(text), file=sys.stderr)
+        code = EXIT_ERROR
+    sys.exit(code)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"nograd {__version__}")
+        return 0
+    command, rest = arguments[0], arguments[1:]
+    runners: dict[str, Callable[[list[str]], int]] = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "predict": _predict,
+        "presets": _presets,
+    }
+    if command not in runners:
+        from nograd.config import did_you_mean
+
+        raise ConfigError(f"unknown command {command!r}{did_you_mean(command, _COMMANDS)}")
+    return runners[command](rest)
+
+
+def _usage() -> str:
+    commands = "\n".join(f"  nograd {name:<10} {text}" for name, text in _COMMANDS.items())
+    return (
+        "nograd: train neural networks without gradients, by Evolution Strategies\n\n"
+        f"{commands}\n\n"
+        "nograd COMMAND --help lists a command's flags; --debug shows the traceback of an error.\n"
+        "First steps: nograd train digits    nograd train mnist --preset blog --generations 1000"
+    )
+
+
+# nograd train --------------------------------------------------------------------------------------------
+
+
+def _train(arguments: list[str]) -> int:
+    from nograd.config import TrainConfig, base_config, validate
+
+    given = parse(TrainConfig, arguments, "nograd train")
+    if given.resume:
+        _prepare_jax()
+        from nograd.session import resumed_settings
+
+        base = resumed_settings(given.resume)
+    else:
+        given, why = _with_task(given)
+        print(why, flush=True)
+        base = replace(base_config(given), task=given.task)
+    # Parsed a second time over the recipe: only the flags that were given change it.
+    config = validate(parse(TrainConfig, arguments, "nograd train", base))
+    if not config.resume:
+        config = replace(config, task=given.task)
+    _prepare_jax()
+    from nograd.session import run_config
+
+    run = run_config(config, on_start=_announce, started=_STARTED)
+    return _report(run.path, run.result)
+
+
+def _with_task(given: "TrainConfig") -> tuple["TrainConfig", str]:
+    """The config with its task settled, and the line that says which and why."""
+    from nograd.config import base_config
+
+    task = given.task or (base_config(given).task if given.preset or given.config else None)
+    if task is not None:
+        return replace(given, task=task), f"task: {task}"
+    from nograd.data import find_mnist, mirror_answers
+
+    if (found := find_mnist(given.data_dir)) is not None:
+        return replace(given, task="mnist"), f"task: mnist (no TASK given; the data lie in {found})"
+    if given.data_dir is None and mirror_answers(timeout=5.0):
+        return replace(given, task="mnist"), "task: mnist (no TASK given; a mirror answers, so it is downloaded)"
+    why = "MNIST is not on disk and no mirror answered within 5 s, so the embedded digits"
+    return replace(given, task="digits"), f"task: digits (no TASK given; {why})"
+
+
+def _announce(start: "Start") -> "Observer":
+    from rich.console import Console
+
+    from nograd.display import Display
+
+    config, progress = start.job.config, start.progress
+    print(start.job.task.dataset.note)
+    print(
+        f"model: {config.model}, {start.parameters:,} parameters; population {config.population}"
+        f"{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
+    )
+    print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
+    sys.stdout.flush()
+    return Display(Console(soft_wrap=True), start.limits, progress)
+
+
+def _report(path: Any, result: dict[str, Any]) -> int:
+    """The last lines of a training, and its exit code."""
+    reason = result["stop_reason"]
+    print(
+        f"stopped: {reason} after {result['generations']:,} generations, {result['seconds']:.1f} s of training, "
+        f"{result['evaluations']:,} evaluations"
+    )
+    if result["test_accuracy"] is not None:
+        print(
+            f"test accuracy {result['test_accuracy']:.2%}"
+            + (
+                f" (chosen at generation {result['best_generation']:,} by validation accuracy "
+                f"{result['val_accuracy']:.2%})"
+                if result["val_accuracy"] is not None
+                else ""
+            )
+        )
+    if reason == "interrupted":
+        print(f"go on with: nograd train --resume {shlex.quote(str(path))}")
+        return EXIT_INTERRUPTED
+    if reason.startswith("nonfinite"):
+        what = "all fitness values were" if reason.endswith("fitness") else "the update was"
+        print(
+            f"nograd: {what} NaN or infinite in generation {result['generations'] + 1:,}; the state before it is "
+            f"saved in {path}; try a smaller --lr or --sigma in a new run",
+            file=sys.stderr,
+        )
+        return EXIT_DIVERGED
+    print(f"result: {path}/result.json")
+    return 0
+
+
+# nograd evaluate, predict, presets -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Accuracy of a run's chosen network on a split of its data, with a 95% confidence interval."""
+
+    run: Positional[str]
+    """The run directory."""
+    split: str = "test"
+    """test, val or train."""
+    json: bool = False
+    """Print JSON."""
+
+
+def _evaluate(arguments: list[str]) -> int:
+    config = parse(EvaluateConfig, arguments, "nograd evaluate")
+    _prepare_jax()
+    import json
+
+    from nograd.results import known_split, load
+
+    figures = load(config.run).evaluate(known_split(config.split))
+    if config.json:
+        print(json.dumps(figures))
+        return 0
+    low, high = figures["interval"]
+    print(
+        f"{config.split} accuracy {figures['accuracy']:.2%}, 95% interval {low:.2%} to {high:.2%}, "
+        f"{figures['examples']:,} examples"
+    )
+    return 0
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Classes of new examples by a run's chosen network, one a line."""
+
+    run: Positional[str]
+    """The run directory."""
+    file: Positional[str]
+    """Examples: .npz (key x), .npy, .csv with a header, or MNIST's IDX files."""
+    out: str | None = None
+    """Write a CSV file here in place of the terminal."""
+    probabilities: bool = False
+    """Add the softmax probability of each class."""
+
+
+def _predict(arguments: list[str]) -> int:
+    config = parse(PredictConfig, arguments, "nograd predict")
+    _prepare_jax()
+    from pathlib import Path
+
+    from nograd.checkpoint import write_atomically
+    from nograd.data import load_inputs
+    from nograd.results import load, prediction_table
+
+    run = load(config.run)
+    data = run.config["data"]
+    x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]))
+    table = prediction_table(run.outputs(x), config.probabilities)
+    if config.out:
+        write_atomically(Path(config.out), table.encode())
+        print(f"{len(x):,} predictions: {config.out}")
+    else:
+        sys.stdout.write(table)
+    return 0
+
+
+def _presets(arguments: list[str]) -> int:
+    from nograd.config import presets
+
+    @dataclass(frozen=True)
+    class PresetsConfig:
+        """The recipes that ship with nograd, with their sources and measured figures."""
+
+    parse(PresetsConfig, arguments, "nograd presets")
+    for name, recipe in presets().items():
+        about = recipe.about
+        print(f"{name}: {about['title']}\n    source: {about['source']}\n    measured: {about['figure']}")
+    return 0
+
+
+# Parsing -------------------------------------------------------------------------------------------------
+
+
+def parse(kind: type[T], arguments: list[str], prog: str, default: T | None = None) -> T:
+    """A dataclass from flags named like its fields. Raises ConfigError with one line for a wrong one."""
+    import tyro
+
+    captured = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(captured):
+            if default is None:
+                return tyro.cli(kind, args=arguments, prog=prog)
+            return tyro.cli(kind, args=arguments, prog=prog, default=default)
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise ConfigError(f"{_unboxed(captured.getvalue())}; see {prog} --help") from None
+
+
+def _unboxed(message: str) -> str:
+    """The first paragraph of tyro's boxed error as one line, with its suggestion where it makes one."""
+    rows = [line.strip("│ ").rstrip() for line in message.splitlines() if line.startswith("│")]
+    paragraphs = " ".join(rows).split("─")
+    kept = [text.strip() for text in paragraphs if text.strip()]
+    first = kept[0].rstrip(".") if kept else _one_line(message)
+    suggestion = next((text for text in kept[1:] if text.startswith("Perhaps you meant:")), "")
+    flags = [word for word in suggestion.split() if word.startswith("--")]
+    return first + (f"; did you mean {' or '.join(flags[:2])}?" if flags else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _prepare_jax() -> None:
+    """One XLA thread on a CPU: a second gains nothing here, and would change the order of sums."""
+    os.environ.setdefault("NPROC", "1")

@@ -1,0 +1,247 @@
+"""The settings of a training: command-line flags, recipe file and record of a run in one frozen dataclass.
+
+Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at once.
+"""
+
+import difflib
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import tomli_w
+from tyro.conf import Positional
+
+from nograd.types import ConfigError
+
+Noise = Literal["gaussian", "rademacher", "table"]
+Shaping = Literal["raw", "standardized", "centered_rank", "sign"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
+
+# What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
+_MAY_CHANGE = {"generations", "budget", "target", "patience", "checkpoint_every", "keep_checkpoints", "data_dir"}
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _setting(default: Any, **metadata: Any) -> Any:
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a network by Evolution Strategies."""
+
+    task: Positional[str | None] = None
+    """What to learn: mnist, digits, FILE.npz or FILE.csv. Default: mnist where it can be had, else digits."""
+    model: str = "mlp:64"
+    """The network: mlp:128,64 (any widths), linear2 (the blog's), cnn, or module:function of your own."""
+    fitness: str = "cross_entropy"
+    """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
+    module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
+    perturbation: Literal["dense"] = "dense"
+    """How members differ from the mean: dense (every parameter has its own draw)."""
+    noise: Noise = "rademacher"
+    """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table)."""
+    sigma: float = 0.05
+    """Standard deviation of the perturbation, in units of the parameters."""
+    mirrored: bool = True
+    """Evaluate every draw with both signs (antithetic sampling)."""
+    population: int = 256
+    """Members a generation; even with mirrored sampling."""
+    shaping: Shaping = "centered_rank"
+    """From fitness to weights: raw, standardized (z-score), centered_rank, or sign."""
+    optimizer: Optimizer = "adam"
+    """The Optax optimizer that takes the step."""
+    lr: float = 0.01
+    """Its learning rate."""
+    momentum: float = 0.9
+    """Its momentum, for momentum, nesterov and rmsprop."""
+    weight_decay: float = 0.0
+    """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion)."""
+    batch: int = 256
+    """Examples of a minibatch."""
+    batch_sampling: Literal["random", "contiguous"] = "random"
+    """random draws examples with replacement; contiguous takes a slice at a random start."""
+    batch_sharing: Literal["shared", "private"] = "shared"
+    """One minibatch a generation for all members (shared), or one for each draw (private)."""
+    generations: int = 1000
+    """Stop after this many generations."""
+    budget: str | None = None
+    """Stop after this much training time: 90s, 10m, 1h30m."""
+    target: float | None = None
+    """Stop when the validation accuracy reaches this, such as 0.95."""
+    patience: int | None = None
+    """Stop after this many evaluations on the validation split without a new best."""
+    eval_every: int = 50
+    """Generations between evaluations on the validation split."""
+    checkpoint_every: int = 100
+    """Generations between checkpoints."""
+    keep_checkpoints: int = 3
+    """How many checkpoints to keep, beside the best by validation."""
+    seed: int = 0
+    """Of everything random: initial weights, noise, minibatches and splits."""
+    label: str | None = None
+    """The label column of a CSV file. Default: a column named label, target, class or y."""
+    standardize: Literal["auto", "none", "standard"] = "auto"
+    """Inputs: auto (bytes to 0..1, CSV columns to mean 0 and variance 1), none, or standard."""
+    data_dir: str | None = None
+    """Where the MNIST files lie. Default: $NOGRAD_DATA, the user cache, else downloaded."""
+    out: str | None = _setting(None, control=True)
+    """The run directory. Default: runs/TASK-DATE-TIME."""
+    preset: str | None = _setting(None, control=True)
+    """Start from a recipe that ships with the package; see nograd presets."""
+    config: str | None = _setting(None, control=True)
+    """Start from a recipe of your own: FILE.toml with these settings as keys."""
+    resume: str | None = _setting(None, control=True)
+    """Go on with a run: its directory, or one checkpoint of it."""
+
+
+def validate(config: TrainConfig) -> TrainConfig:
+    """The config itself, where every number is in its range. Raises ConfigError with value and remedy."""
+    for name in ("population", "batch", "generations", "eval_every", "checkpoint_every", "keep_checkpoints"):
+        _require(getattr(config, name) >= 1, name, getattr(config, name), "use 1 or more")
+    for name in ("sigma", "lr"):
+        value = getattr(config, name)
+        _require(0 < value < float("inf"), name, value, "use a positive number such as 0.01")
+    _require(config.weight_decay >= 0, "weight_decay", config.weight_decay, "use 0 or more")
+    _require(0 <= config.momentum < 1, "momentum", config.momentum, "use 0 or more and less than 1")
+    _require(0 <= config.seed < 2**32, "seed", config.seed, "use 0 to 4294967295")
+    if config.target is not None:
+        _require(0 < config.target <= 1, "target", config.target, "it is an accuracy, such as 0.95")
+    if config.patience is not None:
+        _require(config.patience >= 1, "patience", config.patience, "use 1 or more")
+    if config.mirrored and config.population % 2:
+        raise ConfigError(
+            f"population must be even with mirrored sampling, got {config.population}; "
+            f"use {config.population + 1} or --no-mirrored"
+        )
+    if config.budget is not None:
+        parse_duration(config.budget)
+    return config
+
+
+def _require(condition: bool, name: str, value: Any, remedy: str) -> None:
+    if not condition:
+        raise ConfigError(f"--{name.replace('_', '-')} cannot be {value}; {remedy}")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as 90s, 10m, 1h30m or 45 (seconds)."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.strip() or seconds <= 0:
+        raise ConfigError(f"--budget cannot be {text!r}; write a duration such as 90s, 10m or 1h30m")
+    return seconds
+
+
+# Recipes -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A TOML file: settings as keys, and an optional table [about] with title, source and figure."""
+
+    settings: dict[str, Any]
+    about: dict[str, str]
+
+
+def recipe_fields() -> dict[str, Any]:
+    """The fields that define a run, with their types: all but the ones that say where and whence."""
+    types = get_type_hints(TrainConfig)
+    return {f.name: types[f.name] for f in fields(TrainConfig) if not f.metadata.get("control")}
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """The defining settings of a config, by name."""
+    return {name: value for name, value in asdict(config).items() if name in recipe_fields()}
+
+
+def to_toml(config: TrainConfig) -> str:
+    """A recipe that reads back as this config. Settings that are not set are left out: TOML has no null."""
+    return tomli_w.dumps({name: value for name, value in settings(config).items() if value is not None})
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """A recipe from a TOML file. Raises ConfigError where it is missing, malformed or has unknown keys."""
+    try:
+        return parse_recipe(Path(path).read_text("utf-8"), str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read --config {path}: {error.strerror}") from error
+
+
+def parse_recipe(text: str, origin: str) -> Recipe:
+    """A recipe from TOML text; `origin` names it in errors."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin} is not TOML: {error}") from error
+    about = content.pop("about", {})
+    return Recipe({name: _checked(name, value, origin) for name, value in content.items()}, about)
+
+
+def _checked(name: str, value: Any, origin: str) -> Any:
+    known = recipe_fields()
+    if name not in known:
+        raise ConfigError(f"{origin}: unknown setting {name!r}{did_you_mean(name, known)}")
+    wanted = [kind for kind in get_args(known[name]) or (known[name],) if kind is not type(None)]
+    if get_origin(known[name]) is Literal:
+        if value not in wanted:
+            raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(wanted)}")
+        return value
+    if float in wanted and type(value) is int:
+        return float(value)
+    if type(value) not in wanted:
+        raise ConfigError(f"{origin}: {name} must be {wanted[0].__name__}, got {value!r}")
+    return value
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """"; did you mean …?" with the nearest known names, or the list of all."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(known)}"
+
+
+def presets() -> dict[str, Recipe]:
+    """The recipes that ship with the package, by name."""
+    folder = resources.files("nograd.presets")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
+    return {name[:-5]: parse_recipe((folder / name).read_text("utf-8"), f"preset {name[:-5]}") for name in names}
+
+
+def preset(name: str) -> Recipe:
+    """The recipe of this name. Raises ConfigError with the nearest names."""
+    known = presets()
+    if name not in known:
+        raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def base_config(given: TrainConfig) -> TrainConfig:
+    """What the flags of `given` are laid over: its --config or --preset, else the task's own preset."""
+    if given.config and given.preset:
+        raise ConfigError(f"--config {given.config} and --preset {given.preset} exclude each other; give one")
+    if given.config:
+        return replace(TrainConfig(), **read_recipe(given.config).settings)
+    if given.preset:
+        return replace(TrainConfig(), **preset(given.preset).settings)
+    own = presets().get(given.task or "")
+    return replace(TrainConfig(), **own.settings) if own else TrainConfig()
+
+
+def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
+    """Raises ConfigError where a resumed run would not be the run that was saved."""
+    before, after = settings(saved), settings(wanted)
+    for name in before:
+        if name not in _MAY_CHANGE and before[name] != after[name]:
+            flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
+            raise ConfigError(
+                f"cannot resume with another {flag}: the run has {before[name]}, got {after[name]}; "
+                "leave it out, or start a new run"
+            )
+
+
+def identity_settings(config: TrainConfig) -> dict[str, Any]:
+    """The settings that every checkpoint of one run shares."""
+    return {name: value for name, value in settings(config).items() if name not in _MAY_CHANGE}

@@ -1,0 +1,92 @@
+"""What a person sees while a training runs: a live bar in a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from nograd.loop import Limits
+from nograd.loop import Progress as Training
+
+_PLAIN_EVERY = 10.0  # seconds between plain lines that no evaluation calls for
+
+
+class Display:
+    """An observer of a training: generation, fitness, validation accuracy, evaluations/s and time left."""
+
+    def __init__(self, console: Console, limits: Limits, start: Training) -> None:
+        self.console, self.limits, self.start = console, limits, start
+        self._printed = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=limits.generations, completed=start.generation)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def generation(self, progress: Training, line: dict[str, Any]) -> None:
+        """Moves the bar; prints a line at each evaluation, and every ten seconds where there is no bar."""
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=progress.generation, description=self._summary(progress, line))
+        due = self._bar is None and time.monotonic() - self._printed > _PLAIN_EVERY
+        if "val_accuracy" in line or due:
+            self._printed = time.monotonic()
+            self.console.print(self._line(progress, line), highlight=False, markup=False)
+
+    def _summary(self, progress: Training, line: dict[str, Any]) -> str:
+        parts = [f"fitness {_format(line['fitness_mean'])}"]
+        if progress.best_accuracy is not None:
+            parts.append(f"val {progress.val_accuracy:.2%} (best {progress.best_accuracy:.2%})")
+        return ", ".join([*parts, f"{self._rate(progress):,.0f} evaluations/s"])
+
+    def _line(self, progress: Training, line: dict[str, Any]) -> str:
+        text = (
+            f"generation {progress.generation:,}/{self.limits.generations:,}  {self._summary(progress, line)}"
+            f"  {progress.seconds:.1f} s, {_duration(self._left(progress))} left"
+        )
+        return text + (f"  ({line['dropped']} members dropped)" if line["dropped"] else "")
+
+    def _rate(self, progress: Training) -> float:
+        seconds = progress.seconds - self.start.seconds
+        return (progress.evaluations - self.start.evaluations) / seconds if seconds > 0 else 0.0
+
+    def _left(self, progress: Training) -> float:
+        """Seconds until the first of generations and budget, at the rate so far."""
+        done = progress.generation - self.start.generation
+        each = (progress.seconds - self.start.seconds) / max(done, 1)
+        by_generations = (self.limits.generations - progress.generation) * each
+        if self.limits.budget is None:
+            return by_generations
+        return max(0.0, min(by_generations, self.limits.budget - progress.seconds))
+
+
+def _format(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,83 @@
+"""The inline engine: a whole generation, draw to update, as one compiled call in this process."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from nograd.perturb import chunks
+from nograd.perturb.dense import evaluator
+from nograd.strategies.openai_es import Info, OpenAIES, State
+from nograd.tasks.supervised import Arrays, Supervised
+from nograd.trees import all_finite
+from nograd.types import Key, PyTree
+
+
+class Keys(NamedTuple):
+    """The run's three unrelated sources of draws, each an address space of its own."""
+
+    init: Key
+    noise: Key
+    batch: Key
+
+
+def run_keys(seed: int) -> Keys:
+    """The keys of a run, from its seed alone."""
+    return Keys(*jax.random.split(jax.random.key(seed), 3))
+
+
+class Outcome(NamedTuple):
+    """What one generation reports beside its new state."""
+
+    info: Info
+    finite: Bool[Array, ""]  # whether every parameter of the new state is finite
+
+
+def generation(
+    task: Supervised, strategy: OpenAIES, state: State, arrays: Arrays, shared: PyTree, keys: Keys
+) -> tuple[State, Outcome]:
+    """key → members → fitness → update → info: a pure function of the state and its address."""
+    fitness = population_fitness(task, strategy, state, arrays, shared, keys)
+    state, info = strategy.update(state, shared, keys.noise, fitness)
+    return state, Outcome(info, all_finite(state.params))
+
+
+def population_fitness(
+    task: Supervised, strategy: OpenAIES, state: State, arrays: Arrays, shared: PyTree, keys: Keys
+) -> Float[Array, "units members"]:
+    """The fitness of the generation's population, on one minibatch for all or on one a unit."""
+    noise_key = jax.random.fold_in(keys.noise, state.generation)
+    batch_key = jax.random.fold_in(keys.batch, state.generation)
+
+    def on(key: Key) -> Callable[[PyTree, Key], Array]:
+        return evaluator(strategy.perturbation, task.objective, state.params, *task.draw(arrays, key))
+
+    # Made outside of the loop over units, so that what the population shares is computed once.
+    common = None if task.private else on(batch_key)
+
+    def evaluate(unit: Array) -> Array:
+        evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
+        return evaluate_unit(shared, jax.random.fold_in(noise_key, unit))
+
+    return chunks.evaluate_all(strategy.plan(state.params), evaluate)
+
+
+class Inline:
+    """Runs generations in this process. Compiled once, ahead of the first one."""
+
+    def __init__(self, task: Supervised, strategy: OpenAIES, state: State, keys: Keys) -> None:
+        self._arguments = (task.arrays(), strategy.perturbation.noise.prepare(), keys)
+
+        def step(state: State, *arguments: Any) -> tuple[State, Outcome]:
+            return generation(task, strategy, state, *arguments)
+
+        start = time.perf_counter()
+        self._step = jax.jit(step).lower(state, *self._arguments).compile()
+        self.compile_seconds = time.perf_counter() - start
+
+    def step(self, state: State) -> tuple[State, Outcome]:
+        """The next generation. The state handed in stays valid: a bad update can be thrown away."""
+        return jax.block_until_ready(self._step(state, *self._arguments))

@@ -1,0 +1,217 @@
+"""The only training loop: generation after generation, with evaluation, checkpoints and stop reasons."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from types import FrameType
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from nograd.engines.inline import Inline, Outcome
+from nograd.run import RunDirectory
+from nograd.strategies.openai_es import State
+from nograd.tasks.supervised import Supervised, split_accuracy
+from nograd.types import Params
+
+_TRAIN_SAMPLE = 5000  # training examples whose accuracy stands beside the validation accuracy
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is carried beside the strategy's state, and saved in every checkpoint."""
+
+    generation: int = 0
+    seconds: float = 0.0  # of training: no import, compilation or test evaluation
+    evaluations: int = 0  # forward passes of one example
+    dropped: int = 0  # members with a NaN or infinite fitness
+    val_accuracy: float | None = None  # the last
+    best_accuracy: float | None = None
+    best_generation: int = 0
+    stale: int = 0  # evaluations since the best
+
+
+class Limits(NamedTuple):
+    """When to stop, and how often to look and to save."""
+
+    generations: int
+    budget: float | None  # seconds of training, over all resumptions
+    target: float | None
+    patience: int | None
+    eval_every: int
+    checkpoint_every: int
+    keep_checkpoints: int
+
+
+class Observer(Protocol):
+    """Watches a training; nothing it does changes the run."""
+
+    def generation(self, progress: Progress, line: dict[str, Any]) -> None:
+        """After each generation, with its line of metrics."""
+
+
+class Ending(NamedTuple):
+    """How a training ended."""
+
+    reason: str  # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}
+    state: State
+    progress: Progress
+    best_params: Params
+
+
+class Trainer:
+    """One training in progress. `run()` returns when a stop reason holds; the state on disk is then whole."""
+
+    def __init__(
+        self,
+        task: Supervised,
+        engine: Inline,
+        directory: RunDirectory,
+        limits: Limits,
+        identity: str,
+        population: int,
+        observer: Observer | None = None,
+    ) -> None:
+        self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
+        self.identity, self.observer = identity, observer
+        self._members = population
+
+    def run(self, state: State, progress: Progress, best_params: Params) -> Ending:
+        """Trains from `state` on. Ctrl-C and SIGTERM end it after the generation that is running."""
+        saved_at = progress.generation if progress.generation else -1
+        with interruptible() as interrupted:
+            while not (reason := self._reached(progress)):
+                start = time.perf_counter()
+                proposed, outcome = self.engine.step(state)
+                # Both stops keep state and progress from before the bad update.
+                if int(outcome.info.dropped) == self._members:
+                    reason = "nonfinite_fitness"
+                elif not bool(outcome.finite):
+                    reason = "nonfinite_parameters"
+                if reason:
+                    break
+                state = proposed
+                progress, line = self._measured(state, progress, outcome)
+                if progress.best_generation == progress.generation:
+                    best_params = state.params
+                progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
+                saved_at = self._recorded(state, progress, line, saved_at)
+                if interrupted.is_set():
+                    reason = "interrupted"
+                    break
+        if saved_at != progress.generation:
+            self._save(state, progress)
+        self.directory.close()
+        return Ending(reason, state, progress, best_params)
+
+    def _reached(self, progress: Progress) -> str:
+        """The stop reason that holds before another generation, or ""."""
+        limits = self.limits
+        if limits.target is not None and (progress.val_accuracy or 0.0) >= limits.target:
+            return "target"
+        if limits.patience is not None and progress.stale >= limits.patience:
+            return "no_improvement"
+        if progress.generation >= limits.generations:
+            return "generations"
+        if limits.budget is not None and progress.seconds >= limits.budget:
+            return "budget"
+        return ""
+
+    def _measured(
+        self, state: State, progress: Progress, outcome: Outcome
+    ) -> tuple[Progress, dict[str, Any]]:
+        """The progress after a generation and its line of metrics, with accuracies where they are due."""
+        progress = replace(
+            progress,
+            generation=progress.generation + 1,
+            evaluations=progress.evaluations + self._members * self.task.batch,
+            dropped=progress.dropped + int(outcome.info.dropped),
+        )
+        line: dict[str, Any] = {"generation": progress.generation, "evaluations": progress.evaluations}
+        line |= {name: _number(value) for name, value in outcome.info._asdict().items()}
+        if progress.generation % self.limits.eval_every == 0 or progress.generation == self.limits.generations:
+            line["train_accuracy"] = split_accuracy(self.task, state.params, "train", _TRAIN_SAMPLE)
+            line["val_accuracy"] = split_accuracy(self.task, state.params, "val")
+            progress = _with_validation(progress, line["val_accuracy"])
+        return progress, line
+
+    def _recorded(self, state: State, progress: Progress, line: dict[str, Any], saved_at: int) -> int:
+        """Writes what this generation leaves on disk; returns the generation of the last checkpoint."""
+        line["seconds"] = round(progress.seconds, 6)
+        self.directory.log(line)
+        if progress.best_generation == progress.generation:
+            self.directory.save_best(state, self._meta(progress))
+        if progress.generation % self.limits.checkpoint_every == 0:
+            self._save(state, progress)
+            saved_at = progress.generation
+        if self.observer:
+            self.observer.generation(progress, line)
+        return saved_at
+
+    def _save(self, state: State, progress: Progress) -> None:
+        self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
+
+    def _meta(self, progress: Progress) -> dict[str, Any]:
+        return {"identity": self.identity, "progress": asdict(progress)}
+
+
+def restore(
+    directory: RunDirectory, like: State, identity: str, checkpoint: Any = None
+) -> tuple[State, Progress]:
+    """The state and progress of a run's last checkpoint, or of the one named.
+
+    A run without any goes on from generation 0: it was ended before its first checkpoint.
+    """
+    paths = directory.numbered()
+    path = checkpoint or (paths[-1] if paths else None)
+    if path is None:
+        directory.truncate_metrics(0)
+        return like, Progress()
+    state, meta = directory.load(path, like, identity)
+    progress = Progress(**meta["progress"])
+    directory.truncate_metrics(progress.generation)
+    return state, progress
+
+
+def _with_validation(progress: Progress, accuracy: float) -> Progress:
+    if progress.best_accuracy is None or accuracy > progress.best_accuracy:
+        return replace(
+            progress,
+            val_accuracy=accuracy,
+            best_accuracy=accuracy,
+            best_generation=progress.generation,
+            stale=0,
+        )
+    return replace(progress, val_accuracy=accuracy, stale=progress.stale + 1)
+
+
+def _number(value: jax.Array) -> float | int | None:
+    """A JSON number; null for what JSON has no number for."""
+    number = np.asarray(value).item()
+    return number if math.isfinite(number) else None
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets; a second one interrupts at once. Only the main thread can listen."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def listen(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, listen) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""A training that has been written: its settings, metrics, result, chosen parameters and predictions."""
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nograd import config as settings
+from nograd.build import check_data, load_data, resolve_model
+from nograd.checkpoint import load_checkpoint
+from nograd.config import TrainConfig
+from nograd.data import Dataset
+from nograd.models import Builder, Model, build_model
+from nograd.run import RunDirectory
+from nograd.tasks.supervised import Split, predict, split_arrays
+from nograd.types import ConfigError, Params, RunError
+
+_Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
+
+
+class Run:
+    """A training on disk. `params` are the ones chosen on the validation split."""
+
+    def __init__(self, directory: RunDirectory, model: Model | Builder | None = None) -> None:
+        self.directory = directory
+        self._given_model = model
+
+    @property
+    def path(self) -> Path:
+        return self.directory.path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json: settings, versions, data and shapes."""
+        return self.directory.config()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json; empty while the run has not ended."""
+        return self.directory.result() or {}
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        return self.directory.metrics()
+
+    @cached_property
+    def settings(self) -> TrainConfig:
+        """The settings the run was started with."""
+        return saved_settings(self.directory)
+
+    @cached_property
+    def model(self) -> Model:
+        """The network. Raises ConfigError where only Python can say which: then pass it to `load`."""
+        data, spec = self.config["data"], self.settings.model
+        if self._given_model is None and spec.startswith("("):
+            raise ConfigError(
+                f"{self.path} was trained on a model handed over in Python; give it: nograd.load(path, model=…)"
+            )
+        model = self._given_model or resolve_model(spec)
+        return build_model(model, tuple(data["input_shape"]), data["classes"])
+
+    @cached_property
+    def params(self) -> Params:
+        """The parameters with the best validation accuracy; the last ones where there was no evaluation."""
+        candidates = [self.directory.best, *reversed(self.directory.numbered())]
+        path = next((path for path in candidates if path.is_file()), None)
+        if path is None:
+            raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
+        like = jax.eval_shape(self.model.init, jax.random.key(0))
+        return load_checkpoint(path, like, part="params")[0]
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """The network's outputs (logits), [examples, classes].
+
+        Args:
+            x: examples as the data set stores them: pixels 0 to 255 where it holds bytes.
+        """
+        data = self.config["data"]
+        offset, scale = (np.asarray(data[name], np.float32) for name in ("offset", "scale"))
+        return predict(self.model, self.params, np.asarray(x), offset, scale)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """The most likely class of each example, int [examples]."""
+        return self.outputs(x).argmax(-1)
+
+    def evaluate(self, split: Split = "test", dataset: Dataset | None = None) -> dict[str, Any]:
+        """Accuracy on a split of the run's own data, with a 95% confidence interval.
+
+        Args:
+            split: "train", "val" or "test".
+            dataset: needed only where the run was trained on a `Dataset` object.
+        """
+        dataset = dataset or load_data(self.settings)
+        check_data(self.config, dataset)
+        x, y = split_arrays(dataset, split)
+        return {"split": split, **proportion(int(np.sum(self.predict(x) == y)), len(y))}
+
+
+def load(path: str | Path, model: Model | Builder | None = None) -> Run:
+    """The run of a directory that `train` or `nograd train` wrote.
+
+    Args:
+        path: the run directory.
+        model: needed only where the run was trained on a model object that words cannot name.
+
+    Raises:
+        RunError: the path is no run directory.
+    """
+    run = Run(RunDirectory.open(path), model)
+    _ = run.settings
+    return run
+
+
+def saved_settings(directory: RunDirectory) -> TrainConfig:
+    """The settings in a run's config.json. Raises RunError where they are of another version."""
+    try:
+        return TrainConfig(**directory.config()["settings"])
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{directory.path}/config.json does not hold settings that this version reads ({error}); "
+            "use the nograd version that wrote it"
+        ) from error
+
+
+def proportion(hits: int, count: int) -> dict[str, Any]:
+    """hits/count as an accuracy with the 95% interval of Wilson (1927).
+
+    (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n): unlike p ± z·se it stays inside 0..1.
+    """
+    share, square = hits / count, _Z95**2 / count
+    centre = (share + square / 2) / (1 + square)
+    half = _Z95 / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    return {"accuracy": share, "interval": [centre - half, centre + half], "examples": count}
+
+
+def known_split(name: str) -> Split:
+    """The split of this name. Raises ConfigError for any other."""
+    for split in ("train", "val", "test"):
+        if name == split:
+            return split
+    raise ConfigError(f"unknown split {name!r}{settings.did_you_mean(name, ('train', 'val', 'test'))}")
+
+
+def prediction_table(outputs: np.ndarray, probabilities: bool = False) -> str:
+    """A CSV text with one row an example: its class, and the softmax of its outputs where asked for."""
+    header, rows = "class", [str(label) for label in outputs.argmax(-1)]
+    if probabilities:
+        exponentials = np.exp(outputs - outputs.max(-1, keepdims=True))
+        shares = exponentials / exponentials.sum(-1, keepdims=True)
+        header += "".join(f",p{label}" for label in range(outputs.shape[-1]))
+        rows = [",".join([row, *(f"{p:.6f}" for p in share)]) for row, share in zip(rows, shares, strict=True)]
+    return "\n".join([header, *rows]) + "\n"

@@ -1,0 +1,218 @@
+"""The whole job: from settings to a finished run directory. Command line and Python both come here."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+from nograd import config as settings
+from nograd.build import Job, Objects, build_job, check_data, identity, load_data, model_spec, record
+from nograd.checkpoint import write_atomically
+from nograd.config import TrainConfig
+from nograd.curves import draw_curves
+from nograd.data import Dataset
+from nograd.engines.inline import Inline
+from nograd.fitness import Fitness
+from nograd.models import Builder, Model
+from nograd.perturb.dense import Dense
+from nograd.results import Run, saved_settings
+from nograd.run import RunDirectory
+from nograd.tasks.supervised import split_accuracy
+from nograd.loop import Ending, Limits, Observer, Progress, Trainer, restore
+from nograd.types import ConfigError
+
+
+class Start(NamedTuple):
+    """What is known when the first generation is about to run."""
+
+    job: Job
+    directory: RunDirectory
+    limits: Limits
+    progress: Progress
+    parameters: int
+
+
+OnStart = Callable[[Start], Observer | None]
+
+
+def train(
+    task: str | Dataset | None = None,
+    *,
+    model: str | Model | Builder | None = None,
+    fitness: str | Fitness | None = None,
+    perturbation: Dense | None = None,
+    optimizer: str | optax.GradientTransformation | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    observer: Observer | None = None,
+    **fields: Any,
+) -> Run:
+    """Trains by Evolution Strategies and returns the finished `Run`.
+
+    Args:
+        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`.
+        model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
+        fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
+        perturbation: in place of sigma, noise and mirrored, such as `nograd.dense(0.05)`.
+        optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
+        out: the run directory; default runs/TASK-DATE-TIME.
+        resume: a run directory, or one of its checkpoints, to go on with.
+        observer: told of each generation.
+        fields: any other setting of `nograd.TrainConfig`, such as generations, batch or seed.
+
+    Raises:
+        NogradError: a setting, the data or the model cannot be; the message says what to do.
+    """
+    known = {*settings.recipe_fields(), "preset", "config"}
+    if unknown := set(fields) - known:
+        name = min(unknown)
+        raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
+    words = {"model": model, "fitness": fitness, "optimizer": optimizer, "out": out, "resume": resume}
+    given = fields | {name: str(value) for name, value in words.items() if isinstance(value, str | Path)}
+    dataset = task if isinstance(task, Dataset) else None
+    if task is not None:
+        given["task"] = dataset.name if dataset else str(task)
+    if resume is not None:
+        base = saved_settings(_resumed(str(resume))[0])
+    else:
+        base = settings.base_config(replace(TrainConfig(), **given))
+    objects = Objects(
+        None if isinstance(model, str) else model,
+        None if isinstance(fitness, str) else fitness,
+        None if isinstance(optimizer, str) else optimizer,
+        perturbation,
+    )
+    config = _named(replace(base, **given), objects)
+    return run_config(config, dataset=dataset, objects=objects, on_start=lambda start: observer)
+
+
+def run_config(
+    config: TrainConfig,
+    *,
+    dataset: Dataset | None = None,
+    objects: Objects | None = None,
+    on_start: OnStart | None = None,
+    started: float | None = None,
+) -> Run:
+    """Trains what a config says.
+
+    Args:
+        config: the merged settings; with `resume` they are checked against the run's own.
+        dataset: in place of the config's task.
+        objects: in place of the config's words.
+        on_start: called when all is ready; returns who watches. A context manager is entered meanwhile.
+        started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
+    """
+    started = time.perf_counter() if started is None else started
+    settings.validate(config)
+    directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
+    if directory:
+        settings.check_resumable(saved_settings(directory), config)
+    job = build_job(config, dataset or load_data(config), objects)
+    recorded = record(job, _versions())
+    mark = identity(config, recorded)
+    state, progress = job.strategy.init(job.init_params()), Progress()
+    best = state.params
+    if directory:
+        check_data(directory.config(), job.task.dataset)
+        state, progress = restore(directory, state, mark, checkpoint)
+        if directory.best.is_file():
+            best = directory.load(directory.best, state, mark)[0].params
+        directory.write_config(recorded)
+    else:
+        directory = RunDirectory.create(_new_path(config), recorded)
+    engine = Inline(job.task, job.strategy, state, job.keys)
+    limits = _limits(config)
+    observer = on_start(Start(job, directory, limits, progress, recorded["parameters"])) if on_start else None
+    startup = time.perf_counter() - started - engine.compile_seconds
+    trainer = Trainer(job.task, engine, directory, limits, mark, config.population, observer)
+    with ExitStack() as stack:
+        if isinstance(observer, AbstractContextManager):
+            stack.enter_context(observer)
+        ending = trainer.run(state, progress, best)
+    clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
+    _finish(job, directory, ending, clock)
+    return Run(directory, job.task.model)
+
+
+def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
+    """Writes result.json and curves.png; the test split is used here, once, on the chosen parameters."""
+    progress, over = ending.progress, ending.reason != "interrupted"
+    result = {
+        "test_accuracy": split_accuracy(job.task, ending.best_params, "test") if over else None,
+        "val_accuracy": progress.best_accuracy,
+        "best_generation": progress.best_generation,
+        "generations": progress.generation,
+        "evaluations": progress.evaluations,
+        "dropped": progress.dropped,
+        "seconds": round(progress.seconds, 3),
+        **clock,
+        "stop_reason": ending.reason,
+    }
+    title = f"{job.config.task}, {job.config.model}: {progress.generation:,} generations, seed {job.config.seed}"
+    curves = draw_curves(directory.metrics(), title, progress.best_generation)
+    write_atomically(directory.path / "curves.png", curves)
+    directory.write_result(result)
+
+
+def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
+    """The run of --resume, and the checkpoint where one is named."""
+    if path.endswith(".safetensors"):
+        return RunDirectory.open(Path(path).parent.parent), Path(path)
+    return RunDirectory.open(path), None
+
+
+def resumed_settings(path: str) -> TrainConfig:
+    """The settings of the run that --resume names."""
+    return saved_settings(_resumed(path)[0])
+
+
+def _new_path(config: TrainConfig) -> Path:
+    if config.out:
+        return Path(config.out)
+    return Path("runs") / f"{Path(config.task or 'mnist').stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _limits(config: TrainConfig) -> Limits:
+    return Limits(
+        config.generations,
+        settings.parse_duration(config.budget) if config.budget else None,
+        config.target,
+        config.patience,
+        config.eval_every,
+        config.checkpoint_every,
+        config.keep_checkpoints,
+    )
+
+
+def _named(config: TrainConfig, objects: Objects) -> TrainConfig:
+    """The config with the words for what was handed over as objects, for config.json."""
+    if objects.model is not None:
+        config = replace(config, model=model_spec(objects.model))
+    if objects.fitness is not None:
+        config = replace(config, fitness=f"({getattr(objects.fitness, '__qualname__', 'a Python object')})")
+    if objects.optimizer is not None:
+        config = replace(config, optimizer="(a Python object)")
+    if (dense := objects.perturbation) is not None:
+        config = replace(config, sigma=dense.sigma, noise=dense.noise.name, mirrored=dense.mirrored)
+    return config
+
+
+def _versions() -> dict[str, str]:
+    """What a person needs to know to get the same bits again."""
+    device = jax.devices()[0]
+    return {
+        **{name: version(name) for name in ("nograd", "jax", "jaxlib", "optax", "numpy")},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": f"{device.platform}: {device.device_kind}",
+        "xla_threads": os.environ.get("NPROC", "all"),
+    }

@@ -1,0 +1,192 @@
+"""OpenAI-ES: an isotropic search distribution whose mean climbs by an Optax optimizer (Salimans et al. 2017)."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from nograd.perturb import chunks
+from nograd.perturb.dense import Dense, dense, member_params, weighted_noise
+from nograd.shaping import SHAPINGS, Shaping
+from nograd.trees import leaf_names, norm, parameter_count, scaled
+from nograd.types import ConfigError, Key, Params, PyTree
+
+
+class State(NamedTuple):
+    """What is carried from one generation to the next."""
+
+    params: Params  # the mean θ
+    opt_state: PyTree  # of the Optax optimizer
+    generation: Int[Array, ""]
+
+
+class Info(NamedTuple):
+    """What is watched. Statistics are over the members with a finite fitness."""
+
+    fitness_mean: Float[Array, ""]
+    fitness_std: Float[Array, ""]
+    fitness_max: Float[Array, ""]
+    fitness_min: Float[Array, ""]
+    dropped: Int[Array, ""]  # members with a NaN or infinite fitness
+    gradient_norm: Float[Array, ""]  # of the estimate g
+
+
+class OpenAIES(NamedTuple):
+    """The strategy: pure functions over `State`. See `openai_es` for its parameters."""
+
+    population: int
+    perturbation: Dense
+    shaping: Shaping
+    optimizer: optax.GradientTransformation
+
+    @property
+    def units(self) -> int:
+        """Draws a generation: pairs with mirrored sampling, members without."""
+        return self.population // self.perturbation.members
+
+    def init(self, params: Params) -> State:
+        """The state of generation 0 around `params`, a tree of floating-point arrays."""
+        for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+            if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+                raise ConfigError(
+                    f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
+                    "so convert it or keep it out of the parameters"
+                )
+        params = jax.tree.map(jnp.asarray, params)
+        return State(params, self.optimizer.init(params), jnp.int32(0))
+
+    def ask(self, state: State, key: Key, members: Array | None = None) -> Params:
+        """The members of this generation: a tree like the parameters with a leading axis.
+
+        Args:
+            state: of this generation.
+            key: the run's key; the generation is folded in here, so one key serves the whole run.
+            members: which ones, [n] of 0..population−1; default all, which takes population × parameters
+                floats. With mirrored sampling members 2i and 2i + 1 are θ + σεᵢ and θ − σεᵢ.
+        """
+        shared, count = self.perturbation.noise.prepare(), self.perturbation.members
+        generation_key = jax.random.fold_in(key, state.generation)
+
+        def one(member: Array) -> Params:
+            unit_key = jax.random.fold_in(generation_key, member // count)
+            return member_params(self.perturbation, shared, unit_key, state.params, member % count)
+
+        return jax.vmap(one)(jnp.arange(self.population) if members is None else jnp.asarray(members))
+
+    def tell(self, state: State, key: Key, fitness: Float[Array, " population"]) -> tuple[State, Info]:
+        """One step up the estimate g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), the ε redrawn from `key`.
+
+        Args:
+            state: the one that was asked.
+            key: the one that was asked with.
+            fitness: of each member, higher is better. NaN and infinite ones drop out of the update, with
+                their mirrored half, and are counted in `Info.dropped`.
+        """
+        fitness = jnp.asarray(fitness, jnp.float32)
+        if fitness.shape != (self.population,):
+            raise ConfigError(
+                f"fitness must have shape ({self.population},), one value a member, got {fitness.shape}"
+            )
+        shared = self.perturbation.noise.prepare()
+        return self.update(state, shared, key, fitness.reshape(self.units, -1))
+
+    def update(
+        self, state: State, shared: PyTree, key: Key, fitness: Float[Array, "units members"]
+    ) -> tuple[State, Info]:
+        """`tell` for fitness by unit, with the noise's `shared` part given: the form that can be traced."""
+        weights, valid = self.weights(fitness)
+        generation_key = jax.random.fold_in(key, state.generation)
+
+        def term(unit: Array, weights: Array) -> Params:
+            unit_key = jax.random.fold_in(generation_key, unit)
+            return weighted_noise(self.perturbation, shared, unit_key, weights, state.params)
+
+        total = chunks.estimate_all(self.plan(state.params), term, weights)
+        return self.step(state, total, fitness, valid)
+
+    def weights(self, fitness: Float[Array, "units members"]) -> tuple[Array, Array]:
+        """Shaped weights, and which members are valid: finite, and so is their mirrored half.
+
+        Half a pair is no antithetic estimate, so it would bring back the noise that mirroring removes.
+        """
+        valid = jnp.broadcast_to(jnp.all(jnp.isfinite(fitness), axis=1, keepdims=True), fitness.shape)
+        return self.shaping(jnp.where(valid, fitness, 0.0), valid), valid
+
+    def step(self, state: State, total: Params, fitness: Array, valid: Array) -> tuple[State, Info]:
+        """θ ← θ + optimizer(g), g = total/(nσ) over the n valid members."""
+        used = jnp.maximum(jnp.sum(valid), 1)
+        # Optax descends, ES climbs.
+        descent = scaled(-1.0 / (used * self.perturbation.sigma), total)
+        updates, opt_state = self.optimizer.update(descent, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return State(params, opt_state, state.generation + 1), _info(fitness, descent)
+
+    def plan(self, params: Params) -> chunks.Plan:
+        """How this population on this model is cut into chunks."""
+        return chunks.plan(self.units, parameter_count(params))
+
+
+def openai_es(
+    population: int,
+    sigma: float = 0.1,
+    optimizer: optax.GradientTransformation | None = None,
+    *,
+    noise: str = "gaussian",
+    mirrored: bool = True,
+    perturbation: Dense | None = None,
+    shaping: str | Shaping = "centered_rank",
+    weight_decay: float = 0.0,
+) -> OpenAIES:
+    """g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), up by any Optax optimizer.
+
+    Args:
+        population: members a generation, n; even with mirrored sampling.
+        sigma: standard deviation of the perturbation.
+        optimizer: an Optax optimizer, default `optax.adam(1e-2)`. It is handed −g.
+        noise: "gaussian", "rademacher" or "table".
+        mirrored: whether members come in pairs θ ± σε.
+        perturbation: in place of sigma, noise and mirrored.
+        shaping: "raw", "standardized", "centered_rank", "sign", or a function of (fitness, valid).
+        weight_decay: λ of the L2 term, added to −g as λθ before the optimizer, as in the paper's code.
+
+    Raises:
+        ConfigError: a parameter is out of its range; the message names it and the remedy.
+    """
+    perturbation = perturbation or dense(sigma, noise, mirrored)
+    if population < 2:
+        raise ConfigError(f"population must be at least 2, got {population}")
+    if perturbation.mirrored and population % 2:
+        raise ConfigError(
+            f"population must be even with mirrored sampling, got {population}; "
+            f"use {population + 1} or mirrored=False"
+        )
+    if weight_decay < 0:
+        raise ConfigError(f"weight_decay must not be negative, got {weight_decay}")
+    optimizer = optimizer or optax.adam(1e-2)
+    if weight_decay:
+        optimizer = optax.chain(optax.add_decayed_weights(weight_decay), optimizer)
+    return OpenAIES(population, perturbation, _shaping(shaping), optimizer)
+
+
+def _shaping(shaping: str | Shaping) -> Shaping:
+    if callable(shaping):
+        return shaping
+    if shaping not in SHAPINGS:
+        raise ConfigError(f"unknown shaping {shaping!r}; choose one of {', '.join(SHAPINGS)}")
+    return SHAPINGS[shaping]
+
+
+def _info(fitness: Array, gradient: Any) -> Info:
+    finite = jnp.isfinite(fitness)
+    count = jnp.maximum(jnp.sum(finite), 1)
+    mean = jnp.sum(jnp.where(finite, fitness, 0.0)) / count
+    return Info(
+        fitness_mean=jnp.where(jnp.any(finite), mean, jnp.nan),
+        fitness_std=jnp.sqrt(jnp.sum(jnp.where(finite, fitness - mean, 0.0) ** 2) / count),
+        fitness_max=jnp.max(jnp.where(finite, fitness, -jnp.inf)),
+        fitness_min=jnp.min(jnp.where(finite, fitness, jnp.inf)),
+        dropped=jnp.sum(~finite),
+        gradient_norm=norm(gradient),
+    )

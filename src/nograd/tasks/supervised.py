@@ -1,0 +1,131 @@
+"""Classification as a task: a minibatch a generation, the fitness of the outputs, accuracy on a split."""
+
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nograd.data import Dataset
+from nograd.fitness import Fitness
+from nograd.models import Model
+from nograd.types import ConfigError, Key, Params
+
+Split: TypeAlias = Literal["train", "val", "test"]
+Sampling: TypeAlias = Literal["random", "contiguous"]
+
+_EVALUATION_BLOCK = 1000  # examples a forward pass: bounds the memory of activations
+
+
+class Arrays(NamedTuple):
+    """What a generation reads, on the device. Images stay uint8 until a batch is drawn."""
+
+    x: Array  # [examples, *input]
+    y: Array  # int32 [examples]
+    offset: Array
+    scale: Array
+
+
+class Supervised(NamedTuple):
+    """A labelled data set, a network and a fitness."""
+
+    dataset: Dataset
+    model: Model
+    fitness: Fitness
+    batch: int
+    sampling: Sampling = "random"
+    private: bool = False  # whether each unit of the population draws a minibatch of its own
+
+    def arrays(self) -> Arrays:
+        """The training split on the default device."""
+        data = self.dataset
+        return Arrays(*map(jnp.asarray, (data.x_train, data.y_train, data.offset, data.scale)))
+
+    def draw(self, arrays: Arrays, key: Key) -> tuple[Array, Array]:
+        """The minibatch at an address: inputs [batch, *input] as float32, labels [batch].
+
+        "random" draws with replacement, "contiguous" a slice at a random start (the blog's). A batch of the
+        whole split is the split itself.
+        """
+        examples = arrays.x.shape[0]
+        if self.batch == examples:
+            x, y = arrays.x, arrays.y
+        elif self.sampling == "contiguous":
+            start = jax.random.randint(key, (), 0, examples - self.batch + 1)
+            x, y = (jax.lax.dynamic_slice_in_dim(a, start, self.batch) for a in (arrays.x, arrays.y))
+        else:
+            rows = jax.random.randint(key, (self.batch,), 0, examples)
+            x, y = arrays.x[rows], arrays.y[rows]
+        return model_input(x, arrays.offset, arrays.scale), y
+
+    def objective(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
+        """The mean fitness of the minibatch."""
+        return jnp.mean(self.fitness(self.model.apply(params, x), y))
+
+
+def supervised(
+    dataset: Dataset,
+    model: Model,
+    fitness: Fitness,
+    batch: int,
+    sampling: Sampling = "random",
+    private: bool = False,
+) -> Supervised:
+    """A `Supervised` task, checked.
+
+    Raises:
+        ConfigError: the batch is larger than the training split, or the fitness does not return one number
+            or one number an example.
+    """
+    examples = len(dataset.x_train)
+    if not 1 <= batch <= examples:
+        raise ConfigError(
+            f"batch must be 1 to {examples:,}, the training examples of {dataset.name}, got {batch:,}; "
+            f"use batch {min(max(batch, 1), examples)}"
+        )
+    outputs = jax.ShapeDtypeStruct((batch, dataset.classes), jnp.float32)
+    labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
+    try:
+        shape = jax.eval_shape(fitness, outputs, labels).shape
+    except Exception as error:
+        raise ConfigError(f"the fitness function fails on (outputs, labels): {_summary(error)}") from error
+    if shape not in ((), (batch,)):
+        raise ConfigError(f"fitness must return shape () or ({batch},), one value an example, got {shape}")
+    return Supervised(dataset, model, fitness, batch, sampling, private)
+
+
+def model_input(x: Array, offset: Array, scale: Array) -> Array:
+    """(x − offset) · scale in float32: what the network sees of stored examples."""
+    return (x.astype(jnp.float32) - offset) * scale
+
+
+@partial(jax.jit, static_argnums=0)
+def _outputs(apply: Any, params: Params, x: Array, offset: Array, scale: Array) -> Array:
+    return apply(params, model_input(x, offset, scale))
+
+
+def predict(model: Model, params: Params, x: np.ndarray, offset: Array, scale: Array) -> np.ndarray:
+    """The network's outputs [examples, classes] for stored examples, block by block."""
+    blocks = [
+        np.asarray(_outputs(model.apply, params, x[start : start + _EVALUATION_BLOCK], offset, scale))
+        for start in range(0, len(x), _EVALUATION_BLOCK)
+    ]
+    return np.concatenate(blocks)
+
+
+def split_arrays(dataset: Dataset, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """(x, y) of one split."""
+    return getattr(dataset, f"x_{split}"), getattr(dataset, f"y_{split}")
+
+
+def split_accuracy(task: Supervised, params: Params, split: Split, limit: int | None = None) -> float:
+    """The share of a split's examples (its first `limit`) whose largest output is the label's."""
+    x, y = (array[:limit] for array in split_arrays(task.dataset, split))
+    outputs = predict(task.model, params, x, task.dataset.offset, task.dataset.scale)
+    return float(np.mean(outputs.argmax(-1) == y))
+
+
+def _summary(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

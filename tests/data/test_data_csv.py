@@ -1,0 +1,213 @@
+import numpy as np
+import pytest
+
+from nograd.data import checksum, load_csv
+from nograd.data.tables import read_header, read_numbers
+
+HEADER = "length,width,label"
+ROWS = [f"{i}.5,{i * i},{i % 3}" for i in range(30)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(*lines, encoding="utf-8", end="\n"):
+        path = tmp_path / "t.csv"
+        path.write_bytes((end.join(lines) + end).encode(encoding))
+        return path
+
+    return write
+
+
+def test_a_table_becomes_a_data_set(write):
+    data = load_csv(write(HEADER, *ROWS))
+    assert (data.name, data.classes, data.columns) == ("t", 3, ("length", "width"))
+    assert [len(y) for y in (data.y_train, data.y_val, data.y_test)] == [24, 3, 3]
+    assert (data.x_train.dtype, data.y_train.dtype) == (np.float32, np.int32)
+    x = np.concatenate([data.x_train, data.x_val, data.x_test])
+    y = np.concatenate([data.y_train, data.y_val, data.y_test])
+    found = sorted(zip(x[:, 0].tolist(), x[:, 1].tolist(), y.tolist(), strict=True))
+    assert found == [(i + 0.5, i * i, i % 3) for i in range(30)]
+    assert data.note.endswith("t.csv: 24 training, 3 validation and 3 test examples")
+
+
+def test_features_are_standardized_unless_told_not_to(write):
+    path = write(HEADER, *ROWS)
+    for choice in ("auto", "standard"):
+        data = load_csv(path, standardize=choice)
+        z = (data.x_train - data.offset) * data.scale
+        np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(z.std(axis=0), 1, atol=1e-5)
+    data = load_csv(path, standardize="none")
+    assert (float(data.offset), float(data.scale)) == (0, 1)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_dialects_read_alike(write, delimiter, end, encoding):
+    expected = checksum(load_csv(write(HEADER, *ROWS)))
+    lines = [line.replace(",", delimiter) for line in (HEADER, *ROWS)]
+    assert checksum(load_csv(write(*lines, encoding=encoding, end=end))) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: ["", *lines[:5], "", *lines[5:], "", ""],
+        lambda lines: [line.replace(",", " , ") for line in lines],
+        lambda lines: [",".join(f'"{cell}"' for cell in line.split(",")) for line in lines],
+        lambda lines: ['"length",width,"label"', *lines[1:]],
+    ],
+    ids=["blank lines", "spaces", "quotes", "quoted header"],
+)
+def test_harmless_variations_read_alike(write, change):
+    expected = checksum(load_csv(write(HEADER, *ROWS)))
+    assert checksum(load_csv(write(*change([HEADER, *ROWS])))) == expected
+
+
+def test_quoted_names_may_hold_the_delimiter_and_line_breaks(write):
+    data = load_csv(write('"length; of\nall, in cm";width;label', *(row.replace(",", ";") for row in ROWS)))
+    assert data.columns == ("length; of\nall, in cm", "width")
+
+
+@pytest.mark.parametrize("name", ["label", "Target", "CLASS", "y"])
+def test_the_label_column_is_known_by_its_usual_names(write, name):
+    assert load_csv(write(f"a,{name},b", "1,0,2", "3,1,4", "5,0,6")).columns == ("a", "b")
+
+
+def test_the_label_column_can_be_named(write):
+    path = write("kind,y,b", "0,0.5,2", "1,1.5,4", "0,2.5,6")
+    data = load_csv(path, label="kind")
+    assert data.columns == ("y", "b")
+
+
+def test_whole_numbers_with_a_point_are_labels(write):
+    assert load_csv(write("a,y", "1,0.0", "2,1.0", "3,1e0")).classes == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([""], "FILE is empty; give a header row"),
+        (
+            ["1,2,3", "4,5,6"],
+            "FILE has no header row, its first line is all numbers (1, 2, 3); add a line of",
+        ),
+        ([HEADER], "FILE has a header but no rows; add one row an example"),
+        (["a,b,a,y", "1,2,3,0"], "the header of FILE has the column 'a' 2 times; rename or drop"),
+        (
+            [",a,y", "0,2,0"],
+            "column 1 in the header of FILE has no name; name it, or write the file without its row",
+        ),
+        (["a,b", "1,0"], "FILE: no column is named like a label; pass --label NAME with one of a, b"),
+        (
+            ["a,y,Class", "1,0,0"],
+            "FILE: columns y and Class may all be labels; pass --label NAME with one of a, y, C",
+        ),
+        (["y", "1", "0"], "FILE has no column but the label 'y'; add at least one column of features"),
+        (
+            [HEADER, "1,2,0", "1,2", "1,2,0"],
+            "FILE line 3 has 2 cells but the header has 3; give every row one cell",
+        ),
+        (
+            [HEADER, "1,2,0", "1,2,0,", "1,2,0"],
+            "FILE line 3 has 4 cells but the header has 3; give every row one",
+        ),
+        ([HEADER, "1,2,0,", "1,2,0,"], "FILE line 2 has 4 cells but the header has 3"),
+        (
+            [HEADER, "1,2,0", "", "1,red,0"],
+            "FILE line 4, column 'width': 'red' is not a number; encode text as",
+        ),
+        ([HEADER, "1,2,0", "1,1_000,0"], "FILE line 3, column 'width': '1_000' is not a number"),
+        ([HEADER, "1,2,0", "#1,2,0"], "FILE line 3, column 'length': '#1' is not a number"),
+        (
+            [HEADER, "1,2,0", "1,inf,0"],
+            "FILE line 3, column 'width': 'inf' is not finite; clean or drop the row",
+        ),
+        ([HEADER, "1,2,0", "1,-Infinity,0"], "FILE line 3, column 'width': '-Infinity' is not finite"),
+        (
+            [HEADER, "1,2,setosa"],
+            "FILE line 2, column 'label': the label 'setosa' is not a whole number; map the",
+        ),
+        (
+            [HEADER, "1,2,0", "1,2,"],
+            "FILE line 3, column 'label': '' is a missing value; fill it in or drop the row",
+        ),
+        (
+            [HEADER, "1,2,0", "", "1,2,0.5"],
+            "labels of FILE must be whole numbers 0..k-1, got 0.5 (line 4); map",
+        ),
+        (
+            [HEADER, "", "1,2,0", "1,2,-1"],
+            "labels of FILE must be 0..k-1, got -1 (first at line 4); subtract the",
+        ),
+        (
+            [HEADER, "1,2,0", "1,2,1e30"],
+            "labels of FILE must be 0..k-1, got 9007199254740992 (first at line 3)",
+        ),
+        (
+            [HEADER, "1,2,0", "1,2,2", "1,2,2"],
+            "labels of FILE must be 0..k-1, but no example has label 1 and the",
+        ),
+        ([HEADER, "1,2,0", "1,2,1"], "FILE has 2 examples, too few to split into 3 parts; give at least 3"),
+        ([HEADER, "1,2,0", "1,1e39,1", "1,2,1"], "x of FILE holds 1e+39 at index (1, 1), beyond float32"),
+        (
+            ["a;y", "1,5;0", "2,5;1"],
+            "FILE line 2, column 'a': '1,5' has a decimal comma; write it with a decimal",
+        ),
+    ],
+)
+def test_tables_that_cannot_be(write, refusal, lines, words):
+    path = write(*lines)
+    assert refusal(load_csv, path).startswith(words.replace("FILE", str(path)))
+
+
+@pytest.mark.parametrize("cell", ["", " ", "NA", "nan", "NaN", "n/a", "null", "None", "?"])
+def test_missing_values_are_located(write, refusal, cell):
+    path = write(HEADER, *ROWS, f"1,{cell},0", *ROWS)
+    message = refusal(load_csv, path)
+    assert message == (
+        f"{path} line 32, column 'width': '{cell.strip()}' is a missing value; "
+        "fill it in or drop the row before training"
+    )
+
+
+def test_a_long_cell_with_line_breaks_is_shown_on_one_short_line(write, refusal):
+    message = refusal(load_csv, write(HEADER, '1,"' + "word\n" * 500 + '",0'))
+    assert "'word word word" in message
+    assert len(message) < 300
+
+
+def test_an_unknown_label_lists_the_columns(write, refusal):
+    path = write(HEADER, *ROWS)
+    message = refusal(load_csv, path, label="kind")
+    assert message == f"{path} has no column 'kind'; pass --label NAME with one of length, width, label"
+    many = write(",".join(f"c{i}" for i in range(100)), ",".join("1" * 100))
+    assert refusal(load_csv, many).endswith("c10, c11 … (100 in all)")
+
+
+def test_text_that_is_not_utf8(write, refusal):
+    path = write("größe,y", "1,0", encoding="latin-1")
+    assert refusal(load_csv, path) == f"{path} is not UTF-8 text (it has byte 0xf6); save it as UTF-8"
+    late = write("a,y", *["1,0"] * 9000, "é,1", encoding="latin-1")
+    assert "(it has byte 0xe9)" in refusal(load_csv, late)
+
+
+def test_files_that_cannot_be_opened(tmp_path, refusal):
+    assert "a.csv (No such file or directory); check path" in refusal(load_csv, tmp_path / "a.csv")
+    assert "(Is a directory); check path" in refusal(load_csv, tmp_path)
+
+
+def test_a_field_without_end_is_one_line(write, refusal):
+    path = write(HEADER, '1,"2,0', *["1,2,0"] * 30_000)
+    assert f"{path} is not CSV (field larger than field limit" in refusal(load_csv, path)
+
+
+def test_both_ways_of_reading_agree_to_the_last_bit(write):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(200, 3)) * 10.0 ** rng.integers(-30, 30, (200, 3))
+    rows = [",".join(repr(float(v)) for v in row) for row in values]
+    path = write("a,b,c", *rows)
+    header = read_header(path)
+    np.testing.assert_array_equal(read_numbers(path, header, ("a", "b", "c")), values)  # NumPy's parser
+    np.testing.assert_array_equal(read_numbers(path, header, ("c", "a")), values[:, [2, 0]])  # row by row
