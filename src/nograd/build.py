@@ -48,9 +48,7 @@ class Objects(NamedTuple):
 def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = None) -> Job:
     """The job of a config on its data. Raises ConfigError or ModelError for what does not fit."""
     objects = objects or Objects()
-    model = models.build_model(
-        objects.model or resolve_model(config.model), dataset.x_train.shape[1:], dataset.classes
-    )
+    model = models.build_model(objects.model or resolve_model(config.model), dataset.x_train.shape[1:], dataset.classes)
     task = supervised(
         dataset,
         model,

@@ -21,7 +21,15 @@ Shaping = Literal["raw", "standardized", "centered_rank", "sign"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 
 # What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
-_MAY_CHANGE = {"generations", "budget", "target", "patience", "checkpoint_every", "keep_checkpoints", "data_dir"}
+_MAY_CHANGE = {
+    "generations",
+    "budget",
+    "target",
+    "patience",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "data_dir",
+}
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -198,7 +206,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
 
 
 def did_you_mean(name: str, known: Any) -> str:
-    """"; did you mean …?" with the nearest known names, or the list of all."""
+    """ "; did you mean …?" with the nearest known names, or the list of all."""
     near = difflib.get_close_matches(name, list(known), n=2)
     return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(known)}"
 

@@ -13,16 +13,12 @@ from jaxtyping import Array, Float, Int
 Fitness: TypeAlias = Callable[[Float[Array, "batch classes"], Int[Array, " batch"]], Float[Array, "*batch"]]
 
 
-def cross_entropy(
-    outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]
-) -> Float[Array, " batch"]:
+def cross_entropy(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
     """f = log softmax(outputs)[label], in nats: minus the cross-entropy loss."""
     return jnp.sum(jax.nn.log_softmax(outputs) * jax.nn.one_hot(labels, outputs.shape[-1]), axis=-1)
 
 
-def squared_error(
-    outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]
-) -> Float[Array, " batch"]:
+def squared_error(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
     """f = −Σₖ (onehot(label)ₖ − softmax(outputs)ₖ)², the blog's reward for one example."""
     onehot = jax.nn.one_hot(labels, outputs.shape[-1])
     return -jnp.sum((onehot - jax.nn.softmax(outputs)) ** 2, axis=-1)

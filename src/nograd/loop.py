@@ -122,9 +122,7 @@ class Trainer:
             return "budget"
         return ""
 
-    def _measured(
-        self, state: State, progress: Progress, outcome: Outcome
-    ) -> tuple[Progress, dict[str, Any]]:
+    def _measured(self, state: State, progress: Progress, outcome: Outcome) -> tuple[Progress, dict[str, Any]]:
         """The progress after a generation and its line of metrics, with accuracies where they are due."""
         progress = replace(
             progress,
@@ -160,9 +158,7 @@ class Trainer:
         return {"identity": self.identity, "progress": asdict(progress)}
 
 
-def restore(
-    directory: RunDirectory, like: State, identity: str, checkpoint: Any = None
-) -> tuple[State, Progress]:
+def restore(directory: RunDirectory, like: State, identity: str, checkpoint: Any = None) -> tuple[State, Progress]:
     """The state and progress of a run's last checkpoint, or of the one named.
 
     A run without any goes on from generation 0: it was ended before its first checkpoint.

@@ -1,5 +1,6 @@
 """Networks as pairs of pure functions. `apply` returns logits; a softmax belongs to the fitness."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,7 +17,7 @@ Activation: TypeAlias = Callable[[Array], Array]
 
 
 class Model(NamedTuple):
-    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *input]) -> outputs`."""
+    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *features]) -> outputs`."""
 
     init: Callable[[Key], Params]
     apply: Callable[[Params, Any], Any]
@@ -48,7 +49,7 @@ def mlp(*hidden: int, activation: Activation = jax.nn.relu) -> Builder:
     def build(shape: Shape, classes: int) -> Model:
         widths = [int(np.prod(shape)), *hidden, classes]
 
-        def apply(params: Params, x: Float[Array, "batch *input"]) -> Float[Array, "batch classes"]:
+        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
             x = x.reshape(x.shape[0], -1)
             for layer in params[:-1]:
                 x = activation(_dense(layer, x))
@@ -115,7 +116,7 @@ def parse_model(spec: str) -> Builder:
     )
 
 
-def build_model(model: Model | Callable[[Shape, int], Model], shape: Shape, classes: int) -> Model:
+def build_model(model: Model | Builder | Callable[[Shape, int], Model], shape: Shape, classes: int) -> Model:
     """A `Model` as it is, a builder for this data; checked by a dry run of shapes.
 
     Raises:
@@ -154,7 +155,7 @@ def _check_leaves(params: Params) -> None:
 
 def _init_layers(key: Key, widths: Sequence[int]) -> list[dict[str, Array]]:
     keys = jax.random.split(key, len(widths) - 1)
-    return [_init_kernel(k, pair) for k, pair in zip(keys, zip(widths, widths[1:], strict=False), strict=True)]
+    return [_init_kernel(k, pair) for k, pair in zip(keys, itertools.pairwise(widths), strict=True)]
 
 
 def _init_kernel(key: Key, shape: Shape) -> dict[str, Array]:

@@ -26,15 +26,12 @@ class RunDirectory:
         run = cls(path)
         if (run.path / "config.json").exists():
             raise RunError(
-                f"{path} holds another run; choose another --out, or go on with that one: "
-                f"nograd train --resume {path}"
+                f"{path} holds another run; choose another --out, or go on with that one: nograd train --resume {path}"
             )
         try:
             run.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(
-                f"cannot make the run directory {path}: {error.strerror}; choose another --out"
-            ) from error
+            raise RunError(f"cannot make the run directory {path}: {error.strerror}; choose another --out") from error
         run._write_json("config.json", config)
         return run
 

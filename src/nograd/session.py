@@ -21,12 +21,12 @@ from nograd.curves import draw_curves
 from nograd.data import Dataset
 from nograd.engines.inline import Inline
 from nograd.fitness import Fitness
+from nograd.loop import Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.tasks.supervised import split_accuracy
-from nograd.loop import Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.types import ConfigError
 
 
@@ -195,15 +195,16 @@ def _limits(config: TrainConfig) -> Limits:
 
 def _named(config: TrainConfig, objects: Objects) -> TrainConfig:
     """The config with the words for what was handed over as objects, for config.json."""
+    words: dict[str, Any] = {}
     if objects.model is not None:
-        config = replace(config, model=model_spec(objects.model))
+        words["model"] = model_spec(objects.model)
     if objects.fitness is not None:
-        config = replace(config, fitness=f"({getattr(objects.fitness, '__qualname__', 'a Python object')})")
+        words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
     if objects.optimizer is not None:
-        config = replace(config, optimizer="(a Python object)")
+        words["optimizer"] = "(a Python object)"
     if (dense := objects.perturbation) is not None:
-        config = replace(config, sigma=dense.sigma, noise=dense.noise.name, mirrored=dense.mirrored)
-    return config
+        words |= {"sigma": dense.sigma, "noise": dense.noise.name, "mirrored": dense.mirrored}
+    return replace(config, **words)
 
 
 def _versions() -> dict[str, str]:

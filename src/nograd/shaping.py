@@ -15,9 +15,7 @@ Shaping: TypeAlias = Callable[
 ]
 
 
-def raw(
-    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
-) -> Float[Array, "units members"]:
+def raw(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:
     """w = f."""
     return jnp.where(valid, fitness, 0.0)
 
@@ -47,9 +45,7 @@ def centered_rank(
     return jnp.where(valid & (count > 1), rank / jnp.maximum(count - 1, 1) - 0.5, 0.0)
 
 
-def sign(
-    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
-) -> Float[Array, "units members"]:
+def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:
     """w = ±sign(f₊ − f₋) / 2 for a mirrored pair; sign(f − mean f) for single members.
 
     A pair's two weights differ by exactly 1 (or 0 on a tie), so no outlier outweighs another pair.

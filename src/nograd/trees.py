@@ -78,7 +78,7 @@ def binary_tree_sum(term: Callable[[Int[Array, ""]], Params], count: int) -> Par
 
     def push(stack: PyTree, index: Array) -> tuple[PyTree, None]:
         level = merges[index]
-        total = jax.lax.fori_loop(0, level, lambda l, right: add(take(stack, l), right), term(index))
+        total = jax.lax.fori_loop(0, level, lambda below, right: add(take(stack, below), right), term(index))
         return jax.tree.map(lambda leaf, new: leaf.at[level].set(new), stack, total), None
 
     stack, _ = jax.lax.scan(push, stack, jnp.arange(count))

@@ -1,12 +1,12 @@
 """Aliases for arrays and pytrees, and the exception tree. Nothing here imports JAX at run time.
 
-    NogradError
-    ├── ConfigError        a setting that cannot be: names the value and the remedy
-    ├── DataError          a data set that is missing, damaged or malformed
-    ├── ModelError         a model that cannot be built, or does not fit its data
-    ├── RunError           a run directory that is missing, foreign, read-only or full
-    │   └── CheckpointError    a checkpoint that is truncated, damaged or of another run
-    └── InterpretError     a model that the jaxpr walker cannot follow
+NogradError
+├── ConfigError        a setting that cannot be: names the value and the remedy
+├── DataError          a data set that is missing, damaged or malformed
+├── ModelError         a model that cannot be built, or does not fit its data
+├── RunError           a run directory that is missing, foreign, read-only or full
+│   └── CheckpointError    a checkpoint that is truncated, damaged or of another run
+└── InterpretError     a model that the jaxpr walker cannot follow
 """
 
 from typing import TYPE_CHECKING, Any, TypeAlias

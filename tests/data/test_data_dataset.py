@@ -92,6 +92,9 @@ def test_constant_features_get_scale_one():
     assert scale[0] == 1
     assert scale[2] == 1
     assert np.abs((x - offset) * scale)[:, 0].max() < 1e-6
+    tenths = np.full((3, 1), 0.1)
+    assert tenths.mean(axis=0) != 0.1  # so the deviation is not 0, but rounding error
+    assert standardization(tenths)[1].tolist() == [1]
 
 
 def test_scaling():

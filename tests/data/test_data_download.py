@@ -228,6 +228,14 @@ def test_a_part_file_renamed_before_it_was_locked_is_not_written(tmp_path, serve
     assert names(tmp_path) == ["f.gz"]
 
 
+def test_a_part_file_removed_before_it_was_locked_is_not_written(tmp_path, serve, monkeypatch):
+    mirror, shared = serve({"f.gz": FILE}), tmp_path / "f.gz.part"
+    monkeypatch.setattr(part.fcntl, "flock", lambda handle, flags: shared.unlink())
+    assert get(tmp_path, mirror.url) == f"{mirror.url}f.gz"
+    assert (tmp_path / "f.gz").read_bytes() == FILE
+    assert names(tmp_path) == ["f.gz"]
+
+
 def test_without_locks_the_download_goes_to_a_file_of_its_own(tmp_path, serve, monkeypatch):
     def no_locks(handle, flags):
         raise OSError(errno.ENOLCK, "No locks available")

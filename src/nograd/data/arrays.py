@@ -54,9 +54,7 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
     except FileNotFoundError as error:
         raise DataError(f"{path} is not found; check the path") from error
     except OSError as error:
-        raise DataError(
-            f"cannot read {path} ({error.strerror or error}); check path and permissions"
-        ) from error
+        raise DataError(f"cannot read {path} ({error.strerror or error}); check path and permissions") from error
     except _DAMAGE as error:
         if "Object arrays" in str(error):
             raise DataError(

@@ -89,13 +89,10 @@ def count_classes(labels: Sequence[Array], source: str) -> int:
     """
     present = np.unique(np.concatenate(labels))
     if len(present) == 1:
-        raise DataError(
-            f"every label of {source} is {present[0]}; classification needs at least two classes, 0 and 1"
-        )
+        raise DataError(f"every label of {source} is {present[0]}; classification needs at least two classes, 0 and 1")
     if present[0] > 0:
         raise DataError(
-            f"labels of {source} must be 0..k-1, but they start at {present[0]}; "
-            f"subtract {present[0]} from every label"
+            f"labels of {source} must be 0..k-1, but they start at {present[0]}; subtract {present[0]} from every label"
         )
     gaps = np.flatnonzero(present != np.arange(len(present)))
     if gaps.size:
@@ -110,8 +107,7 @@ def check_pair(x: Array, y: Array, part: str, source: str) -> None:
     """Raises DataError unless `x` and `y` of a part ("train", "val", "test") have equally many examples."""
     if len(x) != len(y):
         raise DataError(
-            f"x_{part} of {source} has {len(x)} examples but y_{part} has {len(y)} labels; "
-            "give one label an example"
+            f"x_{part} of {source} has {len(x)} examples but y_{part} has {len(y)} labels; give one label an example"
         )
 
 

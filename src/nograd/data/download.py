@@ -65,8 +65,7 @@ def fetch(name: str, mirrors: Sequence[str], folder: Path, digest: str, progress
                 return url
             reasons.append(f"{url}: {reason}")
     raise MirrorError(
-        f"cannot download {name} ({'; '.join(reasons) or 'no mirrors'}); "
-        "check the network or set NOGRAD_MIRRORS"
+        f"cannot download {name} ({'; '.join(reasons) or 'no mirrors'}); check the network or set NOGRAD_MIRRORS"
     )
 
 

@@ -71,9 +71,7 @@ def load_csv(path: str | Path, label: str | None = None, seed: int = 0, standard
     return _assemble(path, parts, "none" if standardize == "none" else "standard", features)
 
 
-def _assemble(
-    path: Path, parts: Sequence[tuple[Array, Array]], standardize: str, columns: tuple[str, ...]
-) -> Dataset:
+def _assemble(path: Path, parts: Sequence[tuple[Array, Array]], standardize: str, columns: tuple[str, ...]) -> Dataset:
     """The checked data set made of three (x, y) parts."""
     (x_train, y_train), (x_val, y_val), (x_test, y_test) = parts
     classes = count_classes([y_train, y_val, y_test], str(path))
@@ -102,9 +100,7 @@ def _label_column(path: Path, columns: tuple[str, ...], label: str | None) -> st
     if label is not None:
         if label in columns:
             return label
-        raise DataError(
-            f"{path} has no column '{one_line(label)}'; pass --label NAME with one of {name_list(columns)}"
-        )
+        raise DataError(f"{path} has no column '{one_line(label)}'; pass --label NAME with one of {name_list(columns)}")
     found = [name for name in columns if name.lower() in LABEL_NAMES]
     if len(found) == 1:
         return found[0]

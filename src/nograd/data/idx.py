@@ -33,9 +33,7 @@ def read_bytes(path: str | Path) -> bytes:
         data = Path(path).read_bytes()
         return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} is a damaged or truncated gzip file ({error}); replace it with a good copy"
-        ) from error
+        raise DataError(f"{path} is a damaged or truncated gzip file ({error}); replace it with a good copy") from error
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}); check path and permissions") from error
 
@@ -56,15 +54,12 @@ def parse_idx(data: bytes, what: str) -> Array:
     dtype, axes = np.dtype(_TYPES[data[2]]), data[3]
     start = 4 + 4 * axes
     if len(data) < start:
-        raise DataError(
-            f"{what} is truncated in its header, at byte {len(data)}; replace it with a good copy"
-        )
+        raise DataError(f"{what} is truncated in its header, at byte {len(data)}; replace it with a good copy")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", axes, 4))
     expected = start + dtype.itemsize * math.prod(shape)
     if len(data) != expected:
         fault = "truncated" if len(data) < expected else "followed by other bytes"
         raise DataError(
-            f"{what} is {fault}: shape {shape} takes {expected} bytes, got {len(data)}; "
-            "replace it with a good copy"
+            f"{what} is {fault}: shape {shape} takes {expected} bytes, got {len(data)}; replace it with a good copy"
         )
     return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))

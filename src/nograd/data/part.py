@@ -63,10 +63,8 @@ def claim_part(target: Path) -> Iterator[Part]:
         yield part
     finally:
         if part.path != shared or not part.size():
-            # After `install` there is nothing to remove, and the name may be another process's by now.
-            with suppress(OSError):
-                if _names(part):
-                    part.path.unlink()
+            with suppress(OSError):  # a private part that was installed has gone already
+                part.path.unlink()
         part.handle.close()
 
 
@@ -87,8 +85,9 @@ def _lock(path: Path) -> Part | None:
     part = Part(path, path.open("a+b", buffering=0))
     with suppress(OSError):
         fcntl.flock(part.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between open and lock another process may have renamed it: then this handle is the finished file.
-        if _names(part):
+        # Between open and lock another process may have renamed or removed it: what is written to this
+        # handle would then change the finished file, or be lost.
+        if os.path.samestat(os.fstat(part.handle.fileno()), path.stat()):
             return part
     part.handle.close()
     return None
@@ -99,8 +98,3 @@ def _private(target: Path) -> Part:
     # Not tempfile: its files are for their owner alone, and a cache may be shared.
     path = target.with_name(f"{target.name}.{secrets.token_hex(8)}.part")
     return Part(path, path.open("a+b", buffering=0))
-
-
-def _names(part: Part) -> bool:
-    """Whether the path still leads to the open file."""
-    return os.path.samestat(os.fstat(part.handle.fileno()), part.path.stat())

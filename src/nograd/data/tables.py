@@ -115,9 +115,7 @@ def _filled(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[st
     return ((reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip())
 
 
-def _parse(
-    path: Path, line: int, row: list[str], header: Header, order: list[int], label: str | None
-) -> list[float]:
+def _parse(path: Path, line: int, row: list[str], header: Header, order: list[int], label: str | None) -> list[float]:
     """The numbers of one row, in `order`."""
     if len(row) != len(header.columns):
         raise DataError(

@@ -82,9 +82,7 @@ def evaluate_all(plan: Plan, evaluate: Evaluate) -> Float[Array, "units members"
     return fitness.reshape(-1, fitness.shape[-1])[: plan.units]
 
 
-def estimate_all(
-    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "units members"]
-) -> Params:
+def estimate_all(plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "units members"]) -> Params:
     """Σ over the population of w · ε along the fixed tree of chunks."""
     padded = jnp.pad(weights, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
     return binary_tree_sum(lambda index: estimate_chunk(plan, weighted_noise, padded, index), plan.chunks)

@@ -72,9 +72,7 @@ def evaluator(
     return evaluate
 
 
-def weighted_noise(
-    dense: Dense, shared: PyTree, key: Key, weights: Float[Array, " members"], like: Params
-) -> Params:
+def weighted_noise(dense: Dense, shared: PyTree, key: Key, weights: Float[Array, " members"], like: Params) -> Params:
     """Σ over the unit's members of w · ε, the unit's share of the estimate: (w₊ − w₋) ε for a mirrored pair."""
     weight = weights[0] - weights[1] if dense.mirrored else weights[0]
     return scaled(weight, dense.noise.draw(shared, key, like))

@@ -115,8 +115,7 @@ def _slope(equation: Any, slopes: dict[Any, Array], means: dict[Any, Array]) -> 
         slope = slopes[equation.invars[has_slope.index(True)]]
         return -slope if name == "sub" and has_slope[1] else slope
     operands = [
-        slopes[atom] if affine else _read(means, atom)
-        for atom, affine in zip(equation.invars, has_slope, strict=True)
+        slopes[atom] if affine else _read(means, atom) for atom, affine in zip(equation.invars, has_slope, strict=True)
     ]
     return _bind(equation, operands)[0]
 

@@ -86,9 +86,7 @@ class OpenAIES(NamedTuple):
         """
         fitness = jnp.asarray(fitness, jnp.float32)
         if fitness.shape != (self.population,):
-            raise ConfigError(
-                f"fitness must have shape ({self.population},), one value a member, got {fitness.shape}"
-            )
+            raise ConfigError(f"fitness must have shape ({self.population},), one value a member, got {fitness.shape}")
         shared = self.perturbation.noise.prepare()
         return self.update(state, shared, key, fitness.reshape(self.units, -1))
 
@@ -159,8 +157,7 @@ def openai_es(
         raise ConfigError(f"population must be at least 2, got {population}")
     if perturbation.mirrored and population % 2:
         raise ConfigError(
-            f"population must be even with mirrored sampling, got {population}; "
-            f"use {population + 1} or mirrored=False"
+            f"population must be even with mirrored sampling, got {population}; use {population + 1} or mirrored=False"
         )
     if weight_decay < 0:
         raise ConfigError(f"weight_decay must not be negative, got {weight_decay}")

@@ -106,7 +106,7 @@ def _outputs(apply: Any, params: Params, x: Array, offset: Array, scale: Array) 
     return apply(params, model_input(x, offset, scale))
 
 
-def predict(model: Model, params: Params, x: np.ndarray, offset: Array, scale: Array) -> np.ndarray:
+def predict(model: Model, params: Params, x: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The network's outputs [examples, classes] for stored examples, block by block."""
     blocks = [
         np.asarray(_outputs(model.apply, params, x[start : start + _EVALUATION_BLOCK], offset, scale))

@@ -1,0 +1,36 @@
+# Two commands do everything: `make train` and `make test`. Each builds its own .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: train test check lint types slow clean
+
+train: $(READY)  ## the main job: MNIST where it can be had, else the embedded digits
+	$(BIN)/nograd train
+
+test: check  ## what CI runs
+
+check: lint types  ## lint, types, tests
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+slow: $(READY)  ## the statistical and long tests, before a release
+	$(BIN)/pytest -m slow
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "nograd needs Python 3.11 or newer; name one with make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
