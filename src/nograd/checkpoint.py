@@ -45,9 +45,11 @@ def save_checkpoint(path: Path, state: PyTree, meta: dict[str, Any]) -> None:
         state: any tree of arrays; leaves are stored under their paths.
         meta: of JSON types.
     """
-    arrays = dict(zip(leaf_names(state), map(np.asarray, jax.tree.leaves(state)), strict=True))
+    # order="C", not ascontiguousarray: that would give scalars an axis.
+    leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(state)]
+    arrays = dict(zip(leaf_names(state), leaves, strict=True))
     header = {"format": _FORMAT, "meta": json.dumps(meta), "sha256": _digest(arrays)}
-    write_atomically(path, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, header))
+    write_atomically(path, save(arrays, header))
 
 
 def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, dict[str, Any]]:
@@ -105,5 +107,5 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+        digest.update(arrays[name].tobytes())
     return digest.hexdigest()

@@ -20,8 +20,7 @@ def test_non_finite_features_are_counted_and_located(refusal):
     x = np.zeros((3, 8))
     x[0, 5], x[1, 0], x[2, 7] = np.nan, np.inf, -np.inf
     assert refusal(as_features, x, "x_train of a.npz") == (
-        "x_train of a.npz has 3 NaN or infinite values, the first at index (0, 5); "
-        "clean or impute them before training"
+        "x_train of a.npz has 3 NaN or infinite values, the first at index (0, 5); clean or impute them before training"
     )
 
 

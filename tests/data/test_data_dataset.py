@@ -22,9 +22,7 @@ def test_checksum_depends_on_content_only():
     assert checksum(small(x_train=fortran, y_train=swapped)) == digest
 
 
-@pytest.mark.parametrize(
-    "field", ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "offset", "scale"]
-)
+@pytest.mark.parametrize("field", ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "offset", "scale"])
 def test_checksum_sees_every_array(field):
     changed = getattr(small(), field).copy()
     changed[(0,) * changed.ndim] += 1
@@ -85,9 +83,7 @@ def test_standardization_gives_mean_zero_and_deviation_one(dtype):
 
 
 def test_constant_features_get_scale_one():
-    x = np.stack([np.full(7, 0.1), np.arange(7), np.array([0, 0, 0, 0, 0, 0, 1e-44])], axis=1).astype(
-        np.float32
-    )
+    x = np.stack([np.full(7, 0.1), np.arange(7), np.array([0, 0, 0, 0, 0, 0, 1e-44])], axis=1).astype(np.float32)
     offset, scale = standardization(x)
     assert scale[0] == 1
     assert scale[2] == 1
@@ -143,6 +139,5 @@ def test_validate_calls_the_data_by_its_name(refusal):
     x = small().x_train.copy()
     x[0, 1] = np.inf
     assert refusal(validate, small(x_train=x)) == (
-        "x_train of small has 1 NaN or infinite value, the first at index (0, 1); "
-        "clean or impute them before training"
+        "x_train of small has 1 NaN or infinite value, the first at index (0, 1); clean or impute them before training"
     )

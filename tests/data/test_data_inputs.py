@@ -77,8 +77,7 @@ def test_csv_that_does_not_fit(tmp_path, refusal):
     path = tmp_path / "a.csv"
     path.write_text("a,b,y\n1,2,0\n")
     assert refusal(load_inputs, path, (2,)) == (
-        f"examples in {path} have shape (3,) but the model takes (2,); "
-        "give exactly its 2 features, without labels"
+        f"examples in {path} have shape (3,) but the model takes (2,); give exactly its 2 features, without labels"
     )
     assert refusal(load_inputs, path, (2,), ("a", "c")) == (
         f"{path} lacks the columns c that the model was trained on; it has a, b, y: add or rename them"
@@ -88,10 +87,7 @@ def test_csv_that_does_not_fit(tmp_path, refusal):
 
 
 def test_files_that_cannot_be(tmp_path, refusal):
-    assert (
-        refusal(load_inputs, tmp_path / "a.npy", (1,))
-        == f"{tmp_path}/a.npy is not found; give a file of inputs"
-    )
+    assert refusal(load_inputs, tmp_path / "a.npy", (1,)) == f"{tmp_path}/a.npy is not found; give a file of inputs"
     assert refusal(load_inputs, tmp_path, (1,)) == f"{tmp_path} is a folder; give a file of inputs"
     text = tmp_path / "a.txt"
     text.write_text("1 2 3")
@@ -99,12 +95,8 @@ def test_files_that_cannot_be(tmp_path, refusal):
         f"{text} has suffix '.txt'; give inputs as .npz, .npy, .csv or IDX (.gz or not)"
     )
     np.savez(tmp_path / "b.npz", u=X, v=X)
-    assert "b.npz has no key x among u, v; save the inputs as x" in refusal(
-        load_inputs, tmp_path / "b.npz", (3, 4)
-    )
+    assert "b.npz has no key x among u, v; save the inputs as x" in refusal(load_inputs, tmp_path / "b.npz", (3, 4))
     (tmp_path / "b.npz").rename(tmp_path / "c.npy")
-    assert "c.npy is a .npz archive by its content; rename" in refusal(
-        load_inputs, tmp_path / "c.npy", (3, 4)
-    )
+    assert "c.npy is a .npz archive by its content; rename" in refusal(load_inputs, tmp_path / "c.npy", (3, 4))
     (tmp_path / "d.npy").write_bytes(b"\x93NUMPY")
     assert "d.npy is damaged or not a NumPy file (" in refusal(load_inputs, tmp_path / "d.npy", (1,))

@@ -21,9 +21,7 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 @pytest.mark.parametrize("sub", ["", "mnist"])
 @pytest.mark.parametrize("unpack", [False, True])
 def test_data_dir_holds_the_files_or_a_folder_of_them(tmp_path, tiny_mnist, sub, unpack):
-    files = (
-        {k.removesuffix(".gz"): gzip.decompress(v) for k, v in tiny_mnist.items()} if unpack else tiny_mnist
-    )
+    files = {k.removesuffix(".gz"): gzip.decompress(v) for k, v in tiny_mnist.items()} if unpack else tiny_mnist
     folder = put(tmp_path / "d" / sub, files)
     assert find_mnist(tmp_path / "d") == folder
     data = load_mnist(str(tmp_path / "d"))
@@ -133,9 +131,7 @@ def test_without_data_and_network_there_are_three_ways(refusal, kwargs):
 
 
 @pytest.mark.parametrize("place", ["cache/nograd/mnist", "elsewhere"])
-def test_a_wrong_checksum_names_file_digests_and_remedy(
-    tmp_path, tiny_mnist, monkeypatch, refusal, place, idx
-):
+def test_a_wrong_checksum_names_file_digests_and_remedy(tmp_path, tiny_mnist, monkeypatch, refusal, place, idx):
     folder = put(tmp_path / place, tiny_mnist)
     if place == "elsewhere":
         monkeypatch.setenv("NOGRAD_DATA", str(folder))

@@ -22,9 +22,7 @@ def save(tmp_path):
 def test_missing_parts_are_taken_from_the_training_examples(save):
     data = load_npz(save(x_train=X, y_train=Y))
     assert [len(y) for y in (data.y_train, data.y_val, data.y_test)] == [24, 3, 3]
-    assert sorted(np.concatenate([data.x_train, data.x_val, data.x_test])[:, 0]) == sorted(
-        X[:, 0].astype("f4")
-    )
+    assert sorted(np.concatenate([data.x_train, data.x_val, data.x_test])[:, 0]) == sorted(X[:, 0].astype("f4"))
     assert (data.name, data.classes, data.columns) == ("mine", 3, ())
     assert data.note.endswith("mine.npz: 24 training, 3 validation and 3 test examples")
 
@@ -163,9 +161,7 @@ def test_damaged_files(tmp_path, refusal):
 def test_a_single_array_is_not_a_data_set(tmp_path, refusal):
     with (tmp_path / "a.npz").open("wb") as handle:
         np.save(handle, X)
-    assert "holds a single array, not named ones; write it with numpy.savez" in refusal(
-        load_npz, tmp_path / "a.npz"
-    )
+    assert "holds a single array, not named ones; write it with numpy.savez" in refusal(load_npz, tmp_path / "a.npz")
 
 
 def test_files_that_cannot_be_opened(tmp_path, refusal):
