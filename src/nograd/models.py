@@ -167,10 +167,17 @@ def _dense(layer: dict[str, Array], x: Array) -> Array:
 
 
 def _conv(layer: dict[str, Array], x: Array) -> Array:
-    convolved = jax.lax.conv_general_dilated(
-        x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    return convolved + layer["bias"]
+    """A stride-1 convolution that keeps the image's size, as one product with the patches of x.
+
+    XLA's own convolution takes about twice as long on a CPU, more where a mirrored pair has two kernels; and
+    the patches of the data are the same for the whole population.
+    """
+    rows, columns, _, features = layer["kernel"].shape
+    height, width = x.shape[1:3]
+    padded = jnp.pad(x, ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2), (0, 0)))
+    shifted = [padded[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
+    patches = jnp.concatenate(shifted, axis=-1)
+    return patches @ layer["kernel"].reshape(-1, features) + layer["bias"]
 
 
 def _pool(x: Float[Array, "batch height width channels"]) -> Array:

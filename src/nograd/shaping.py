@@ -25,6 +25,8 @@ def standardized(
 ) -> Float[Array, "units members"]:
     """w = (f − mean f) / std f, the z-score over the valid members; all zero where they are equal."""
     count = jnp.maximum(jnp.sum(valid), 1)
+    # From the largest on, so that equal fitness is exactly zero: the mean of n equal floats may miss them by an ulp.
+    fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
     centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, fitness, 0.0)) / count, 0.0)
     deviation = jnp.sqrt(jnp.sum(centred**2) / count)
     return jnp.where(deviation > 0, centred / jnp.where(deviation > 0, deviation, 1.0), 0.0)
@@ -53,6 +55,7 @@ def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units membe
     if fitness.shape[1] == 2:
         half = 0.5 * jnp.sign(jnp.where(valid, fitness, 0.0) @ jnp.array([1.0, -1.0]))
         return jnp.where(valid, jnp.stack([half, -half], axis=1), 0.0)
+    fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)  # equal fitness is exactly zero, as above
     mean = jnp.sum(jnp.where(valid, fitness, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
     return jnp.where(valid, jnp.sign(fitness - mean), 0.0)
 

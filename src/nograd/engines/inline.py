@@ -61,7 +61,7 @@ def population_fitness(
         evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
         return evaluate_unit(shared, jax.random.fold_in(noise_key, unit))
 
-    return chunks.evaluate_all(strategy.plan(state.params), evaluate)
+    return chunks.evaluate_all(strategy.plan(), evaluate)
 
 
 class Inline:

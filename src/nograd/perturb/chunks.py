@@ -20,32 +20,22 @@ WeightedNoise: TypeAlias = Callable[[Int[Array, ""], Float[Array, " members"]], 
 
 MAX_CHUNKS = 16
 _MIN_CHUNKS = 8
-# Units evaluated together must fit a core's share of the last-level cache: 2¹⁸ floats are 1 MiB.
-_LANE_PARAMETERS = 1 << 18
-_MAX_LANES = 64
 _UNROLL = 4
 
 
 class Plan(NamedTuple):
-    """`chunks` chunks of `size` units, `lanes` units at a time. Units past `units` are padding."""
+    """`chunks` chunks of `size` units. Units past `units` are padding."""
 
     units: int
     chunks: int
     size: int
-    lanes: int
 
 
-def plan(units: int, parameters: int) -> Plan:
-    """The plan with the least padding, for a population of `units` draws on a model of `parameters`."""
-    most = max(1, min(_MAX_LANES, _LANE_PARAMETERS // max(parameters, 1)))
-
-    def candidate(chunks: int) -> Plan:
-        size = -(-units // chunks)
-        lanes = next(n for n in range(min(most, size), 0, -1) if size % n == 0)
-        return Plan(units, -(-units // size), size, lanes)
-
+def plan(units: int) -> Plan:
+    """The plan with the least padding for a population of `units` draws; of equal ones the most chunks."""
     counts = range(min(units, MAX_CHUNKS), min(units, _MIN_CHUNKS) - 1, -1)
-    return min(map(candidate, counts), key=lambda p: p.chunks * p.size)
+    plans = [Plan(units, -(-units // size), size) for size in (-(-units // count) for count in counts)]
+    return min(plans, key=lambda candidate: candidate.chunks * candidate.size)
 
 
 def chunk_units(plan: Plan, index: Int[Array, ""]) -> Int[Array, " size"]:
@@ -54,10 +44,12 @@ def chunk_units(plan: Plan, index: Int[Array, ""]) -> Int[Array, " size"]:
 
 
 def evaluate_chunk(plan: Plan, evaluate: Evaluate, index: Int[Array, ""]) -> Float[Array, "size members"]:
-    """The fitness of one chunk's members, `plan.lanes` units at a time."""
-    # A batch of one unit would still turn every product into a batched one.
-    lanes = plan.lanes if plan.lanes > 1 else None
-    return jax.lax.map(evaluate, chunk_units(plan, index), batch_size=lanes)
+    """The fitness of one chunk's members, unit after unit.
+
+    Several units in one `vmap` were measured to be slower for all but the smallest networks: the products of
+    one member are large enough, and batched products are not as well laid out.
+    """
+    return jax.lax.map(evaluate, chunk_units(plan, index))
 
 
 def estimate_chunk(

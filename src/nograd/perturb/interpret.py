@@ -56,7 +56,7 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
     means = dict(zip(jaxpr.invars, jax.tree.leaves((params, inputs)), strict=True))
     means.update(zip(jaxpr.constvars, closed.consts, strict=True))
     for equation in jaxpr.eqns:
-        if kinds[equation.outvars[0]] != "member":
+        if _kind_of_result(equation, kinds) != "member":
             _write(means, equation, _bind(equation, [_read(means, atom) for atom in equation.invars]))
 
     def evaluate(noise: Params, scale: Array | float) -> PyTree:
@@ -71,7 +71,7 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
             return own[atom]
 
         for equation in jaxpr.eqns:
-            kind = kinds[equation.outvars[0]]
+            kind = _kind_of_result(equation, kinds)  # not of its results: a print has none
             if kind == "affine":
                 slopes[equation.outvars[0]] = _slope(equation, slopes, means)
             elif kind == "member":
@@ -112,7 +112,8 @@ def _slope(equation: Any, slopes: dict[Any, Array], means: dict[Any, Array]) -> 
     has_slope = [not isinstance(atom, core.Literal) and atom in slopes for atom in equation.invars]
     name = equation.primitive.name
     if name in _SUMS and not all(has_slope):  # a shared operand has no u
-        slope = slopes[equation.invars[has_slope.index(True)]]
+        # A scalar may meet a whole array here: jnp leaves that broadcast to the primitive.
+        slope = jnp.broadcast_to(slopes[equation.invars[has_slope.index(True)]], equation.outvars[0].aval.shape)
         return -slope if name == "sub" and has_slope[1] else slope
     operands = [
         slopes[atom] if affine else _read(means, atom) for atom, affine in zip(equation.invars, has_slope, strict=True)

@@ -65,8 +65,9 @@ def table(size: int = TABLE_SIZE) -> Noise:
 @lru_cache(maxsize=1)
 def _noise_table(size: int) -> Float[Array, " size"]:
     """`size` normals of a fixed seed, shifted and scaled to mean 0 and variance 1 exactly."""
-    values = jax.jit(random_normals, static_argnums=1)(jax.random.key(_TABLE_SEED), size)
-    return (values - jnp.mean(values)) / jnp.std(values)
+    with jax.ensure_compile_time_eval():  # a tracer must not get into the cache
+        values = jax.jit(random_normals, static_argnums=1)(jax.random.key(_TABLE_SEED), size)
+        return (values - jnp.mean(values)) / jnp.std(values)
 
 
 def _per_leaf(draw: Callable[[Key, int, int], Array], key: Key, like: Params) -> Params:

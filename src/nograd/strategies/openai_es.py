@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, dense, member_params, weighted_noise
 from nograd.shaping import SHAPINGS, Shaping
-from nograd.trees import leaf_names, norm, parameter_count, scaled
+from nograd.trees import leaf_names, norm, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
 
@@ -101,7 +101,7 @@ class OpenAIES(NamedTuple):
             unit_key = jax.random.fold_in(generation_key, unit)
             return weighted_noise(self.perturbation, shared, unit_key, weights, state.params)
 
-        total = chunks.estimate_all(self.plan(state.params), term, weights)
+        total = chunks.estimate_all(self.plan(), term, weights)
         return self.step(state, total, fitness, valid)
 
     def weights(self, fitness: Float[Array, "units members"]) -> tuple[Array, Array]:
@@ -121,9 +121,9 @@ class OpenAIES(NamedTuple):
         params = optax.apply_updates(state.params, updates)
         return State(params, opt_state, state.generation + 1), _info(fitness, descent)
 
-    def plan(self, params: Params) -> chunks.Plan:
-        """How this population on this model is cut into chunks."""
-        return chunks.plan(self.units, parameter_count(params))
+    def plan(self) -> chunks.Plan:
+        """How this population is cut into chunks."""
+        return chunks.plan(self.units)
 
 
 def openai_es(
