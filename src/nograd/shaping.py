@@ -43,8 +43,9 @@ def centered_rank(
     ordered = jnp.sort(jnp.where(valid, fitness, jnp.inf), axis=None)
     below = jnp.searchsorted(ordered, fitness, side="left")
     up_to = jnp.minimum(jnp.searchsorted(ordered, fitness, side="right"), count)
-    rank = 0.5 * (below + up_to - 1)
-    return jnp.where(valid & (count > 1), rank / jnp.maximum(count - 1, 1) - 0.5, 0.0)
+    # rank − (n − 1)/2 before the division, which need not be exact: all equal is then exactly zero.
+    centred = 0.5 * (below + up_to - count)
+    return jnp.where(valid & (count > 1), centred / jnp.maximum(count - 1, 1), 0.0)
 
 
 def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:

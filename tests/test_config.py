@@ -1,0 +1,160 @@
+"""Settings: ranges, recipes in TOML, presets, and what a resumed run may change."""
+
+from dataclasses import fields, replace
+from typing import get_args
+
+import pytest
+
+from nograd import config
+from nograd.config import TrainConfig
+from nograd.fitness import FITNESSES
+from nograd.perturb.noise import NOISES
+from nograd.shaping import SHAPINGS
+from nograd.types import ConfigError
+
+
+def test_the_words_of_the_command_line_are_the_names_in_the_library():
+    assert set(get_args(config.Noise)) == set(NOISES)
+    assert set(get_args(config.Shaping)) == set(SHAPINGS)
+    assert TrainConfig().fitness in FITNESSES
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"task": "digits", "sigma": 1e-7, "lr": 123.0, "mirrored": False, "seed": 7},
+        {"task": 'a "b"\\c.csv', "model": "mlp:128,64", "budget": "1h30m", "target": 0.5, "patience": 3},
+        {"label": "größe", "weight_decay": 1e-4, "population": 50, "batch_sharing": "private"},
+    ],
+)
+def test_a_config_survives_toml(changed):
+    before = replace(TrainConfig(), **changed)
+    recipe = config.parse_recipe(config.to_toml(before), "test")
+    assert replace(TrainConfig(), **recipe.settings) == before
+
+
+def test_a_recipe_file_is_read(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('sigma = 1\nnoise = "gaussian"\n[about]\ntitle = "mine"\n')
+    recipe = config.read_recipe(path)
+    assert recipe.settings == {"sigma": 1.0, "noise": "gaussian"}
+    assert recipe.about == {"title": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sigmaa = 1", ["'sigmaa'", "did you mean sigma"]),
+        ('population = "many"', ["population", "int", "'many'"]),
+        ("population = 1.5", ["population", "int", "1.5"]),
+        ("mirrored = 1", ["mirrored", "bool", "1"]),
+        ('noise = "pink"', ["noise", "'pink'", "gaussian, rademacher, table"]),
+        ('out = "elsewhere"', ["'out'"]),
+        ("= 3", ["not TOML"]),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_with_value_and_remedy(text, words):
+    with pytest.raises(ConfigError) as error:
+        config.parse_recipe(text, "own.toml")
+    assert all(word in str(error.value) for word in ["own.toml", *words])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"population": 51}, ["51", "use 52 or --no-mirrored"]),
+        ({"population": 0, "mirrored": False}, ["--population", "0"]),
+        ({"sigma": 0.0}, ["--sigma", "0.0"]),
+        ({"sigma": float("nan")}, ["--sigma", "nan"]),
+        ({"lr": -1.0}, ["--lr", "-1.0"]),
+        ({"lr": float("inf")}, ["--lr", "inf"]),
+        ({"weight_decay": -0.1}, ["--weight-decay", "-0.1"]),
+        ({"momentum": 1.0}, ["--momentum", "1.0"]),
+        ({"generations": 0}, ["--generations", "0"]),
+        ({"eval_every": 0}, ["--eval-every", "0"]),
+        ({"keep_checkpoints": 0}, ["--keep-checkpoints", "0"]),
+        ({"target": 95.0}, ["--target", "95.0", "0.95"]),
+        ({"patience": 0}, ["--patience", "0"]),
+        ({"seed": -1}, ["--seed", "-1"]),
+        ({"budget": "soon"}, ["--budget", "soon", "10m"]),
+    ],
+)
+def test_a_setting_out_of_range_names_value_and_remedy(changed, words):
+    with pytest.raises(ConfigError) as error:
+        config.validate(replace(TrainConfig(), **changed))
+    assert all(word in str(error.value) for word in words)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("45", 45), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0.5h", 1800), ("1d", 86400)]
+)
+def test_durations(text, seconds):
+    assert config.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "10x", "-5m", "0s", "10m!", "1 h"])
+def test_no_durations(text):
+    with pytest.raises(ConfigError):
+        config.parse_duration(text)
+
+
+def test_presets_are_valid_recipes_with_title_source_and_figure():
+    found = config.presets()
+    assert {"blog", "mnist", "digits"} <= set(found)
+    for name, recipe in found.items():
+        config.validate(replace(TrainConfig(), **recipe.settings))
+        assert set(recipe.about) == {"title", "source", "figure"}, name
+        assert all(recipe.about.values())
+        assert "to be measured" not in recipe.about["figure"]
+
+
+def test_the_blog_preset_is_the_blogs_system():
+    blog = config.preset("blog").settings
+    assert blog | {
+        "model": "linear2",
+        "batch": 128,
+        "batch_sampling": "contiguous",
+        "fitness": "squared_error",
+        "shaping": "standardized",
+        "population": 50,
+        "mirrored": False,
+        "noise": "gaussian",
+        "sigma": 0.1,
+        "lr": 0.001,
+        "optimizer": "sgd",
+        "weight_decay": 0.0,
+    } == blog
+
+
+def test_a_flag_beats_the_recipe_and_the_recipe_beats_the_default():
+    given = TrainConfig(task="digits", preset="blog")
+    assert config.base_config(given).sigma == 0.1
+    assert config.base_config(TrainConfig(task="digits")) == replace(
+        TrainConfig(), **config.preset("digits").settings
+    )
+    assert config.base_config(TrainConfig(task="own.csv")) == TrainConfig()
+
+
+def test_preset_and_config_exclude_each_other():
+    with pytest.raises(ConfigError, match="exclude"):
+        config.base_config(TrainConfig(preset="blog", config="own.toml"))
+
+
+def test_an_unknown_preset_offers_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean blog"):
+        config.preset("blogg")
+
+
+def test_a_resumed_run_may_change_when_it_stops_and_nothing_else():
+    saved = TrainConfig(task="digits")
+    config.check_resumable(saved, replace(saved, generations=9, budget="1m", target=0.9, out="x", resume="x"))
+    for field in fields(TrainConfig):
+        if field.metadata.get("control") or field.name in config._MAY_CHANGE:
+            continue
+        before = getattr(saved, field.name)
+        other = {bool: not before, int: 999, float: 0.123}.get(type(before), "other")
+        with pytest.raises(ConfigError, match=str(before)):
+            config.check_resumable(saved, replace(saved, **{field.name: other}))

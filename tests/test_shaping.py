@@ -1,0 +1,129 @@
+import jax
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from nograd.shaping import SHAPINGS, centered_rank, raw, sign, standardized
+
+SHAPES = [(50, 1), (25, 2)]
+CENTRED = ["standardized", "centered_rank", "sign"]
+
+
+def numpy_shaping(name, fitness):
+    """The four shapings of [units, members] valid fitness, in float64."""
+    fitness = fitness.astype(np.float64)
+    if name == "standardized":
+        return (fitness - fitness.mean()) / fitness.std()
+    if name == "centered_rank":
+        return (rankdata(fitness).reshape(fitness.shape) - 1) / (fitness.size - 1) - 0.5
+    if name == "sign" and fitness.shape[1] == 2:
+        half = 0.5 * np.sign(fitness[:, 0] - fitness[:, 1])
+        return np.stack([half, -half], axis=1)
+    return np.sign(fitness - fitness.mean()) if name == "sign" else fitness
+
+
+COMPILED = {shaping: jax.jit(shaping) for shaping in SHAPINGS.values()}
+
+
+def shaped(shaping, fitness, valid=None):
+    valid = np.ones(fitness.shape, bool) if valid is None else valid
+    return np.asarray(COMPILED[shaping](fitness, valid))
+
+
+def normal_fitness(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", SHAPINGS)
+def test_agrees_with_numpy(name, shape, seed):
+    fitness = 3 * normal_fitness(shape, seed) - 7
+    np.testing.assert_allclose(shaped(SHAPINGS[name], fitness), numpy_shaping(name, fitness), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ties_share_the_mean_of_their_ranks(shape, seed):
+    fitness = np.random.default_rng(seed).integers(0, 6, size=shape).astype(np.float32)  # like an accuracy
+    weights = shaped(centered_rank, fitness)
+    np.testing.assert_allclose(weights, numpy_shaping("centered_rank", fitness), rtol=0, atol=1e-6)
+    assert len(np.unique(weights)) == len(np.unique(fitness))
+
+
+@pytest.mark.parametrize("transform", [np.exp, lambda f: f**3, lambda f: 1e-3 * f - 5, np.arctan])
+def test_centered_rank_sees_the_order_only(transform):
+    fitness = np.random.default_rng(0).permutation(np.linspace(-3, 3, 50)).astype(np.float32).reshape(25, 2)
+    weights = shaped(centered_rank, fitness)
+    np.testing.assert_array_equal(shaped(centered_rank, transform(fitness).astype(np.float32)), weights)
+    np.testing.assert_array_equal(shaped(centered_rank, -fitness), -weights)
+    np.testing.assert_allclose([weights.min(), weights.max()], [-0.5, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 100.0), (1e-3, 0.0), (1e4, -3.0)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_standardized_is_invariant_to_affine_maps(shape, scale, shift):
+    fitness = normal_fitness(shape)
+    weights = shaped(standardized, fitness)
+    np.testing.assert_allclose(shaped(standardized, scale * fitness + shift), weights, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(shaped(standardized, -scale * fitness + shift), -weights, rtol=0, atol=1e-4)
+    np.testing.assert_allclose([weights.mean(), weights.std()], [0, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("standardized", (50, 1)), ("standardized", (25, 2)),
+                                             ("centered_rank", (50, 1)), ("centered_rank", (25, 2)),
+                                             ("sign", (25, 2))])  # fmt: skip
+def test_weights_sum_to_zero(name, shape):
+    for seed in range(3):
+        fitness = normal_fitness(shape, seed)
+        valid = np.broadcast_to(np.random.default_rng(seed).random((shape[0], 1)) < 0.7, shape)
+        assert abs(shaped(SHAPINGS[name], fitness, valid).sum()) < 1e-4
+        assert abs(shaped(SHAPINGS[name], fitness).sum()) < 1e-4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", SHAPINGS)
+def test_invalid_members_weigh_nothing_and_move_no_other(name, shape, seed):
+    fitness, units = normal_fitness(shape, seed), np.random.default_rng(seed).permutation(shape[0]) % 5 < 3
+    valid = np.broadcast_to(units[:, None], shape)
+    weights = shaped(SHAPINGS[name], np.where(valid, fitness, 0), valid)
+    assert np.all(weights[~units] == 0)
+    np.testing.assert_allclose(weights[units], shaped(SHAPINGS[name], fitness[units]), rtol=0, atol=2e-6)
+    for other in (np.nan, np.inf, -np.inf, 1e30):
+        polluted = np.where(valid, fitness, np.float32(other))
+        np.testing.assert_array_equal(shaped(SHAPINGS[name], polluted, valid), weights)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.3, -2.7, 1000 / 7, 1e20])
+@pytest.mark.parametrize("shape", [(7, 1), (50, 1), (25, 2)])
+@pytest.mark.parametrize("name", CENTRED)
+def test_equal_fitness_moves_nothing(name, shape, value):
+    fitness = np.full(shape, value, np.float32)
+    assert np.all(shaped(SHAPINGS[name], fitness) == 0)
+    valid = np.ones(shape, bool)
+    valid[0] = False
+    assert np.all(shaped(SHAPINGS[name], np.where(valid, fitness, 3.0).astype(np.float32), valid) == 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), *SHAPES])
+@pytest.mark.parametrize("name", SHAPINGS)
+def test_nothing_valid_moves_nothing(name, shape):
+    fitness = np.full(shape, np.nan, np.float32)
+    assert np.all(shaped(SHAPINGS[name], fitness, np.zeros(shape, bool)) == 0)
+
+
+def test_sign_of_pairs_and_singles():
+    pairs = np.array([[2.0, 1.0], [-1e30, 1e30], [5.0, 5.0]], np.float32)
+    np.testing.assert_array_equal(shaped(sign, pairs), [[0.5, -0.5], [-0.5, 0.5], [0, 0]])
+    singles = np.array([[1.0], [2.0], [3.0], [10.0]], np.float32)  # mean 4
+    np.testing.assert_array_equal(shaped(sign, singles), [[-1], [-1], [-1], [1]])
+
+
+def test_raw_is_the_fitness_itself():
+    fitness = normal_fitness((4, 2))
+    np.testing.assert_array_equal(shaped(raw, fitness), fitness)
+
+
+def test_the_table_names_every_shaping():
+    assert SHAPINGS == {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign}
