@@ -1,15 +1,20 @@
 """Shared by all tests: one XLA thread as in the command line, small data sets, the folder of real MNIST."""
 
 import os
-
-os.environ.setdefault("NPROC", "1")  # before JAX starts
-
+import tempfile
 from pathlib import Path
 
-import numpy as np
-import pytest
+os.environ.setdefault("NPROC", "1")  # before JAX starts
+# Many tests compile the same programs; the folder goes with the interpreter.
+_CACHE = tempfile.TemporaryDirectory(prefix="nograd-xla-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
-from nograd.data import Dataset
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from nograd.data import Dataset  # noqa: E402
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def make_blobs(examples: int = 240, classes: int = 3, features: int = 4, seed: i
     """Gaussian blobs that a linear network separates, as a data set with three splits."""
     rng = np.random.default_rng(seed)
     y = np.arange(examples, dtype=np.int32) % classes
-    x = (rng.normal(size=(examples, features)) + 4.0 * rng.normal(size=(classes, features))[y]).astype("f4")
+    x = (rng.normal(size=(examples, features)) + 8.0 * rng.normal(size=(classes, features))[y]).astype("f4")
     a, b = examples * 8 // 12, examples * 10 // 12
     return Dataset(
         name="blobs",

@@ -113,28 +113,30 @@ def test_presets_are_valid_recipes_with_title_source_and_figure():
 
 def test_the_blog_preset_is_the_blogs_system():
     blog = config.preset("blog").settings
-    assert blog | {
-        "model": "linear2",
-        "batch": 128,
-        "batch_sampling": "contiguous",
-        "fitness": "squared_error",
-        "shaping": "standardized",
-        "population": 50,
-        "mirrored": False,
-        "noise": "gaussian",
-        "sigma": 0.1,
-        "lr": 0.001,
-        "optimizer": "sgd",
-        "weight_decay": 0.0,
-    } == blog
+    assert (
+        blog
+        | {
+            "model": "linear2",
+            "batch": 128,
+            "batch_sampling": "contiguous",
+            "fitness": "squared_error",
+            "shaping": "standardized",
+            "population": 50,
+            "mirrored": False,
+            "noise": "gaussian",
+            "sigma": 0.1,
+            "lr": 0.001,
+            "optimizer": "sgd",
+            "weight_decay": 0.0,
+        }
+        == blog
+    )
 
 
 def test_a_flag_beats_the_recipe_and_the_recipe_beats_the_default():
     given = TrainConfig(task="digits", preset="blog")
     assert config.base_config(given).sigma == 0.1
-    assert config.base_config(TrainConfig(task="digits")) == replace(
-        TrainConfig(), **config.preset("digits").settings
-    )
+    assert config.base_config(TrainConfig(task="digits")) == replace(TrainConfig(), **config.preset("digits").settings)
     assert config.base_config(TrainConfig(task="own.csv")) == TrainConfig()
 
 

@@ -69,5 +69,7 @@ def test_help_needs_no_jax():
     import subprocess
     import sys
 
-    code = "import sys, nograd.cli, nograd.config; print([m for m in ('jax', 'numpy', 'matplotlib') if m in sys.modules])"
+    code = (
+        "import sys, nograd.cli, nograd.config; print([m for m in ('jax', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

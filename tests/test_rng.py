@@ -16,19 +16,18 @@ def key_of(seed, unit=5):
     return jax.random.fold_in(jax.random.key(seed), unit)
 
 
-def signs_of_bits(words):
-    """[n] words as [n, 32] signs, one a bit."""
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 4), axis=1).astype(np.float32) * 2 - 1
-
-
+@jax.jit
 def correlations(left, right):
     """[32, 32] correlations of each bit of `left` with each bit of `right`, in standard errors."""
-    left, right = np.ravel(left), np.ravel(right)
-    total = np.zeros((32, 32), np.float32)  # sums of at most 2²⁰ signs: exact
-    for start in range(0, len(left), 1 << 14):
-        part = slice(start, start + (1 << 14))
-        total += signs_of_bits(left[part]).T @ signs_of_bits(right[part])
-    return np.abs(total) / np.sqrt(len(left))
+
+    def signs_of_bits(words):
+        return 2.0 * (words[:, None] >> jnp.arange(32, dtype=jnp.uint32) & 1).astype(jnp.float32) - 1.0
+
+    def push(total, parts):  # at most 2²⁰ signs in float32: exact
+        return total + signs_of_bits(parts[0]).T @ signs_of_bits(parts[1]), None
+
+    parts = (left.reshape(64, -1), right.reshape(64, -1))
+    return jnp.abs(jax.lax.scan(push, jnp.zeros((32, 32)), parts)[0]) / jnp.sqrt(float(left.size))
 
 
 def balance(words):
@@ -46,7 +45,7 @@ def correlation(left, right):
 def test_bits_are_balanced_and_independent_within_a_word(seed):
     words = np.asarray(random_words(key_of(seed), COUNT))
     assert balance(words).max() < 6
-    within = correlations(words, words)
+    within = np.array(correlations(words, words))
     np.testing.assert_allclose(within[np.eye(32, dtype=bool)], np.sqrt(COUNT))  # each bit with itself
     assert within[~np.eye(32, dtype=bool)].max() < 6
 

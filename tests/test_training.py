@@ -11,13 +11,12 @@ import optax
 import pytest
 
 import nograd as ng
+from conftest import make_blobs
 from nograd.build import build_job
 from nograd.checkpoint import load_checkpoint
 from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.types import CheckpointError, ConfigError, DataError, NogradError, RunError
-
-from conftest import make_blobs
 
 SMALL = {"population": 16, "batch": 32, "eval_every": 5, "checkpoint_every": 10, "generations": 30, "lr": 0.05}
 
@@ -138,7 +137,7 @@ def test_a_resume_with_another_setting_is_refused_and_loses_nothing(tmp_path, ch
 def test_a_resume_on_other_data_is_refused(tmp_path):
     run = train(tmp_path / "run", generations=5)
     with pytest.raises(DataError, match="changed since"):
-        ng.train(resume=run.path, dataset=make_blobs(seed=1))
+        ng.train(make_blobs(seed=1), resume=run.path)
 
 
 def test_another_run_is_not_overwritten(tmp_path):
@@ -204,7 +203,7 @@ def poisoned(when):
 
 
 def test_members_with_nan_are_dropped_and_counted(tmp_path):
-    run = train(tmp_path / "run", fitness=poisoned(lambda outputs: outputs[0, 0] > outputs[0, 1]))
+    run = train(tmp_path / "run", fitness=poisoned(lambda outputs: jnp.sin(1e4 * outputs[0, 0]) > 0.5))
     dropped = [line["dropped"] for line in run.metrics]
     assert 0 < sum(dropped) == run.result["dropped"]
     assert all(count < SMALL["population"] for count in dropped)
@@ -324,12 +323,14 @@ def test_the_model_is_traced_a_fixed_number_of_times(tmp_path):
         return plain.apply(params, x)
 
     counts = []
-    for generations in (5, 50):
-        calls.clear()
-        model = ng.Model(plain.init, apply)
-        train(tmp_path / str(generations), model=model, generations=generations, eval_every=5)
-        counts.append(len(calls))
-    assert counts[0] == counts[1]
+
+    class Count:
+        def generation(self, progress, line):
+            counts.append(len(calls))
+
+    train(tmp_path / "run", model=ng.Model(plain.init, apply), observer=Count(), generations=50)
+    # Up to the first evaluation: shapes, the generation, the two splits' last blocks. Then never again.
+    assert counts[4] == counts[-1] <= 6
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "rademacher", "table"])
@@ -345,7 +346,10 @@ def test_population_times_parameters_is_never_allocated(noise, mirrored):
 
 
 def test_a_shared_minibatch_needs_one_first_product_a_pair():
-    """The flops of a mirrored generation: one first-layer product with E a pair, not two with W ± σE."""
+    """A mirrored pair costs about as many flops as a single member: one product with E, not two with W ± σE.
+
+    XLA counts the body of a loop once, so this compares one unit with one unit.
+    """
     data = make_blobs(features=128)
 
     def flops(mirrored):
@@ -354,7 +358,7 @@ def test_a_shared_minibatch_needs_one_first_product_a_pair():
         state = job.strategy.init(job.init_params())
         return Inline(job.task, job.strategy, state, job.keys)._step.cost_analysis()["flops"]
 
-    assert flops(True) < 0.8 * flops(False)
+    assert flops(True) < 1.2 * flops(False)
 
 
 def test_errors_are_one_tree():

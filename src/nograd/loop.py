@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
@@ -84,7 +84,7 @@ class Trainer:
     def run(self, state: State, progress: Progress, best_params: Params) -> Ending:
         """Trains from `state` on. Ctrl-C and SIGTERM end it after the generation that is running."""
         saved_at = progress.generation if progress.generation else -1
-        with interruptible() as interrupted:
+        with interruptible() as interrupted, closing(self.directory):
             while not (reason := self._reached(progress)):
                 start = time.perf_counter()
                 proposed, outcome = self.engine.step(state)
@@ -106,7 +106,6 @@ class Trainer:
                     break
         if saved_at != progress.generation:
             self._save(state, progress)
-        self.directory.close()
         return Ending(reason, state, progress, best_params)
 
     def _reached(self, progress: Progress) -> str:

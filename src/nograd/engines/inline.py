@@ -52,7 +52,8 @@ def population_fitness(
     batch_key = jax.random.fold_in(keys.batch, state.generation)
 
     def on(key: Key) -> Callable[[PyTree, Key], Array]:
-        return evaluator(strategy.perturbation, task.objective, state.params, *task.draw(arrays, key))
+        batch = task.draw(arrays, key)
+        return evaluator(strategy.perturbation, task.objective, state.params, *batch, alone=task.private)
 
     # Made outside of the loop over units, so that what the population shares is computed once.
     common = None if task.private else on(batch_key)

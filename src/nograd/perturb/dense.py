@@ -47,19 +47,28 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
     return Dense(sigma, noise, mirrored)
 
 
-def member_params(dense: Dense, shared: PyTree, key: Key, params: Params, member: Array) -> Params:
+def member_params(dense: Dense, shared: PyTree, key: Key, params: Params, member: Array | int) -> Params:
     """θ + σε for member 0 of the unit with this key, θ − σε for member 1."""
     sign = 1.0 - 2.0 * member
     return add_scaled(params, sign * dense.sigma, dense.noise.draw(shared, key, params))
 
 
 def evaluator(
-    dense: Dense, objective: Callable[..., Array], params: Params, *inputs: PyTree
+    dense: Dense, objective: Callable[..., Array], params: Params, *inputs: PyTree, alone: bool = False
 ) -> Callable[[PyTree, Key], Float[Array, " members"]]:
     """evaluate(shared, key) = objective(θ ± σε, *inputs) for the members of the unit with this key.
 
     What all members share is computed here, what a mirrored pair shares once a pair (see `interpret.lift`).
+
+    Args:
+        dense: the perturbation.
+        objective: (params, *inputs) -> the fitness of a member, a scalar.
+        params: the mean θ.
+        inputs: such as a minibatch.
+        alone: the inputs are this unit's own, so that a single member shares nothing with anyone.
     """
+    if alone and not dense.mirrored:
+        return lambda shared, key: objective(member_params(dense, shared, key, params, 0), *inputs)[None]
     lifted = lift(objective, params, *inputs)
     scales = jnp.array([dense.sigma, -dense.sigma][: dense.members])
 
