@@ -7,10 +7,11 @@ _STARTED = time.perf_counter()  # before the heavy imports, which startup_second
 
 import contextlib  # noqa: E402
 import io  # noqa: E402
+import itertools  # noqa: E402
 import os  # noqa: E402
 import shlex  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
-from dataclasses import dataclass, replace  # noqa: E402
+from dataclasses import dataclass, fields, replace  # noqa: E402
 from typing import TYPE_CHECKING, Any, TypeVar  # noqa: E402
 
 from tyro.conf import Positional  # noqa: E402
@@ -150,7 +151,7 @@ def _announce(start: "Start") -> "Observer":
     )
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
     sys.stdout.flush()
-    return Display(Console(soft_wrap=True), start.limits, progress)
+    return Display(Console(), start.limits, progress)
 
 
 def _report(path: Any, result: dict[str, Any]) -> int:
@@ -275,27 +276,37 @@ def parse(kind: type[T], arguments: list[str], prog: str, default: T | None = No
     """A dataclass from flags named like its fields. Raises ConfigError with one line for a wrong one."""
     import tyro
 
+    from nograd.config import did_you_mean
+
     captured = io.StringIO()
+    over: Any = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(captured):
-            if default is None:
-                return tyro.cli(kind, args=arguments, prog=prog)
-            return tyro.cli(kind, args=arguments, prog=prog, default=default)
+            parsed, unknown = tyro.cli(kind, args=arguments, prog=prog, return_unknown_args=True, **over)
     except SystemExit as stop:
         if not stop.code:  # --help
             raise
         raise ConfigError(f"{_unboxed(captured.getvalue())}; see {prog} --help") from None
+    if unknown:
+        flags = [f"--{field.name.replace('_', '-')}" for field in fields(kind)]  # type: ignore[arg-type]
+        if unknown[0].startswith("-"):
+            raise ConfigError(f"unknown flag {unknown[0]!r}{did_you_mean(unknown[0].partition('=')[0], flags)}")
+        raise ConfigError(f"{unknown[0]!r} is one argument too many; see {prog} --help")
+    return parsed
 
 
 def _unboxed(message: str) -> str:
-    """The first paragraph of tyro's boxed error as one line, with its suggestion where it makes one."""
-    rows = [line.strip("│ ").rstrip() for line in message.splitlines() if line.startswith("│")]
-    paragraphs = " ".join(rows).split("─")
-    kept = [text.strip() for text in paragraphs if text.strip()]
-    first = kept[0].rstrip(".") if kept else _one_line(message)
-    suggestion = next((text for text in kept[1:] if text.startswith("Perhaps you meant:")), "")
-    flags = [word for word in suggestion.split() if word.startswith("--")]
-    return first + (f"; did you mean {' or '.join(flags[:2])}?" if flags else "")
+    """The first paragraph of tyro's error message as one line, without its box and title."""
+    rows = [line.strip(" │|") for line in message.splitlines()]
+    is_rule = [row.startswith("╭") or not row.strip("─-+╰╯ ") for row in rows]
+    paragraphs = [
+        " ".join(row for _, row in group)
+        for rule, group in itertools.groupby(zip(is_rule, rows, strict=True), key=lambda pair: pair[0])
+        if not rule
+    ]
+    # In a box the title is part of the frame; without one (no Unicode) it is a paragraph of its own.
+    first = 0 if message.startswith("╭") or len(paragraphs) == 1 else 1
+    return paragraphs[first].rstrip(".")
 
 
 def _one_line(text: str) -> str:

@@ -51,7 +51,7 @@ class Display:
         due = self._bar is None and time.monotonic() - self._printed > _PLAIN_EVERY
         if "val_accuracy" in line or due:
             self._printed = time.monotonic()
-            self.console.print(self._line(progress, line), highlight=False, markup=False)
+            self.console.print(self._line(progress, line), highlight=False, markup=False, soft_wrap=True)
 
     def _summary(self, progress: Training, line: dict[str, Any]) -> str:
         parts = [f"fitness {_format(line['fitness_mean'])}"]
