@@ -89,6 +89,27 @@ def test_work_after_the_last_checkpoint_is_done_again(tmp_path):
     assert lines(ng.train(make_blobs(), resume=parts.path, generations=30)) == lines(whole)
 
 
+def test_a_best_ahead_of_the_checkpoint_is_reported_as_what_it_is(tmp_path):
+    """As after a kill −9 between a new best and the next checkpoint, and a stop before it is met again."""
+    run = train(tmp_path / "run", checkpoint_every=4, generations=11)
+    for path in run.directory.numbered()[1:]:
+        path.unlink()  # 4 is left; the best is from 5 or 10
+    stopped = ng.train(make_blobs(), resume=run.path, generations=1000, observer=StopAt(5))
+    x, y = make_blobs().x_val, make_blobs().y_val
+    assert stopped.result["best_generation"] in (5, 10)
+    assert np.mean(stopped.predict(x) == y) == stopped.result["val_accuracy"]
+
+
+def test_a_damaged_best_is_refused_and_can_be_deleted(tmp_path):
+    run = train(tmp_path / "run", generations=10)
+    run.directory.best.write_bytes(b"x")
+    with pytest.raises(CheckpointError, match="delete it"):
+        ng.train(make_blobs(), resume=run.path, generations=12)
+    run.directory.best.unlink()
+    result = ng.train(make_blobs(), resume=run.path, generations=1000, observer=StopAt(12)).result
+    assert (result["best_generation"], result["val_accuracy"]) == (12, None)
+
+
 def test_a_run_ended_before_its_first_checkpoint_starts_over(tmp_path):
     whole = train(tmp_path / "whole")
     parts = train(tmp_path / "parts", generations=4)

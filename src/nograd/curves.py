@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 
-def draw_curves(metrics: list[dict[str, Any]], title: str, best_generation: int) -> bytes:
+def draw_curves(metrics: list[dict[str, Any]], title: str, best_generation: int | None) -> bytes:
     """A PNG with the population's fitness above and the accuracies below; the chosen generation is marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
@@ -55,13 +56,21 @@ class Observer(Protocol):
         """After each generation, with its line of metrics."""
 
 
+class Best(NamedTuple):
+    """The parameters with the highest validation accuracy so far."""
+
+    params: Params
+    generation: int
+    accuracy: float
+
+
 class Ending(NamedTuple):
     """How a training ended."""
 
     reason: str  # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}
     state: State
     progress: Progress
-    best_params: Params
+    best: Best | None  # None before the first evaluation
 
 
 class Trainer:
@@ -81,7 +90,7 @@ class Trainer:
         self.identity, self.observer = identity, observer
         self._members = population
 
-    def run(self, state: State, progress: Progress, best_params: Params) -> Ending:
+    def run(self, state: State, progress: Progress, best: Best | None) -> Ending:
         """Trains from `state` on. Ctrl-C and SIGTERM end it after the generation that is running."""
         saved_at = progress.generation if progress.generation else -1
         with interruptible() as interrupted, closing(self.directory):
@@ -98,7 +107,7 @@ class Trainer:
                 state = proposed
                 progress, line = self._measured(state, progress, outcome)
                 if progress.best_generation == progress.generation:
-                    best_params = state.params
+                    best = Best(state.params, progress.generation, line["val_accuracy"])
                 progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
                 saved_at = self._recorded(state, progress, line, saved_at)
                 if interrupted.is_set():
@@ -106,7 +115,7 @@ class Trainer:
                     break
         if saved_at != progress.generation:
             self._save(state, progress)
-        return Ending(reason, state, progress, best_params)
+        return Ending(reason, state, progress, best)
 
     def _reached(self, progress: Progress) -> str:
         """The stop reason that holds before another generation, or ""."""
@@ -157,20 +166,26 @@ class Trainer:
         return {"identity": self.identity, "progress": asdict(progress)}
 
 
-def restore(directory: RunDirectory, like: State, identity: str, checkpoint: Any = None) -> tuple[State, Progress]:
-    """The state and progress of a run's last checkpoint, or of the one named.
+def restore(
+    directory: RunDirectory, like: State, identity: str, checkpoint: Path | None = None
+) -> tuple[State, Progress, Best | None]:
+    """State, progress and best of a run's last checkpoint, or of the one named.
 
-    A run without any goes on from generation 0: it was ended before its first checkpoint.
+    A run without any goes on from generation 0: it was ended before its first checkpoint. The best may be from
+    a later generation than the checkpoint, after a crash: it is of this run all the same, and is met again.
     """
     paths = directory.numbered()
     path = checkpoint or (paths[-1] if paths else None)
-    if path is None:
-        directory.truncate_metrics(0)
-        return like, Progress()
-    state, meta = directory.load(path, like, identity)
-    progress = Progress(**meta["progress"])
+    state, progress, best = like, Progress(), None
+    if path is not None:
+        state, meta = directory.load(path, like, identity)
+        progress = Progress(**meta["progress"])
+    if directory.best.is_file():
+        chosen, meta = directory.load(directory.best, like, identity)
+        of = Progress(**meta["progress"])
+        best = Best(chosen.params, of.best_generation, of.best_accuracy or 0.0)
     directory.truncate_metrics(progress.generation)
-    return state, progress
+    return state, progress, best
 
 
 def _with_validation(progress: Progress, accuracy: float) -> Progress:

@@ -133,7 +133,9 @@ class RunDirectory:
 
     def _offer_before(self, path: Path) -> str:
         """What to do instead: the newest older checkpoint whose file is whole."""
-        older = [other for other in self.numbered() if other.name < path.name] if path != self.best else []
+        if path == self.best:
+            return "; delete it, and the best is chosen anew from here on"
+        older = [other for other in self.numbered() if other.name < path.name]
         for other in reversed(older):
             with contextlib.suppress(CheckpointError):
                 checkpoint_meta(other)

@@ -21,11 +21,12 @@ from nograd.curves import draw_curves
 from nograd.data import Dataset
 from nograd.engines.inline import Inline
 from nograd.fitness import Fitness
-from nograd.loop import Ending, Limits, Observer, Progress, Trainer, restore
+from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
+from nograd.strategies.openai_es import State
 from nograd.tasks.supervised import split_accuracy
 from nograd.types import ConfigError
 
@@ -36,15 +37,18 @@ class Start(NamedTuple):
     job: Job
     directory: RunDirectory
     limits: Limits
-    progress: Progress
+    identity: str
     parameters: int
+    state: State
+    progress: Progress
+    best: Best | None
 
 
 OnStart = Callable[[Start], Observer | None]
 
 
 def train(
-    task: str | Dataset | None = None,
+    task: str | Path | Dataset | None = None,
     *,
     model: str | Model | Builder | None = None,
     fitness: str | Fitness | None = None,
@@ -71,17 +75,15 @@ def train(
     Raises:
         NogradError: a setting, the data or the model cannot be; the message says what to do.
     """
-    known = {*settings.recipe_fields(), "preset", "config"}
-    if unknown := set(fields) - known:
-        name = min(unknown)
-        raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
     words = {"model": model, "fitness": fitness, "optimizer": optimizer, "out": out, "resume": resume}
-    given = fields | {name: str(value) for name, value in words.items() if isinstance(value, str | Path)}
+    given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
     dataset = task if isinstance(task, Dataset) else None
+    if task is None and resume is None and not given.keys() & {"preset", "config"}:
+        task = "mnist"
     if task is not None:
         given["task"] = dataset.name if dataset else str(task)
     if resume is not None:
-        base = saved_settings(_resumed(str(resume))[0])
+        base = resumed_settings(str(resume))
     else:
         base = settings.base_config(replace(TrainConfig(), **given))
     objects = Objects(
@@ -112,44 +114,48 @@ def run_config(
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
     started = time.perf_counter() if started is None else started
-    settings.validate(config)
+    start = _prepare(settings.validate(config), dataset, objects)
+    engine = Inline(start.job.task, start.job.strategy, start.state, start.job.keys)
+    observer = on_start(start) if on_start else None
+    startup = time.perf_counter() - started - engine.compile_seconds
+    trainer = Trainer(
+        start.job.task, engine, start.directory, start.limits, start.identity, config.population, observer
+    )
+    with ExitStack() as stack:
+        if isinstance(observer, AbstractContextManager):
+            stack.enter_context(observer)
+        ending = trainer.run(start.state, start.progress, start.best)
+    clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
+    _finish(start.job, start.directory, ending, clock)
+    return Run(start.directory, start.job.task.model)
+
+
+def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | None) -> Start:
+    """Checks everything, then makes the run directory, or restores from the one to resume."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
         settings.check_resumable(saved_settings(directory), config)
     job = build_job(config, dataset or load_data(config), objects)
     recorded = record(job, _versions())
     mark = identity(config, recorded)
-    state, progress = job.strategy.init(job.init_params()), Progress()
-    best = state.params
+    state, progress, best = job.strategy.init(job.init_params()), Progress(), None
     if directory:
         check_data(directory.config(), job.task.dataset)
-        state, progress = restore(directory, state, mark, checkpoint)
-        if directory.best.is_file():
-            best = directory.load(directory.best, state, mark)[0].params
+        state, progress, best = restore(directory, state, mark, checkpoint)
         directory.write_config(recorded)
     else:
         directory = RunDirectory.create(_new_path(config), recorded)
-    engine = Inline(job.task, job.strategy, state, job.keys)
-    limits = _limits(config)
-    observer = on_start(Start(job, directory, limits, progress, recorded["parameters"])) if on_start else None
-    startup = time.perf_counter() - started - engine.compile_seconds
-    trainer = Trainer(job.task, engine, directory, limits, mark, config.population, observer)
-    with ExitStack() as stack:
-        if isinstance(observer, AbstractContextManager):
-            stack.enter_context(observer)
-        ending = trainer.run(state, progress, best)
-    clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
-    _finish(job, directory, ending, clock)
-    return Run(directory, job.task.model)
+    return Start(job, directory, _limits(config), mark, recorded["parameters"], state, progress, best)
 
 
 def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
     """Writes result.json and curves.png; the test split is used here, once, on the chosen parameters."""
-    progress, over = ending.progress, ending.reason != "interrupted"
+    progress, best = ending.progress, ending.best
+    chosen = best.params if best else ending.state.params
     result = {
-        "test_accuracy": split_accuracy(job.task, ending.best_params, "test") if over else None,
-        "val_accuracy": progress.best_accuracy,
-        "best_generation": progress.best_generation,
+        "test_accuracy": None if ending.reason == "interrupted" else split_accuracy(job.task, chosen, "test"),
+        "val_accuracy": best.accuracy if best else None,
+        "best_generation": best.generation if best else progress.generation,
         "generations": progress.generation,
         "evaluations": progress.evaluations,
         "dropped": progress.dropped,
@@ -158,9 +164,18 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
         "stop_reason": ending.reason,
     }
     title = f"{job.config.task}, {job.config.model}: {progress.generation:,} generations, seed {job.config.seed}"
-    curves = draw_curves(directory.metrics(), title, progress.best_generation)
+    curves = draw_curves(directory.metrics(), title, best.generation if best else None)
     write_atomically(directory.path / "curves.png", curves)
     directory.write_result(result)
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields themselves. Raises ConfigError for a name that is no setting."""
+    known = {*settings.recipe_fields(), "preset", "config"} - {"task", "model", "fitness", "optimizer"}
+    for name in fields:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
+    return fields
 
 
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:

@@ -1,0 +1,54 @@
+"""What the documents show is run: every example, and every Python block of the README and the docs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def run(code_or_path: list[str], folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, *code_or_path], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_example(path, tmp_path):
+    run([str(path)], tmp_path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_python_blocks(path, tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)
+    if not blocks:
+        pytest.skip(f"{path.name} shows no Python")
+    run(["-c", "\n".join(blocks)], tmp_path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_commands_are_real(path):
+    """Every `nograd` line of a shell block parses: the command exists and so does each flag."""
+    from nograd.cli import _COMMANDS
+    from nograd.config import TrainConfig
+
+    flags = {f"--{name.replace('_', '-')}" for name in TrainConfig.__dataclass_fields__}
+    flags |= {"--help", "--debug", "--no-mirrored", "--split", "--json", "--probabilities", "--out"}
+    for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
+        for line in re.findall(r"^\$? ?nograd (.+)$", block, re.M):
+            words = line.split("#")[0].split()
+            assert words[0] in {*_COMMANDS, "--help", "--version"}, line
+            assert {word for word in words if word.startswith("--")} <= flags, line
