@@ -9,7 +9,7 @@ SOURCE = Path(nograd.__file__).parent
 # The floors of the house, the lowest first. A package stands for all of its modules.
 FLOORS = [
     {"types"},
-    {"rng", "trees"},
+    {"cache", "rng", "trees"},
     {"shaping", "perturb"},
     {"strategies"},
     {"data", "fitness", "models"},

@@ -126,4 +126,4 @@ def test_raw_is_the_fitness_itself():
 
 
 def test_the_table_names_every_shaping():
-    assert SHAPINGS == {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign}
+    assert {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign} == SHAPINGS

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar  # noqa: E402
 from tyro.conf import Positional  # noqa: E402
 
 from nograd import __version__  # noqa: E402
+from nograd.cache import user_cache, writable  # noqa: E402
 from nograd.types import ConfigError, NogradError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -314,5 +315,11 @@ def _one_line(text: str) -> str:
 
 
 def _prepare_jax() -> None:
-    """One XLA thread on a CPU: a second gains nothing here, and would change the order of sums."""
+    """Settings that JAX reads when it starts: one thread on a CPU, and compiled programs kept for the next time.
+
+    A second XLA thread gains nothing here, and would change the order of sums.
+    """
     os.environ.setdefault("NPROC", "1")
+    if writable(folder := user_cache("xla")):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

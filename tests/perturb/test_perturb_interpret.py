@@ -42,19 +42,26 @@ def define(name: str, function: Callable[..., Any], params: Any = WEIGHTS, input
     CASES[name] = lambda: Case(function, params, inputs)
 
 
+def params_of(model):
+    """Parameters with no zero among them, without the time that compiling the initialisers takes."""
+    return jax.tree.map(
+        lambda leaf: 0.5 * normal(leaf.size, *leaf.shape), jax.eval_shape(model.init, jax.random.key(0))
+    )
+
+
 # Networks
 
 
 @case
 def mlp_with_relu() -> Case:
     model = mlp(8, 8).build((4,), 3)
-    return Case(model.apply, model.init(jax.random.key(0)), (X,))
+    return Case(model.apply, params_of(model), (X,))
 
 
 @case
 def cnn_of_the_house() -> Case:
     model = cnn().build((6, 6, 2), 3)
-    return Case(model.apply, model.init(jax.random.key(0)), (IMAGES,))
+    return Case(model.apply, params_of(model), (IMAGES,))
 
 
 @case
@@ -62,7 +69,9 @@ def convolution() -> Case:
     def apply(params, x):
         layout = ("NHWC", "HWIO", "NHWC")
         x = jax.lax.conv_general_dilated(x, params["k1"], (1, 1), "SAME", dimension_numbers=layout)
-        x = jax.lax.reduce_window(jax.nn.relu(x + params["b1"]), -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME")
+        x = jax.lax.reduce_window(
+            jax.nn.relu(x + params["b1"]), -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME"
+        )
         x = jax.lax.conv_general_dilated(
             x, params["k2"], (1, 1), "VALID", dimension_numbers=layout, feature_group_count=3
         )
@@ -195,8 +204,13 @@ define("literals and inputs as outputs", lambda p, x: (2.0, x, 3, jnp.float32(1)
 define("closure over arrays", lambda p, x: jnp.tanh(x @ p["w"] + X) * jnp.asarray(B) @ jnp.asarray(WEIGHTS["v"]))
 define("no inputs", lambda p: jnp.sin(p["w"]) @ p["b"], WEIGHTS, ())
 define("nested inputs", lambda p, batch: batch["x"][0] @ p["w"] + batch["n"], WEIGHTS, ({"x": (X,), "n": 3},))
-define("bytes as inputs", lambda p, x: (x.astype(jnp.float32) / 255) @ p["w"], WEIGHTS, (np.arange(20, dtype="u1").reshape(5, 4),))
-define("random numbers", lambda p, key: jax.random.bernoulli(key, 0.5, (4,)) * p["b"], WEIGHTS, (jax.random.key(3),))  # fmt: skip
+define(
+    "bytes as inputs",
+    lambda p, x: (x.astype(jnp.float32) / 255) @ p["w"],
+    WEIGHTS,
+    (np.arange(20, dtype="u1").reshape(5, 4),),
+)
+define("random numbers", lambda p, key: jax.random.normal(key, (4,)) * p["b"], WEIGHTS, (jax.random.key(3),))
 define("parameters in a list", lambda p, x: jnp.tanh(x @ p[0] + p[1]), [W, B])
 define("one array as parameters", lambda p, x: jnp.tanh(x @ p), W)
 
@@ -210,11 +224,10 @@ def moved(params, noise, scale):
     return jax.tree.map(lambda leaf, step: leaf + scale * step, params, noise)
 
 
-def assert_trees_close(actual, expected):
+def assert_trees_close(actual, expected, tolerance):
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     for left, right in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert (left.shape, left.dtype) == (right.shape, right.dtype)
-        tolerance = 1e-2 if left.dtype == jnp.float16 else 3e-5
         np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance)
 
 
@@ -230,28 +243,28 @@ def test_lifted_is_the_function_at_the_moved_parameters(name):
         return ours, jax.vmap(lambda scale: function(moved(params, noise, scale), *inputs))(SCALES)
 
     actual, expected = both(params, noise, inputs)
-    assert_trees_close(actual, expected)
+    assert_trees_close(actual, expected, tolerance=1e-2 if "half" in name else 3e-5)
     # A law on values that do not move would hold for anything.
     assert any(np.any(leaf[0] != leaf[1]) for leaf in jax.tree.leaves(expected))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_lifted_works_plain_and_under_jit_vmap_map_and_scan(seed):
-    function, params, inputs = CASES["mlp with relu"]()
+def test_lifted_works_plain_and_under_jit_vmap_map_and_scan():
+    function, params, inputs = CASES["custom jvp relu"]()
     units = jnp.arange(3)
 
     def noise_of(unit):
-        return jax.tree.map(lambda leaf: jnp.cos((unit + 1.5 + seed) * (1 + jnp.arange(leaf.size))).reshape(leaf.shape), params)
+        return jax.tree.map(lambda leaf: jnp.cos(unit + 1.5 + leaf), params)
 
-    expected = np.stack([function(moved(params, noise_of(unit), 0.1), *inputs) for unit in units])
+    expected = jax.vmap(lambda unit: function(moved(params, noise_of(unit), 0.1), *inputs))(units)
     lifted = lift(function, params, *inputs)
 
     def one(unit):
         return lifted(noise_of(unit), 0.1)
 
+    compiled = jax.jit(one)
     contexts = {
         "plain": [one(unit) for unit in units],
-        "jit": [jax.jit(one)(unit) for unit in units],
+        "jit": [compiled(unit) for unit in units],
         "vmap": jax.vmap(one)(units),
         "map": jax.lax.map(one, units),
         "scan": jax.lax.scan(lambda _, unit: (None, one(unit)), None, units)[1],
@@ -270,7 +283,7 @@ def test_lifted_keeps_the_precision_of_the_parameters(dtype):
     def function(params, x):
         return jnp.tanh(x.astype(dtype) @ params["w"] + params["b"]) @ params["v"]
 
-    actual = lift(function, params, X)(noise, jnp.float32(0.1))
+    actual = jax.jit(lambda scale: lift(function, params, X)(noise, scale))(jnp.float32(0.1))
     assert actual.dtype == dtype
     expected = function(jax.tree.map(lambda leaf, step: leaf + dtype(0.1) * step, params, noise), X)
     resolution = float(jnp.finfo(dtype).eps)

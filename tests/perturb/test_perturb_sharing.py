@@ -46,7 +46,9 @@ def result_sizes(function, *arguments, primitive="dot_general", contracting=FEAT
 
 
 def noise_of(params, unit):
-    return jax.tree.map(lambda leaf: jnp.cos(unit + jnp.arange(leaf.size, dtype=jnp.float32)).reshape(leaf.shape), params)
+    return jax.tree.map(
+        lambda leaf: jnp.cos(unit + jnp.arange(leaf.size, dtype=jnp.float32)).reshape(leaf.shape), params
+    )
 
 
 def over_population(function, params, *inputs):
@@ -62,7 +64,8 @@ def over_population(function, params, *inputs):
 
 def network(*hidden, activation=jax.nn.relu):
     model = mlp(*hidden, activation=activation).build((FEATURES,), CLASSES)
-    return model.apply, model.init(jax.random.key(0))
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    return model.apply, jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit, jax.checkpoint], ids=["plain", "jit", "checkpoint"])
@@ -115,7 +118,7 @@ def test_convolution_once_a_generation_and_once_a_pair():
 
 def test_first_layer_of_the_cnn_is_shared():
     model = cnn().build((8, 8), CLASSES)
-    params, images = model.init(jax.random.key(0)), np.ones((2, 8, 8), np.float32)
+    params, images = jax.eval_shape(model.init, jax.random.key(0)), np.ones((2, 8, 8), np.float32)
     outside, inside = result_sizes(lambda p, x: over_population(model.apply, p, x), params, images, contracting=25)
     assert outside == [2 * 8 * 8 * 8]
     assert inside == [2 * 8 * 8 * 8]

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import queue
-import tempfile
 import threading
 import time
 import urllib.error
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nograd.cache import user_cache
 from nograd.data.dataset import Array, Dataset, scaling, sizes_note
 from nograd.data.download import MirrorError, fetch, mirrors
 from nograd.data.idx import parse_idx, read_bytes
@@ -72,14 +72,8 @@ def find_mnist(data_dir: str | Path | None = None) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $XDG_CACHE_HOME/nograd/mnist, by default ~/.cache/nograd/mnist."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # not set, or relative: the XDG standard tells to ignore that
-        try:
-            base = Path.home() / ".cache"
-        except RuntimeError:  # a container may run under a user without a home
-            base = Path(tempfile.gettempdir())
-    return base / "nograd" / "mnist"
+    """Where downloads are kept: the user's cache."""
+    return user_cache("mnist")
 
 
 def mirror_answers(timeout: float = 5.0) -> bool:

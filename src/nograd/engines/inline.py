@@ -39,17 +39,23 @@ def generation(
     task: Supervised, strategy: OpenAIES, state: State, arrays: Arrays, shared: PyTree, keys: Keys
 ) -> tuple[State, Outcome]:
     """key → members → fitness → update → info: a pure function of the state and its address."""
-    fitness = population_fitness(task, strategy, state, arrays, shared, keys)
-    state, info = strategy.update(state, shared, keys.noise, fitness)
+    unit_keys = strategy.unit_keys(keys.noise, state.generation)
+    batch_key = jax.random.fold_in(keys.batch, state.generation)
+    fitness = population_fitness(task, strategy, state, arrays, shared, unit_keys, batch_key)
+    state, info = strategy.update(state, shared, unit_keys, fitness)
     return state, Outcome(info, all_finite(state.params))
 
 
 def population_fitness(
-    task: Supervised, strategy: OpenAIES, state: State, arrays: Arrays, shared: PyTree, keys: Keys
+    task: Supervised,
+    strategy: OpenAIES,
+    state: State,
+    arrays: Arrays,
+    shared: PyTree,
+    unit_keys: Key,
+    batch_key: Key,
 ) -> Float[Array, "units members"]:
     """The fitness of the generation's population, on one minibatch for all or on one a unit."""
-    noise_key = jax.random.fold_in(keys.noise, state.generation)
-    batch_key = jax.random.fold_in(keys.batch, state.generation)
 
     def on(key: Key) -> Callable[[PyTree, Key], Array]:
         batch = task.draw(arrays, key)
@@ -60,7 +66,7 @@ def population_fitness(
 
     def evaluate(unit: Array) -> Array:
         evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
-        return evaluate_unit(shared, jax.random.fold_in(noise_key, unit))
+        return evaluate_unit(shared, unit_keys[unit])
 
     return chunks.evaluate_all(strategy.plan(), evaluate)
 
