@@ -70,6 +70,7 @@ def test_a_wrong_recipe_is_one_line_with_value_and_remedy(text, words):
         ({"sigma": float("nan")}, ["--sigma", "nan"]),
         ({"lr": -1.0}, ["--lr", "-1.0"]),
         ({"lr": float("inf")}, ["--lr", "inf"]),
+        ({"weight_decay": float("inf")}, ["--weight-decay", "inf"]),
         ({"weight_decay": -0.1}, ["--weight-decay", "-0.1"]),
         ({"momentum": 1.0}, ["--momentum", "1.0"]),
         ({"generations": 0}, ["--generations", "0"]),

@@ -113,7 +113,7 @@ def validate(config: TrainConfig) -> TrainConfig:
     for name in ("sigma", "lr"):
         value = getattr(config, name)
         _require(0 < value < float("inf"), name, value, "use a positive number such as 0.01")
-    _require(config.weight_decay >= 0, "weight_decay", config.weight_decay, "use 0 or more")
+    _require(0 <= config.weight_decay < float("inf"), "weight_decay", config.weight_decay, "use 0 or more")
     _require(0 <= config.momentum < 1, "momentum", config.momentum, "use 0 or more and less than 1")
     _require(0 <= config.seed < 2**32, "seed", config.seed, "use 0 to 4294967295")
     if config.target is not None:

@@ -204,7 +204,11 @@ def message(function, *arguments, **named):
         ({"population": 51}, ("51", "52", "mirrored=False")),
         ({"population": 0}, ("population", "0", "at least 2")),
         ({"population": 1, "mirrored": False}, ("population", "1", "at least 2")),
+        ({"population": 8.0}, ("population", "8.0", "whole")),
         ({"weight_decay": -0.1}, ("weight_decay", "-0.1")),
+        ({"weight_decay": float("nan")}, ("weight_decay", "nan")),
+        ({"weight_decay": float("inf")}, ("weight_decay", "inf")),
+        ({"sigma": "a"}, ("sigma", "a")),
         ({"shaping": "ranks"}, ("'ranks'", "raw, standardized, centered_rank, sign")),
         ({"noise": "cauchy"}, ("'cauchy'", "gaussian, rademacher, table")),
         ({"sigma": 0.0}, ("sigma", "0.0")),
@@ -213,6 +217,13 @@ def message(function, *arguments, **named):
 def test_settings_that_cannot_be_are_errors_of_one_line(arguments, words):
     text = message(openai_es, **{"population": 8, **arguments})
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("members", [[-1], [0, 10]])
+def test_members_that_do_not_exist_cannot_be_asked_for(members):
+    text = message(make().ask, make().init(PARAMS), KEY, members)
+    assert str(members) in text
+    assert "0 to 9" in text
 
 
 @pytest.mark.parametrize("shape", [(9,), (10, 1), (5, 2), ()])

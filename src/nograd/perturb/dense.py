@@ -38,7 +38,7 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
     Raises:
         ConfigError: σ is not a positive number, or the noise has no such name.
     """
-    if not 0 < sigma < float("inf"):
+    if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
         raise ConfigError(f"sigma must be a positive number, got {sigma}; 0.01 to 0.1 suit most networks")
     if isinstance(noise, str):
         if noise not in NOISES:

@@ -29,7 +29,7 @@ class Info(NamedTuple):
     fitness_std: Float[Array, ""]
     fitness_max: Float[Array, ""]
     fitness_min: Float[Array, ""]
-    dropped: Int[Array, ""]  # members with a NaN or infinite fitness
+    dropped: Int[Array, ""]  # members with a NaN or infinite fitness; their mirrored halves are not counted
     gradient_norm: Float[Array, ""]  # of the estimate g
 
 
@@ -73,7 +73,10 @@ class OpenAIES(NamedTuple):
             unit_key = jax.random.fold_in(generation_key, member // count)
             return member_params(self.perturbation, shared, unit_key, state.params, member % count)
 
-        return jax.vmap(one)(jnp.arange(self.population) if members is None else jnp.asarray(members))
+        chosen = jnp.arange(self.population) if members is None else jnp.asarray(members)
+        if not isinstance(chosen, jax.core.Tracer) and bool(jnp.any((chosen < 0) | (chosen >= self.population))):
+            raise ConfigError(f"members must be 0 to {self.population - 1}, got {chosen.tolist()}")
+        return jax.vmap(one)(chosen)
 
     def tell(self, state: State, key: Key, fitness: Float[Array, " population"]) -> tuple[State, Info]:
         """One step up the estimate g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), the ε redrawn from `key`.
@@ -160,14 +163,14 @@ def openai_es(
         ConfigError: a parameter is out of its range; the message names it and the remedy.
     """
     perturbation = perturbation or dense(sigma, noise, mirrored)
-    if population < 2:
-        raise ConfigError(f"population must be at least 2, got {population}")
+    if not isinstance(population, int) or population < 2:
+        raise ConfigError(f"population must be a whole number of at least 2, got {population}")
     if perturbation.mirrored and population % 2:
         raise ConfigError(
             f"population must be even with mirrored sampling, got {population}; use {population + 1} or mirrored=False"
         )
-    if weight_decay < 0:
-        raise ConfigError(f"weight_decay must not be negative, got {weight_decay}")
+    if not 0 <= weight_decay < float("inf"):
+        raise ConfigError(f"weight_decay must be 0 or a positive number, got {weight_decay}; try 1e-4")
     optimizer = optimizer or optax.adam(1e-2)
     if weight_decay:
         optimizer = optax.chain(optax.add_decayed_weights(weight_decay), optimizer)
