@@ -32,23 +32,28 @@ def _mix(word: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
     return word ^ (word >> 15)
 
 
-def random_words(key: Key, count: int, stream: int = 0) -> UInt32[Array, " count"]:
+def random_words(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> UInt32[Array, " count"]:
     """wᵢ = mix(mix(i + k₀) ⊕ k₁): 32 random bits for each counter i under a 64-bit key (k₀, k₁).
 
     Args:
         key: a scalar key of `jax.random.key`.
         count: how many words, below 2³².
         stream: any 32-bit number; the streams of one key are unrelated (a leaf of the parameters each).
+        start: the first counter.
     """
     words = jax.random.key_data(key)
     k0 = _mix(words[0] ^ jnp.uint32(stream))
     k1 = _mix(words[1] + _mix(jnp.uint32(stream)))
-    return _mix(_mix(jax.lax.iota(jnp.uint32, count) + k0) ^ k1)
+    counters = jax.lax.iota(jnp.uint32, count) + jnp.asarray(start, jnp.uint32)
+    return _mix(_mix(counters + k0) ^ k1)
 
 
 def random_signs(key: Key, count: int, stream: int = 0) -> Float[Array, " count"]:
     """Rademacher draws, +1 or −1 with probability ½ each: one random bit an element."""
-    words = random_words(key, -(-count // 32), stream)
+    half = -(-count // 64)
+    # In a loop, or XLA fuses the words into the signs and computes each of them 32 times.
+    starts = jnp.arange(2, dtype=jnp.uint32) * jnp.uint32(half)
+    words = jax.lax.map(lambda start: random_words(key, half, stream, start), starts).reshape(-1)
     # A float's sign is its top bit: shift each of the 32 bits there and put it before the bits of 1.0.
     bits = (words[:, None] << jax.lax.iota(jnp.uint32, 32)) & _SIGN_BIT
     return jax.lax.bitcast_convert_type(bits | _ONE, jnp.float32).reshape(-1)[:count]
