@@ -2,9 +2,9 @@
 
     python benchmarks/blog_speed.py
 
-For each kind of noise: generations/s of nograd and of NumPy measured in turn (the ratio is the median over the
-pairs), and the gap to the floor: the products' FLOPs over the GEMM rate measured in the same process. NumPy
-keeps all its threads; nograd has one core. Needs the MNIST files (NOGRAD_DATA or the cache).
+NumPy and each kind of noise take turns; a ratio is the median over the rounds. The floor is the FLOPs of the
+products over the GEMM rate measured in the same process. NumPy keeps all its threads; nograd has one core.
+Needs the MNIST files (NOGRAD_DATA or the cache).
 """
 
 import os
@@ -14,6 +14,7 @@ os.environ["NPROC"] = "1"
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from nograd.build import build_job, load_data
 from nograd.config import TrainConfig, preset
+from nograd.data import Dataset
 from nograd.engines.inline import Inline
 
 FLOPS = 50 * 128 * 2 * (784 * 784 + 784 * 10)  # members × examples × 2 × multiplications
@@ -84,41 +86,48 @@ class Plain:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=5, help="turns of nograd and NumPy for each kind of noise")
-    parser.add_argument("--generations", type=int, default=15, help="generations of nograd in a turn")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of NumPy and of each kind of noise")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     config = replace(TrainConfig(), **preset("blog").settings)
     dataset = load_data(config)
     plain = Plain(dataset.x_train, dataset.y_train)
     plain.generation()
+    steps = {noise: step(replace(config, noise=noise), dataset) for noise in ("gaussian", "rademacher", "table")}
+    times: dict[str, list[float]] = {name: [] for name in ("numpy", *steps)}
+    rates, busy = [], []
+    for _ in range(arguments.rounds):
+        os.sched_setaffinity(0, cores)
+        wall, cpu = time.perf_counter(), time.process_time()
+        times["numpy"].append(seconds(plain.generation, 4))
+        busy.append((time.process_time() - cpu) / (time.perf_counter() - wall))
+        os.sched_setaffinity(0, cores[-1:])
+        rates.append(gemm_rate())
+        for noise, run in steps.items():
+            times[noise].append(seconds(run, 10))
+    report(times, max(rates), statistics.median(busy))
 
-    os.sched_setaffinity(0, cores[-1:])
-    rate = gemm_rate()
-    floor = FLOPS / rate
-    print(
-        f"GEMM, one core: {rate / 1e9:.0f} GFLOP/s; "
-        f"floor of a generation ({FLOPS / 1e9:.2f} GFLOP): {floor * 1e3:.0f} ms"
-    )
-    for noise in ("gaussian", "rademacher", "table"):
-        job = build_job(replace(config, noise=noise), dataset)
-        state = job.strategy.init(job.init_params())
-        engine = Inline(job.task, job.strategy, state, job.keys)
-        engine.step(state)
-        ours, theirs, busy = [], [], []
-        for _ in range(arguments.pairs):
-            os.sched_setaffinity(0, cores[-1:])
-            ours.append(seconds(lambda: engine.step(state), arguments.generations))  # noqa: B023
-            os.sched_setaffinity(0, cores)
-            wall, cpu = time.perf_counter(), time.process_time()
-            theirs.append(seconds(plain.generation, 3))
-            busy.append((time.process_time() - cpu) / (time.perf_counter() - wall))
-        ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
-        own = statistics.median(ours)
+
+def step(config: TrainConfig, dataset: Dataset) -> Callable[[], object]:
+    """One generation of nograd, compiled."""
+    job = build_job(config, dataset)
+    state = job.strategy.init(job.init_params())
+    engine = Inline(job.task, job.strategy, state, job.keys)
+    engine.step(state)
+    return lambda: engine.step(state)
+
+
+def report(times: dict[str, list[float]], rate: float, busy: float) -> None:
+    """The table: medians over the rounds, ratios within each round."""
+    floor, numpy = FLOPS / rate, times.pop("numpy")
+    print(f"GEMM peak of one core: {rate / 1e9:.0f} GFLOP/s, so at least {floor * 1e3:.0f} ms a generation")
+    print(f"numpy       {1 / statistics.median(numpy):5.2f} generations/s, {busy:.1f} cores busy")
+    for noise, own in times.items():
+        ratios = [theirs / ours for theirs, ours in zip(numpy, own, strict=True)]
+        each = statistics.median(own)
         print(
-            f"{noise:<10} {1 / own:5.2f} generations/s ({own * 1e3:.0f} ms, {floor / own:.0%} of the floor's rate); "
-            f"NumPy {1 / statistics.median(theirs):.2f} ({statistics.median(busy):.1f} cores busy); "
-            f"ratio {statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})"
+            f"{noise:<11} {1 / each:5.2f} generations/s, {each * 1e3:.0f} ms: {floor / each:.0%} of the GEMM peak; "
+            f"{statistics.median(ratios):.1f}x numpy ({min(ratios):.1f} to {max(ratios):.1f})"
         )
 
 

@@ -30,6 +30,24 @@ def median(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})"
 
 
+def digits(folder: Path, cache: str, runs: int) -> None:
+    """`nograd train digits` from an empty cache of compiled programs, or from a filled one."""
+    first, whole, scores = [], [], []
+    for number in range(runs):
+        out = folder / str(number)
+        os.environ["XDG_CACHE_HOME"] = str(folder / (f"cache-{number}" if cache == "cold" else "cache"))
+        if cache == "warm" and number == 0:
+            run("train", "digits", "--generations", "1", "--out", str(folder / "before"))
+        whole.append(run("train", "digits", "--seed", str(number), "--out", str(out))[0])
+        result = json.loads((out / "result.json").read_text())
+        line = json.loads((out / "metrics.jsonl").read_text().splitlines()[0])
+        first.append(result["startup_seconds"] + result["compile_seconds"] + line["seconds"])
+        scores.append(result["test_accuracy"])
+    print(f"nograd train digits, {cache} cache, first generation done after:", median(first))
+    print(f"nograd train digits, {cache} cache, all included:", median(whole))
+    print("   test accuracy:", " ".join(f"{score:.2%}" for score in scores))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
@@ -37,17 +55,8 @@ def main() -> None:
     print("nograd --help:", median([run("--help")[0] for _ in range(arguments.runs)]))
     print("nograd train --help:", median([run("train", "--help")[0] for _ in range(arguments.runs)]))
     with tempfile.TemporaryDirectory() as folder:
-        first, whole, scores = [], [], []
-        for number in range(arguments.runs):
-            out = Path(folder) / str(number)
-            whole.append(run("train", "digits", "--seed", str(number), "--out", str(out))[0])
-            result = json.loads((out / "result.json").read_text())
-            line = json.loads((out / "metrics.jsonl").read_text().splitlines()[0])
-            first.append(result["startup_seconds"] + result["compile_seconds"] + line["seconds"])
-            scores.append(result["test_accuracy"])
-        print("nograd train digits, first generation done after:", median(first))
-        print("nograd train digits, all included:", median(whole))
-        print("   test accuracy:", " ".join(f"{score:.2%}" for score in scores))
+        for cache in ("cold", "warm"):
+            digits(Path(folder) / cache, cache, arguments.runs)
         blog = run("train", "mnist", "--preset", "blog", "--generations", "10", "--out", str(Path(folder) / "blog"))
         print(f"nograd train mnist --preset blog, peak memory: {blog[1]:.0f} MB")
 
