@@ -111,7 +111,7 @@ def main() -> None:
 def step(config: TrainConfig, dataset: Dataset) -> Callable[[], object]:
     """One generation of nograd, compiled."""
     job = build_job(config, dataset)
-    state = job.strategy.init(job.init_params())
+    state = job.init_state()
     engine = Inline(job.task, job.strategy, state, job.keys)
     engine.step(state)
     return lambda: engine.step(state)

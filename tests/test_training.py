@@ -360,7 +360,7 @@ def test_population_times_parameters_is_never_allocated(noise, mirrored):
     population, data = 512, make_blobs(features=64)
     config = replace(TrainConfig(), model="mlp:256", population=population, batch=8, noise=noise, mirrored=mirrored)
     job = build_job(config, data)
-    state = job.strategy.init(job.init_params())
+    state = job.init_state()
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     engine = Inline(job.task, job.strategy, state, job.keys)
     assert engine._step.memory_analysis().temp_size_in_bytes < population * parameters * 4 / 20
@@ -376,7 +376,7 @@ def test_a_shared_minibatch_needs_one_first_product_a_pair():
     def flops(mirrored):
         config = replace(TrainConfig(), model="mlp:64", population=64, batch=64, mirrored=mirrored)
         job = build_job(config, data)
-        state = job.strategy.init(job.init_params())
+        state = job.init_state()
         return Inline(job.task, job.strategy, state, job.keys)._step.cost_analysis()["flops"]
 
     assert flops(True) < 1.2 * flops(False)

@@ -17,10 +17,10 @@ from nograd.engines.inline import Keys, run_keys
 from nograd.fitness import FITNESSES, Fitness
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense
-from nograd.strategies.openai_es import OpenAIES, openai_es
+from nograd.strategies.openai_es import OpenAIES, State, openai_es
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
-from nograd.types import ConfigError, DataError, Params
+from nograd.types import ConfigError, DataError
 
 
 class Job(NamedTuple):
@@ -31,9 +31,13 @@ class Job(NamedTuple):
     strategy: OpenAIES
     keys: Keys
 
-    def init_params(self) -> Params:
-        """The mean of generation 0, from the seed."""
-        return jax.jit(self.task.model.init)(self.keys.init)
+    def init_state(self) -> State:
+        """The state of generation 0, from the seed."""
+        return self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
+
+    def state_shapes(self) -> State:
+        """The shapes and types of any state of this job, without computing one."""
+        return jax.eval_shape(self.init_state)
 
 
 class Objects(NamedTuple):

@@ -168,15 +168,16 @@ class Trainer:
 
 def restore(
     directory: RunDirectory, like: State, identity: str, checkpoint: Path | None = None
-) -> tuple[State, Progress, Best | None]:
+) -> tuple[State | None, Progress, Best | None]:
     """State, progress and best of a run's last checkpoint, or of the one named.
 
-    A run without any goes on from generation 0: it was ended before its first checkpoint. The best may be from
-    a later generation than the checkpoint, after a crash: it is of this run all the same, and is met again.
+    The state is None for a run without any: it was ended before its first checkpoint, and starts over. The best
+    may be from a later generation than the checkpoint, after a crash: it is of this run all the same, and is met
+    again.
     """
     paths = directory.numbered()
     path = checkpoint or (paths[-1] if paths else None)
-    state, progress, best = like, Progress(), None
+    state, progress, best = None, Progress(), None
     if path is not None:
         state, meta = directory.load(path, like, identity)
         progress = Progress(**meta["progress"])

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from importlib.metadata import version
@@ -39,7 +40,7 @@ class Start(NamedTuple):
     limits: Limits
     identity: str
     parameters: int
-    state: State
+    state: State | None  # None: generation 0, still to be drawn
     progress: Progress
     best: Best | None
 
@@ -115,7 +116,10 @@ def run_config(
     """
     started = time.perf_counter() if started is None else started
     start = _prepare(settings.validate(config), dataset, objects)
-    engine = Inline(start.job.task, start.job.strategy, start.state, start.job.keys)
+    # Both wait for XLA to compile, one on each of two cores.
+    with ThreadPoolExecutor(1) as pool:
+        state = pool.submit(lambda: start.state or start.job.init_state())
+        engine = Inline(start.job.task, start.job.strategy, start.job.state_shapes(), start.job.keys)
     observer = on_start(start) if on_start else None
     startup = time.perf_counter() - started - engine.compile_seconds
     trainer = Trainer(
@@ -124,7 +128,7 @@ def run_config(
     with ExitStack() as stack:
         if isinstance(observer, AbstractContextManager):
             stack.enter_context(observer)
-        ending = trainer.run(start.state, start.progress, start.best)
+        ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
     _finish(start.job, start.directory, ending, clock)
     return Run(start.directory, start.job.task.model)
@@ -138,10 +142,10 @@ def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | No
     job = build_job(config, dataset or load_data(config), objects)
     recorded = record(job, _versions())
     mark = identity(config, recorded)
-    state, progress, best = job.strategy.init(job.init_params()), Progress(), None
+    state, progress, best = None, Progress(), None
     if directory:
         check_data(directory.config(), job.task.dataset)
-        state, progress, best = restore(directory, state, mark, checkpoint)
+        state, progress, best = restore(directory, job.state_shapes(), mark, checkpoint)
         directory.write_config(recorded)
     else:
         directory = RunDirectory.create(_new_path(config), recorded)
