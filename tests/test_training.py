@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import nograd as ng
-from conftest import make_blobs
+from blobs import make_blobs
 from nograd.build import build_job
 from nograd.checkpoint import load_checkpoint
 from nograd.config import TrainConfig
