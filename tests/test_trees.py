@@ -106,14 +106,14 @@ def test_norm_count_and_arithmetic():
     total = trees.add(tree, trees.scaled(-2.0, tree))
     np.testing.assert_array_equal(total["b"][0], [[-4.0]])
     np.testing.assert_array_equal(trees.add_scaled(tree, 0.5, tree)["a"], [4.5, 0.0])
-    assert trees.norm(trees.zeros_like(tree)) == 0
+    assert trees.norm(trees.scaled(0.0, tree)) == 0
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
 def test_arithmetic_keeps_the_precision_of_each_leaf(dtype):
     tree = {"low": jnp.ones(3, dtype), "full": jnp.ones(2)}
     scale = jnp.float32(0.5)
-    for result in (trees.scaled(scale, tree), trees.add_scaled(tree, scale, tree), trees.zeros_like(tree)):
+    for result in (trees.scaled(scale, tree), trees.add_scaled(tree, scale, tree)):
         assert result["low"].dtype == dtype
         assert result["full"].dtype == jnp.float32
 

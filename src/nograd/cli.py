@@ -113,8 +113,6 @@ def _train(arguments: list[str]) -> int:
         base = replace(base_config(given), task=given.task)
     # Parsed a second time over the recipe: only the flags that were given change it.
     config = validate(parse(TrainConfig, arguments, "nograd train", base))
-    if not config.resume:
-        config = replace(config, task=given.task)
     _prepare_jax()
     from nograd.session import run_config
 

@@ -42,11 +42,6 @@ def scaled(scale: Array | float, tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.asarray(scale, leaf.dtype) * leaf, tree)
 
 
-def zeros_like(tree: PyTree) -> PyTree:
-    """A tree of zeros with the shapes and types of `tree`."""
-    return jax.tree.map(jnp.zeros_like, tree)
-
-
 def norm(tree: PyTree) -> Array:
     """The Euclidean norm √Σ leaf²."""
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))

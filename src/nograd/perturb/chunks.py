@@ -1,6 +1,6 @@
 """A generation as a fixed number of chunks: the unit of work, addressed by (key, generation, chunk index).
 
-The plan follows from the population and the model alone, never from the number of workers, and sums over
+The plan follows from the population alone, never from the number of workers, and sums over
 chunks follow a fixed binary tree: whoever computes a chunk, the bits are the same.
 """
 
