@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
+os.environ["KERAS_BACKEND"] = "jax"  # before Keras starts, which would choose TensorFlow
 # Many tests compile the same programs; the folder goes with the interpreter.
 _CACHE = tempfile.TemporaryDirectory(prefix="nograd-xla-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name

@@ -9,9 +9,9 @@ SOURCE = Path(nograd.__file__).parent
 # The floors of the house, the lowest first. A package stands for all of its modules.
 FLOORS = [
     {"types"},
-    {"cache", "rng", "trees"},
+    {"cache", "marks", "rng", "trees"},
     {"shaping", "perturb"},
-    {"strategies"},
+    {"strategies", "gradient"},
     {"data", "fitness", "models"},
     {"tasks"},
     {"engines"},

@@ -8,12 +8,24 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nograd.config import TrainConfig as TrainConfig
     from nograd.data import Dataset as Dataset
+    from nograd.gradient import grad as grad
+    from nograd.gradient import value_and_grad as value_and_grad
+    from nograd.marks import straight_through as straight_through
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
     from nograd.models import cnn as cnn
+    from nograd.models import from_equinox as from_equinox
+    from nograd.models import from_flax as from_flax
+    from nograd.models import from_keras as from_keras
     from nograd.models import linear2 as linear2
     from nograd.models import mlp as mlp
+    from nograd.models import mlp_int8 as mlp_int8
+    from nograd.models import mlp_sign as mlp_sign
+    from nograd.models import mlp_spiking as mlp_spiking
+    from nograd.models import oriented as oriented
     from nograd.perturb.dense import dense as dense
+    from nograd.perturb.lowrank import lowrank as lowrank
+    from nograd.perturb.node import node as node
     from nograd.results import Run as Run
     from nograd.results import load as load
     from nograd.session import train as train
@@ -30,11 +42,23 @@ _HOMES = {
     "TrainConfig": "nograd.config",
     "cnn": "nograd.models",
     "dense": "nograd.perturb.dense",
+    "from_equinox": "nograd.models",
+    "from_flax": "nograd.models",
+    "from_keras": "nograd.models",
+    "grad": "nograd.gradient",
     "linear2": "nograd.models",
     "load": "nograd.results",
+    "lowrank": "nograd.perturb.lowrank",
     "mlp": "nograd.models",
+    "mlp_int8": "nograd.models",
+    "mlp_sign": "nograd.models",
+    "mlp_spiking": "nograd.models",
+    "node": "nograd.perturb.node",
     "openai_es": "nograd.strategies.openai_es",
+    "oriented": "nograd.models",
+    "straight_through": "nograd.marks",
     "train": "nograd.session",
+    "value_and_grad": "nograd.gradient",
 }
 __all__ = sorted(_HOMES)
 

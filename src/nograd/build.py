@@ -16,11 +16,16 @@ from nograd.data import Dataset
 from nograd.engines.inline import Keys, run_keys
 from nograd.fitness import FITNESSES, Fitness
 from nograd.models import Builder, Model
-from nograd.perturb.dense import Dense
+from nograd.perturb.dense import Dense, dense
+from nograd.perturb.local import Local, Perturbation
+from nograd.perturb.lowrank import lowrank
+from nograd.perturb.node import node
 from nograd.strategies.openai_es import OpenAIES, State, openai_es
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
 from nograd.types import ConfigError, DataError
+
+DEFAULT_POPULATION = 256
 
 
 class Job(NamedTuple):
@@ -29,7 +34,13 @@ class Job(NamedTuple):
     config: TrainConfig
     task: Supervised
     strategy: OpenAIES
+    local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
+
+    @property
+    def members(self) -> int:
+        """Members of the population."""
+        return self.local.members if self.local else self.strategy.size
 
     def init_state(self) -> State:
         """The state of generation 0, from the seed."""
@@ -46,7 +57,7 @@ class Objects(NamedTuple):
     model: Model | Builder | None = None
     fitness: Fitness | None = None
     optimizer: optax.GradientTransformation | None = None
-    perturbation: Dense | None = None
+    perturbation: Dense | Perturbation | None = None
 
 
 def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = None) -> Job:
@@ -60,19 +71,19 @@ def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = N
         config.batch,
         config.batch_sampling,
         config.batch_sharing == "private",
+        config.shift,
     )
     decoupled = config.optimizer in ("adamw", "lion")
+    perturbation = objects.perturbation or make_perturbation(config)
     strategy = openai_es(
-        config.population,
-        config.sigma,
-        objects.optimizer or make_optimizer(config),
-        noise=config.noise,
-        mirrored=config.mirrored,
-        perturbation=objects.perturbation,
+        _population(config) if isinstance(perturbation, Dense) else None,
+        optimizer=objects.optimizer or make_optimizer(config),
+        perturbation=perturbation,
         shaping=config.shaping,
         weight_decay=0.0 if decoupled else config.weight_decay,
     )
-    return Job(config, task, strategy, run_keys(config.seed))
+    local = None if isinstance(perturbation, Dense) else task.population(perturbation)
+    return Job(config, task, strategy, local, run_keys(config.seed))
 
 
 def load_data(config: TrainConfig) -> Dataset:
@@ -86,9 +97,32 @@ def load_data(config: TrainConfig) -> Dataset:
     )
 
 
+def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
+    """The perturbation that the config names."""
+    if config.perturbation == "dense":
+        return dense(config.sigma, config.noise, config.mirrored)
+    same: dict[str, Any] = {"noise": config.noise, "mirrored": config.mirrored, "densify": config.densify}
+    if config.perturbation == "node":
+        return node(config.sigma, config.directions, **same)
+    directions = config.directions if config.group else _population(config) // (2 if config.mirrored else 1)
+    return lowrank(config.rank, config.sigma, directions, config.group, **same)
+
+
+def _population(config: TrainConfig) -> int:
+    return config.population or DEFAULT_POPULATION
+
+
+def _schedule(config: TrainConfig) -> float | optax.Schedule:
+    if config.lr_schedule == "constant":
+        return config.lr
+    if config.lr_schedule == "linear":
+        return optax.linear_schedule(config.lr, 0.0, config.generations)
+    return optax.cosine_decay_schedule(config.lr, config.generations)
+
+
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """The Optax optimizer that the config names."""
-    lr, decay, momentum = config.lr, config.weight_decay, config.momentum
+    lr, decay, momentum = _schedule(config), config.weight_decay, config.momentum
     makers = {
         "sgd": lambda: optax.sgd(lr),
         "momentum": lambda: optax.sgd(lr, momentum),
@@ -105,9 +139,9 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 def resolve_model(spec: str) -> Model | Builder:
     """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
-    if ":" in spec and not spec.startswith("mlp:"):
+    if ":" in spec and not models.is_built_in(spec):
         made = import_object(spec, "model")()
-        return made if isinstance(made, Model | Builder) else Builder(spec, made)
+        return models.adopt(made) or Builder(spec, made)
     return models.parse_model(spec)
 
 
@@ -154,6 +188,7 @@ def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
             "offset": dataset.offset.tolist(),
             "scale": dataset.scale.tolist(),
         },
+        "population": job.members,
         "parameters": parameter_count(params),
         "shapes": {name: list(leaf.shape) for name, leaf in shapes},
     }

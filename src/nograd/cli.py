@@ -145,9 +145,11 @@ def _announce(start: "Start") -> "Observer":
     config, progress = start.job.config, start.progress
     print(start.job.task.dataset.note)
     print(
-        f"model: {config.model}, {start.parameters:,} parameters; population {config.population}"
-        f"{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
+        f"model: {config.model}, {start.parameters:,} parameters; {config.perturbation} perturbation, population "
+        f"{start.job.members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
     )
+    if start.job.local and (names := start.job.local.fallbacks):
+        print(f"dense noise of their own, as no linear layer output carries them: {', '.join(names)}")
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
     sys.stdout.flush()
     return Display(Console(), start.limits, progress)

@@ -44,26 +44,40 @@ class TrainConfig:
     task: Positional[str | None] = None
     """What to learn: mnist, digits, FILE.npz or FILE.csv. Default: mnist where it can be had, else digits."""
     model: str = "mlp:64"
-    """The network: mlp:128,64 (any widths), linear2 (the blog's), cnn, or module:function of your own."""
+    """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
+    cnn, or module:function of your own."""
     fitness: str = "cross_entropy"
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
-    perturbation: Literal["dense"] = "dense"
-    """How members differ from the mean: dense (every parameter has its own draw)."""
+    perturbation: Literal["dense", "lowrank", "node"] = "dense"
+    """How members differ from the mean: dense (every parameter has its own draw), lowrank (A·B for each matrix,
+    on groups of examples), or node (noise on the outputs of layers, for each example)."""
     noise: Noise = "rademacher"
-    """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table)."""
+    """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
+    dense only)."""
     sigma: float = 0.05
-    """Standard deviation of the perturbation, in units of the parameters."""
+    """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node)."""
+    directions: int = 32
+    """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
+    rank: int = 1
+    """Rank of the perturbation of each matrix, for lowrank."""
+    group: int = 8
+    """Examples that see the same members, for lowrank; 0: the whole batch, with population members."""
+    densify: bool = False
+    """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
     mirrored: bool = True
     """Evaluate every draw with both signs (antithetic sampling)."""
-    population: int = 256
-    """Members a generation; even with mirrored sampling."""
+    population: int | None = None
+    """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
+    for node, and for lowrank unless --group 0."""
     shaping: Shaping = "centered_rank"
     """From fitness to weights: raw, standardized (z-score), centered_rank, or sign."""
     optimizer: Optimizer = "adam"
     """The Optax optimizer that takes the step."""
     lr: float = 0.01
     """Its learning rate."""
+    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes to 0 over --generations; constant: it does not."""
     momentum: float = 0.9
     """Its momentum, for momentum, nesterov and rmsprop."""
     weight_decay: float = 0.0
@@ -74,6 +88,8 @@ class TrainConfig:
     """random draws examples with replacement; contiguous takes a slice at a random start."""
     batch_sharing: Literal["shared", "private"] = "shared"
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
+    shift: int = 0
+    """Pixels that each training image may be moved by, at random and anew each time; images only."""
     generations: int = 1000
     """Stop after this many generations."""
     budget: str | None = None
@@ -108,7 +124,9 @@ class TrainConfig:
 
 def validate(config: TrainConfig) -> TrainConfig:
     """The config itself, where every number is in its range. Raises ConfigError with value and remedy."""
-    for name in ("population", "batch", "generations", "eval_every", "checkpoint_every", "keep_checkpoints"):
+    for name in (
+        "batch", "generations", "eval_every", "checkpoint_every", "keep_checkpoints", "directions", "rank",
+    ):  # fmt: skip
         _require(getattr(config, name) >= 1, name, getattr(config, name), "use 1 or more")
     for name in ("sigma", "lr"):
         value = getattr(config, name)
@@ -120,14 +138,39 @@ def validate(config: TrainConfig) -> TrainConfig:
         _require(0 < config.target <= 1, "target", config.target, "it is an accuracy, such as 0.95")
     if config.patience is not None:
         _require(config.patience >= 1, "patience", config.patience, "use 1 or more")
-    if config.mirrored and config.population % 2:
-        raise ConfigError(
-            f"population must be even with mirrored sampling, got {config.population}; "
-            f"use {config.population + 1} or --no-mirrored"
-        )
+    _require(config.shift >= 0, "shift", config.shift, "use 0 (none) to 2 pixels")
+    _require(config.group >= 0, "group", config.group, "use 0 (the whole batch) or a number of examples")
+    _validate_population(config)
     if config.budget is not None:
         parse_duration(config.budget)
     return config
+
+
+def _validate_population(config: TrainConfig) -> None:
+    population = config.population
+    if population is not None:
+        _require(population >= 1, "population", population, "use 1 or more")
+        if not counts_population(config):
+            raise ConfigError(
+                f"--population cannot be {population} with --perturbation {config.perturbation}: it follows from "
+                "--batch and --directions; leave it out"
+                + (", or add --group 0" if config.perturbation == "lowrank" else "")
+            )
+        if config.mirrored and population % 2:
+            raise ConfigError(
+                f"population must be even with mirrored sampling, got {population}; "
+                f"use {population + 1} or --no-mirrored"
+            )
+    if config.perturbation != "dense":
+        _require(config.noise != "table", "noise", "table", f"{config.perturbation} draws rademacher or gaussian")
+        _require(
+            config.batch_sharing == "shared", "batch-sharing", "private", f"{config.perturbation} goes by examples"
+        )
+
+
+def counts_population(config: TrainConfig) -> bool:
+    """Whether the population is a setting, rather than a consequence of batch, group and directions."""
+    return config.perturbation == "dense" or (config.perturbation == "lowrank" and config.group == 0)
 
 
 def _require(condition: bool, name: str, value: Any, remedy: str) -> None:
@@ -242,7 +285,7 @@ def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
     """Raises ConfigError where a resumed run would not be the run that was saved."""
     before, after = settings(saved), settings(wanted)
     for name in before:
-        if name not in _MAY_CHANGE and before[name] != after[name]:
+        if name not in _may_change(saved) and before[name] != after[name]:
             flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
             raise ConfigError(
                 f"cannot resume with another {flag}: the run has {before[name]}, got {after[name]}; "
@@ -252,4 +295,9 @@ def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
 
 def identity_settings(config: TrainConfig) -> dict[str, Any]:
     """The settings that every checkpoint of one run shares."""
-    return {name: value for name, value in settings(config).items() if name not in _MAY_CHANGE}
+    return {name: value for name, value in settings(config).items() if name not in _may_change(config)}
+
+
+def _may_change(config: TrainConfig) -> set[str]:
+    """A schedule ends with the generations, so that more of them would be another run."""
+    return _MAY_CHANGE if config.lr_schedule == "constant" else _MAY_CHANGE - {"generations"}

@@ -83,12 +83,10 @@ class Trainer:
         directory: RunDirectory,
         limits: Limits,
         identity: str,
-        population: int,
         observer: Observer | None = None,
     ) -> None:
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
         self.identity, self.observer = identity, observer
-        self._members = population
 
     def run(self, state: State, progress: Progress, best: Best | None) -> Ending:
         """Trains from `state` on. Ctrl-C and SIGTERM end it after the generation that is running."""
@@ -98,7 +96,7 @@ class Trainer:
                 start = time.perf_counter()
                 proposed, outcome = self.engine.step(state)
                 # Both stops keep state and progress from before the bad update.
-                if int(outcome.info.dropped) == self._members:
+                if int(outcome.info.dropped) == self.engine.members:
                     reason = "nonfinite_fitness"
                 elif not bool(outcome.finite):
                     reason = "nonfinite_parameters"
@@ -135,7 +133,7 @@ class Trainer:
         progress = replace(
             progress,
             generation=progress.generation + 1,
-            evaluations=progress.evaluations + self._members * self.task.batch,
+            evaluations=progress.evaluations + self.engine.evaluations,
             dropped=progress.dropped + int(outcome.info.dropped),
         )
         line: dict[str, Any] = {"generation": progress.generation, "evaluations": progress.evaluations}

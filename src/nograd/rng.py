@@ -48,25 +48,46 @@ def random_words(key: Key, count: int, stream: int = 0, start: Array | int = 0) 
     return _mix(_mix(counters + k0) ^ k1)
 
 
-def random_signs(key: Key, count: int, stream: int = 0) -> Float[Array, " count"]:
-    """Rademacher draws, +1 or −1 with probability ½ each: one random bit an element."""
+def random_signs(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> Float[Array, " count"]:
+    """Rademacher draws, +1 or −1 with probability ½ each: one random bit an element.
+
+    Args:
+        start: the counter of the first word, of which each makes 32 signs.
+    """
     half = -(-count // 64)
     # In a loop, or XLA fuses the words into the signs and computes each of them 32 times.
-    starts = jnp.arange(2, dtype=jnp.uint32) * jnp.uint32(half)
+    starts = jnp.arange(2, dtype=jnp.uint32) * jnp.uint32(half) + jnp.asarray(start, jnp.uint32)
     words = jax.lax.map(lambda start: random_words(key, half, stream, start), starts).reshape(-1)
+    return _signs(words).reshape(-1)[:count]
+
+
+def sign_rows(key: Key, rows: int, width: int, stream: int = 0, first: Array | int = 0) -> Float[Array, "rows width"]:
+    """Rows first, first + 1, … of an endless matrix of random signs: a row is the same whoever draws it."""
+    words = -(-width // 32)
+    start = jnp.asarray(first, jnp.uint32) * jnp.uint32(words)
+    return random_signs(key, rows * words * 32, stream, start).reshape(rows, -1)[:, :width]
+
+
+def normal_rows(key: Key, rows: int, width: int, stream: int = 0, first: Array | int = 0) -> Float[Array, "rows width"]:
+    """Rows first, first + 1, … of an endless matrix of standard normals."""
+    start = jnp.asarray(first, jnp.uint32) * jnp.uint32(width)
+    return random_normals(key, rows * width, stream, start).reshape(rows, width)
+
+
+def _signs(words: UInt32[Array, " n"]) -> Float[Array, "n 32"]:
     # A float's sign is its top bit: shift each of the 32 bits there and put it before the bits of 1.0.
     bits = (words[:, None] << jax.lax.iota(jnp.uint32, 32)) & _SIGN_BIT
-    return jax.lax.bitcast_convert_type(bits | _ONE, jnp.float32).reshape(-1)[:count]
+    return jax.lax.bitcast_convert_type(bits | _ONE, jnp.float32)
 
 
-def random_normals(key: Key, count: int, stream: int = 0) -> Float[Array, " count"]:
+def random_normals(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> Float[Array, " count"]:
     """Standard normals by Box and Muller (1958): z = √(−2 ln u) · cos(πv), u in (0, 1], v in [−1, 1).
 
     Only the cosine half is kept: with both halves in one array XLA's CPU code no longer vectorises, and the
     two words a normal cost less than that.
     """
-    uniform = (random_words(key, count, stream).astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
-    angle = random_words(key, count, stream ^ _ANGLE)
+    uniform = (random_words(key, count, stream, start).astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
+    angle = random_words(key, count, stream ^ _ANGLE, start)
     turn = angle.astype(jnp.int32).astype(jnp.float32) * np.float32(2.0**-31)
     return jnp.sqrt(-2.0 * jnp.log(uniform)) * _cos_pi(turn)
 

@@ -25,6 +25,7 @@ from nograd.fitness import Fitness
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense
+from nograd.perturb.local import Perturbation
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.strategies.openai_es import State
@@ -53,7 +54,7 @@ def train(
     *,
     model: str | Model | Builder | None = None,
     fitness: str | Fitness | None = None,
-    perturbation: Dense | None = None,
+    perturbation: str | Dense | Perturbation | None = None,
     optimizer: str | optax.GradientTransformation | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -66,7 +67,8 @@ def train(
         task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
-        perturbation: in place of sigma, noise and mirrored, such as `nograd.dense(0.05)`.
+        perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
+            `nograd.lowrank(rank=1, sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`.
         optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
         out: the run directory; default runs/TASK-DATE-TIME.
         resume: a run directory, or one of its checkpoints, to go on with.
@@ -76,7 +78,8 @@ def train(
     Raises:
         NogradError: a setting, the data or the model cannot be; the message says what to do.
     """
-    words = {"model": model, "fitness": fitness, "optimizer": optimizer, "out": out, "resume": resume}
+    words = {"model": model, "fitness": fitness, "optimizer": optimizer}
+    words |= {"perturbation": perturbation, "out": out, "resume": resume}
     given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
     dataset = task if isinstance(task, Dataset) else None
     if task is None and resume is None and not given.keys() & {"preset", "config"}:
@@ -91,7 +94,7 @@ def train(
         None if isinstance(model, str) else model,
         None if isinstance(fitness, str) else fitness,
         None if isinstance(optimizer, str) else optimizer,
-        perturbation,
+        None if isinstance(perturbation, str) else perturbation,
     )
     config = _named(replace(base, **given), objects)
     return run_config(config, dataset=dataset, objects=objects, on_start=lambda start: observer)
@@ -119,12 +122,11 @@ def run_config(
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
-        engine = Inline(start.job.task, start.job.strategy, start.job.state_shapes(), start.job.keys)
+        job = start.job
+        engine = Inline(job.task, job.strategy, job.local, job.state_shapes(), job.keys)
     observer = on_start(start) if on_start else None
     startup = time.perf_counter() - started - engine.compile_seconds
-    trainer = Trainer(
-        start.job.task, engine, start.directory, start.limits, start.identity, config.population, observer
-    )
+    trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
     with ExitStack() as stack:
         if isinstance(observer, AbstractContextManager):
             stack.enter_context(observer)
@@ -175,7 +177,7 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields themselves. Raises ConfigError for a name that is no setting."""
-    known = {*settings.recipe_fields(), "preset", "config"} - {"task", "model", "fitness", "optimizer"}
+    known = {*settings.recipe_fields(), "preset", "config"} - {"task", "model", "fitness", "optimizer", "perturbation"}
     for name in fields:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
@@ -221,8 +223,13 @@ def _named(config: TrainConfig, objects: Objects) -> TrainConfig:
         words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
     if objects.optimizer is not None:
         words["optimizer"] = "(a Python object)"
-    if (dense := objects.perturbation) is not None:
-        words |= {"sigma": dense.sigma, "noise": dense.noise.name, "mirrored": dense.mirrored}
+    if (perturbation := objects.perturbation) is not None:
+        words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
+        words["perturbation"] = type(perturbation).__name__.lower()
+        if isinstance(perturbation, Dense):
+            words["noise"] = perturbation.noise.name
+        else:
+            words |= {"noise": perturbation.noise, "directions": perturbation.directions}
     return replace(config, **words)
 
 

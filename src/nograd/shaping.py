@@ -5,7 +5,7 @@ A shaping is a pure function `(fitness, valid) -> weights` over `[units, members
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -24,11 +24,7 @@ def standardized(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
     """w = (f − mean f) / std f, the z-score over the valid members; all zero where they are equal."""
-    count = jnp.maximum(jnp.sum(valid), 1)
-    # From the largest on, so that equal fitness is exactly zero: the mean of n equal floats may miss them by an ulp.
-    fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
-    centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, fitness, 0.0)) / count, 0.0)
-    deviation = jnp.sqrt(jnp.sum(centred**2) / count)
+    centred, deviation = _centred(fitness, valid)
     return jnp.where(deviation > 0, centred / jnp.where(deviation > 0, deviation, 1.0), 0.0)
 
 
@@ -59,6 +55,56 @@ def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units membe
     fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)  # equal fitness is exactly zero, as above
     mean = jnp.sum(jnp.where(valid, fitness, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
     return jnp.where(valid, jnp.sign(fitness - mean), 0.0)
+
+
+def valid_members(fitness: Float[Array, "units members"]) -> Bool[Array, "units members"]:
+    """Which members are finite, and their mirrored half too.
+
+    Half a pair is no antithetic estimate, so it would bring back the noise that mirroring removes.
+    """
+    return jnp.broadcast_to(jnp.all(jnp.isfinite(fitness), axis=1, keepdims=True), fitness.shape)
+
+
+def weights(
+    shaping: Shaping, fitness: Float[Array, "units members"]
+) -> tuple[Float[Array, "units members"], Bool[Array, "units members"]]:
+    """Shaped weights, and which members are valid."""
+    valid = valid_members(fitness)
+    return shaping(jnp.where(valid, fitness, 0.0), valid), valid
+
+
+class Fused(NamedTuple):
+    """A shaping in two halves, so that fitness and estimate take one pass: weights = scale(all) · of_pair(own)."""
+
+    of_pair: Shaping  # from each pair alone
+    scale: Callable[[Float[Array, "units members"], Bool[Array, "units members"]], Float[Array, ""]]
+
+
+def fused(shaping: Shaping, members: int) -> Fused | None:
+    """The two halves of a shaping for units of this many members; None where weights need the whole population.
+
+    Only the difference of a mirrored pair's weights counts, so that the mean of `standardized` cancels in it.
+    """
+    if shaping is raw or (shaping is sign and members == 2):
+        return Fused(shaping, lambda fitness, valid: jnp.float32(1.0))
+    if shaping is standardized and members == 2:
+        return Fused(raw, lambda fitness, valid: _reciprocal(_centred(fitness, valid)[1]))
+    return None
+
+
+def _reciprocal(deviation: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.where(deviation > 0, 1.0 / jnp.where(deviation > 0, deviation, 1.0), 0.0)
+
+
+def _centred(
+    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> tuple[Float[Array, "units members"], Float[Array, ""]]:
+    """f − mean f over the valid members, 0 elsewhere, and the standard deviation."""
+    count = jnp.maximum(jnp.sum(valid), 1)
+    # From the largest on, so that equal fitness is exactly zero: the mean of n equal floats may miss them by an ulp.
+    fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
+    centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, fitness, 0.0)) / count, 0.0)
+    return centred, jnp.sqrt(jnp.sum(centred**2) / count)
 
 
 SHAPINGS: dict[str, Shaping] = {

@@ -52,33 +52,40 @@ def all_finite(tree: PyTree) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
-def binary_tree_sum(term: Callable[[Int[Array, ""]], Params], count: int) -> Params:
+def binary_tree_sum(term: Callable[[Int[Array, ""]], tuple[Params, PyTree]], count: int) -> tuple[Params, PyTree]:
     """Σᵢ term(i) for i in 0..count−1, added along a fixed binary tree in log₂(count) + 1 buffers.
 
     The tree is the one of a binary counter: two finished sums of 2ˡ terms merge into one of 2ˡ⁺¹. Its shape
     depends on `count` alone, so whoever computes a whole subtree gets the bits that the whole sum would.
 
     Args:
-        term: maps a traced index to a tree of arrays.
+        term: maps a traced index to a tree of arrays to be added up, and one to be stacked beside it.
         count: the number of terms, at least 1.
+
+    Returns:
+        The sum, and what the terms had beside it with a leading axis of `count`.
     """
+    if count == 1:
+        total, beside = term(jnp.int32(0))
+        return total, jax.tree.map(lambda leaf: leaf[None], beside)
     # Level l of the stack holds a finished sum of 2ˡ terms: log(count) trees, not count of them.
     levels = count.bit_length()
     merges = jnp.asarray([(~index & (index + 1)).bit_length() - 1 for index in range(count)])
-    shapes = jax.eval_shape(term, jnp.int32(0))
+    shapes, _ = jax.eval_shape(term, jnp.int32(0))
     stack = jax.tree.map(lambda leaf: jnp.zeros((levels, *leaf.shape), leaf.dtype), shapes)
 
     def take(tree: PyTree, level: Array) -> PyTree:
         return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, level, keepdims=False), tree)
 
-    def push(stack: PyTree, index: Array) -> tuple[PyTree, None]:
+    def push(stack: PyTree, index: Array) -> tuple[PyTree, PyTree]:
         level = merges[index]
-        total = jax.lax.fori_loop(0, level, lambda below, right: add(take(stack, below), right), term(index))
-        return jax.tree.map(lambda leaf, new: leaf.at[level].set(new), stack, total), None
+        own, beside = term(index)
+        total = jax.lax.fori_loop(0, level, lambda below, right: add(take(stack, below), right), own)
+        return jax.tree.map(lambda leaf, new: leaf.at[level].set(new), stack, total), beside
 
-    stack, _ = jax.lax.scan(push, stack, jnp.arange(count))
+    stack, beside = jax.lax.scan(push, stack, jnp.arange(count))
     present = [level for level in range(levels) if count >> level & 1]
     total = take(stack, jnp.int32(present[0]))
     for level in present[1:]:
         total = add(take(stack, jnp.int32(level)), total)
-    return total
+    return total, beside

@@ -17,6 +17,8 @@ from nograd.types import Params
 # A unit is one draw, addressed by its number: unit -> fitness [members]; (unit, weights [members]) -> Σ w · ε.
 Evaluate: TypeAlias = Callable[[Int[Array, ""]], Float[Array, " members"]]
 WeightedNoise: TypeAlias = Callable[[Int[Array, ""], Float[Array, " members"]], Params]
+# unit -> (fitness [members], Σ w · ε), where the weights follow from the unit's own fitness.
+Both: TypeAlias = Callable[[Int[Array, ""]], tuple[Float[Array, " members"], Params]]
 
 MAX_CHUNKS = 16
 _MIN_CHUNKS = 8
@@ -68,6 +70,22 @@ def estimate_chunk(
     return jax.lax.scan(step, zeros, (units, own), unroll=min(_UNROLL, plan.size))[0]
 
 
+def both_chunk(plan: Plan, both: Both, index: Int[Array, ""]) -> tuple[Params, Float[Array, "size members"]]:
+    """Σ w · ε of one chunk and the fitness of its members, in one pass."""
+    units = chunk_units(plan, index)
+    if plan.size == 1:
+        fitness, total = both(units[0])
+        return total, fitness[None]
+    shapes = jax.eval_shape(both, units[0])[1]
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def step(total: Params, unit: Array) -> tuple[Params, Array]:
+        fitness, own = both(unit)
+        return add(total, own), fitness
+
+    return jax.lax.scan(step, zeros, units)
+
+
 def evaluate_all(plan: Plan, evaluate: Evaluate) -> Float[Array, "units members"]:
     """The fitness of the whole population, chunk after chunk."""
     fitness = jax.lax.map(lambda index: evaluate_chunk(plan, evaluate, index), jnp.arange(plan.chunks))
@@ -77,4 +95,10 @@ def evaluate_all(plan: Plan, evaluate: Evaluate) -> Float[Array, "units members"
 def estimate_all(plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "units members"]) -> Params:
     """Σ over the population of w · ε along the fixed tree of chunks."""
     padded = jnp.pad(weights, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
-    return binary_tree_sum(lambda index: estimate_chunk(plan, weighted_noise, padded, index), plan.chunks)
+    return binary_tree_sum(lambda index: (estimate_chunk(plan, weighted_noise, padded, index), ()), plan.chunks)[0]
+
+
+def both_all(plan: Plan, both: Both) -> tuple[Float[Array, "units members"], Params]:
+    """Fitness and estimate of the whole population in one pass. `both` gives padding units no weight."""
+    total, fitness = binary_tree_sum(lambda index: both_chunk(plan, both, index), plan.chunks)
+    return fitness.reshape(-1, fitness.shape[-1])[: plan.units], total

@@ -19,6 +19,7 @@ class Dense(NamedTuple):
     sigma: float
     noise: Noise
     mirrored: bool
+    directions: int = 64  # of one call of `nograd.grad`; a strategy's population sets its own
 
     @property
     def members(self) -> int:
@@ -26,7 +27,7 @@ class Dense(NamedTuple):
         return 2 if self.mirrored else 1
 
 
-def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = True) -> Dense:
+def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = True, directions: int = 64) -> Dense:
     """θᵢ = θ ± σεᵢ over all parameters.
 
     Args:
@@ -34,6 +35,7 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
         noise: "gaussian", "rademacher" (random signs, about 10 times cheaper to draw), "table" (slices of a
             shared table, the paper's way), or a `Noise`.
         mirrored: whether each ε is evaluated with both signs (antithetic sampling, Geweke 1988).
+        directions: draws of one call of `nograd.grad`; a strategy's population sets its own.
 
     Raises:
         ConfigError: σ is not a positive number, or the noise has no such name.
@@ -44,7 +46,9 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
         if noise not in NOISES:
             raise ConfigError(f"unknown noise {noise!r}; choose one of {', '.join(NOISES)}")
         noise = NOISES[noise]()
-    return Dense(sigma, noise, mirrored)
+    if not isinstance(directions, int) or directions < 1:
+        raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 64")
+    return Dense(sigma, noise, mirrored, directions)
 
 
 def member_params(dense: Dense, shared: PyTree, key: Key, params: Params, member: Array | int) -> Params:

@@ -8,6 +8,9 @@ primitives only, it is v + s·u, where v is the same for the whole population an
 So xW + b is computed once a generation and xE + β once a pair. The first primitive that is not affine in the
 parameters (an activation, or a product of two values that both depend on them) puts v + s·u together, and
 everything after it is the member's own. The function is not changed and needs no cooperation.
+
+Where E is low-rank (`Factors`) it is never multiplied out: its products are (xA)Bᵀ, and a member's own h meets W
+as hW + s(hA)Bᵀ, so that the large product hW is the same matrix for the whole population.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,24 +21,15 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-from nograd.types import Params, PyTree
+from nograd.perturb.affine import BILINEAR, SUMS, is_affine, slopes_of
+from nograd.perturb.factors import Factors, concatenated, gathered, product, summed, transform
+from nograd.perturb.jaxprs import bind, flat_jaxpr, flattened, read, write
+from nograd.trees import leaf_names
+from nograd.types import InterpretError, Params, PyTree
 
 Kind: TypeAlias = Literal["shared", "affine", "member"]
+Slope: TypeAlias = Array | Factors
 Lifted: TypeAlias = Callable[[Params, Array | float], PyTree]
-
-# Linear in their one operand.
-_LINEAR = {
-    "broadcast_in_dim", "copy", "expand_dims", "neg", "reduce_sum", "reshape", "rev", "slice", "squeeze",
-    "transpose",
-}  # fmt: skip
-# Linear in each of their two operands.
-_BILINEAR = {"conv_general_dilated", "dot_general", "mul"}
-_SUMS = {"add", "add_any", "sub"}
-# Calls whose body may stand in the caller's place: nothing here is differentiated through them.
-_CALLS = {
-    "checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
-    "jit", "pjit", "remat", "remat2",
-}  # fmt: skip
 
 
 def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Lifted:
@@ -47,118 +41,212 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
         inputs: what all members share, such as a minibatch.
 
     Returns:
-        `evaluate(noise, scale)`, where `noise` is a tree like `params` and `scale` a scalar. Under `vmap` over
-        `scale` alone, what the two members of a mirrored pair share is computed once for both.
+        `evaluate(noise, scale)`, where `noise` is a tree like `params` whose leaves are arrays or `Factors`, and
+        `scale` a scalar. Under `vmap` over `scale` alone, what the two members of a mirrored pair share is
+        computed once for both. It raises InterpretError where `Factors` meet a primitive without a rule.
     """
-    closed, shape = _flat_jaxpr(function, params, *inputs)
-    jaxpr, count = closed.jaxpr, len(jax.tree.leaves(params))
-    kinds = _classify(jaxpr, count)
-    means = dict(zip(jaxpr.invars, jax.tree.leaves((params, inputs)), strict=True))
-    means.update(zip(jaxpr.constvars, closed.consts, strict=True))
-    for equation in jaxpr.eqns:
-        if _kind_of_result(equation, kinds) != "member":
-            _write(means, equation, _bind(equation, [_read(means, atom) for atom in equation.invars]))
+    closed, shape = flat_jaxpr(function, params, *inputs)
+    names = leaf_names(params)
+    kinds: list[Kind] = ["affine"] * len(names)
+    kinds += ["shared"] * len(jax.tree.leaves(inputs))
+    walk = _Walk(closed.jaxpr, kinds, names)
+    given = dict(zip(closed.jaxpr.invars, jax.tree.leaves((params, inputs)), strict=True))
+    means = walk.means(closed.consts, given)
 
     def evaluate(noise: Params, scale: Array | float) -> PyTree:
-        slopes = dict(zip(jaxpr.invars[:count], jax.tree.leaves(noise), strict=True))
-        own: dict[Any, Array] = {}
-
-        def value(atom: Any) -> Array:
-            if _kind(kinds, atom) == "shared":
-                return _read(means, atom)
-            if atom not in own:  # affine and read for the first time: put v + s·u together
-                own[atom] = means[atom] + jnp.asarray(scale, slopes[atom].dtype) * slopes[atom]
-            return own[atom]
-
-        for equation in jaxpr.eqns:
-            kind = _kind_of_result(equation, kinds)  # not of its results: a print has none
-            if kind == "affine":
-                slopes[equation.outvars[0]] = _slope(equation, slopes, means)
-            elif kind == "member":
-                _write(own, equation, _bind(equation, [value(atom) for atom in equation.invars]))
-        return jax.tree.unflatten(jax.tree.structure(shape), [value(atom) for atom in jaxpr.outvars])
+        slopes = jax.tree.leaves(noise, is_leaf=lambda leaf: isinstance(leaf, Factors))
+        outputs = walk.members(means, dict(zip(closed.jaxpr.invars, slopes, strict=False)), {}, scale)
+        return jax.tree.unflatten(jax.tree.structure(shape), outputs)
 
     return evaluate
 
 
-def _classify(jaxpr: core.Jaxpr, parameters: int) -> dict[Any, Kind]:
-    """The kind of each variable: the same for all members, affine in the parameters, or a member's own."""
-    kinds: dict[Any, Kind] = dict.fromkeys([*jaxpr.constvars, *jaxpr.invars], "shared")
-    kinds.update(dict.fromkeys(jaxpr.invars[:parameters], "affine"))
-    for equation in jaxpr.eqns:
-        kinds.update(dict.fromkeys(equation.outvars, _kind_of_result(equation, kinds)))
-    return kinds
+class _Walk:
+    """A flat jaxpr with the kind of each variable: the same for all members, affine, or a member's own."""
+
+    def __init__(self, jaxpr: core.Jaxpr, kinds: Sequence[Kind], names: Sequence[str]) -> None:
+        """`kinds` and `names` of the jaxpr's inputs; the names (of parameters) serve errors only."""
+        self.jaxpr = jaxpr
+        self._kinds: dict[Any, Kind] = dict.fromkeys(jaxpr.constvars, "shared")
+        self._kinds.update(zip(jaxpr.invars, kinds, strict=True))
+        self._names: dict[Any, str] = dict(zip(jaxpr.invars, names, strict=False))
+        for equation in jaxpr.eqns:
+            kind = self._of_results(equation)
+            self._kinds.update(dict.fromkeys(equation.outvars, kind))
+            if kind == "affine":  # its parameter: the first that it comes from
+                source = next(self._names.get(v, "") for v in equation.invars if self.kind(v) == "affine")
+                self._names.update(dict.fromkeys(equation.outvars, source))
+
+    def kind(self, atom: Any) -> Kind:
+        return "shared" if isinstance(atom, core.Literal) else self._kinds[atom]
+
+    def means(self, consts: Sequence[Array], given: dict[Any, Array]) -> dict[Any, Array]:
+        """Every value that is not a member's own, at the mean θ; `given` holds those of the inputs."""
+        means = dict(zip(self.jaxpr.constvars, consts, strict=True)) | given
+        for equation in self.jaxpr.eqns:
+            if self._of_results(equation) != "member":
+                write(means, equation, bind(equation, [read(means, atom) for atom in equation.invars]))
+        return means
+
+    def members(
+        self, means: dict[Any, Array], slopes: dict[Any, Slope], own: dict[Any, Array], scale: Array | float
+    ) -> list[Array]:
+        """The outputs for the member at this scale; `slopes` and `own` hold those of the inputs and are filled."""
+
+        def value(atom: Any, reader: str) -> Array:
+            if self.kind(atom) == "shared":
+                return read(means, atom)
+            if atom not in own:  # affine and read for the first time: put v + s·u together
+                own[atom] = _together(means[atom], self._array(atom, slopes[atom], reader), scale)
+            return own[atom]
+
+        for equation in self.jaxpr.eqns:
+            kind = self._of_results(equation)  # not of its results: a print has none
+            if kind == "affine":
+                write(slopes, equation, self._slopes(equation, slopes, means))
+            elif kind == "member":
+                structured = [isinstance(self._slope(v, slopes), Factors) for v in equation.invars]
+                if any(structured) and equation.primitive.name in BILINEAR:
+                    results = [self._member_product(equation, slopes, means, value, scale)]
+                elif any(structured) and equation.primitive.name == "scan":
+                    results = self._scan(equation, slopes, means, value, scale)
+                else:
+                    results = bind(equation, [value(atom, equation.primitive.name) for atom in equation.invars])
+                write(own, equation, results)
+        return [value(atom, "the value itself") for atom in self.jaxpr.outvars]
+
+    def _slope(self, atom: Any, slopes: dict[Any, Slope]) -> Slope | None:
+        return slopes[atom] if self.kind(atom) == "affine" else None
+
+    def _of_results(self, equation: Any) -> Kind:
+        kinds = [self.kind(atom) for atom in equation.invars]
+        if "member" in kinds:
+            return "member"
+        if "affine" not in kinds:
+            return "shared"
+        return "affine" if is_affine(equation, [kind == "affine" for kind in kinds]) else "member"
+
+    def _slopes(self, equation: Any, slopes: dict[Any, Slope], means: dict[Any, Array]) -> list[Slope]:
+        operands = [self._slope(v, slopes) for v in equation.invars]
+        if not any(isinstance(slope, Factors) for slope in operands):
+            return list(slopes_of(equation, operands, [read(means, v) for v in equation.invars]))  # type: ignore[arg-type]
+        result = _structured(equation, operands, [read(means, v) for v in equation.invars])
+        if result is None:
+            raise self._no_rule(equation.primitive.name, equation.invars, operands)
+        return result if isinstance(result, list) else [result]
+
+    def _member_product(
+        self,
+        equation: Any,
+        slopes: dict[Any, Slope],
+        means: dict[Any, Array],
+        value: Callable[[Any, str], Array],
+        scale: Array | float,
+    ) -> Array:
+        """h(W + sE) = hW + s(hA)Bᵀ."""
+        factors = [self._slope(v, slopes) for v in equation.invars]
+        at = [isinstance(slope, Factors) for slope in factors].index(True)
+        other = value(equation.invars[1 - at], equation.primitive.name)
+        pair: Callable[[Any], list[Any]] = lambda own: [own, other] if at == 0 else [other, own]  # noqa: E731
+        slope = product(equation, *pair(factors[at]))
+        if slope is None or isinstance(slope, Factors):
+            raise self._no_rule(equation.primitive.name, equation.invars, factors)
+        return _together(bind(equation, pair(means[equation.invars[at]]))[0], slope, scale)
+
+    def _scan(
+        self,
+        equation: Any,
+        slopes: dict[Any, Slope],
+        means: dict[Any, Array],
+        value: Callable[[Any, str], Array],
+        scale: Array | float,
+    ) -> list[Array]:
+        """A scan over a body that is walked in its turn; what it carries is the member's own."""
+        consts, carries = equation.params["num_consts"], equation.params["num_carry"]
+        atoms = equation.invars
+        given_slopes = [self._slope(v, slopes) for v in atoms]
+        structured = [isinstance(slope, Factors) for slope in given_slopes]
+        kinds: list[Kind] = ["affine" if s else "member" for s in structured]
+        if any(structured[consts : consts + carries]):
+            carried = slice(consts, consts + carries)
+            raise self._no_rule("scan (as what it carries)", atoms[carried], given_slopes[carried])
+        body = flattened(equation.params["jaxpr"])
+        names = [self._names[v] if s else "" for v, s in zip(atoms, structured, strict=True)]
+        walk = _Walk(body.jaxpr, kinds, names)
+        given = [means[v] if s else value(v, "scan") for v, s in zip(atoms, structured, strict=True)]
+        rows = [slope if s else None for slope, s in zip(given_slopes, structured, strict=True)]
+
+        def step(carry: list[Array], x: tuple[list[Array], list[Any]]) -> tuple[list[Array], list[Array]]:
+            arrays, varying = [*given[:consts], *carry, *x[0]], [*rows[: consts + carries], *x[1]]
+            varying = [Factors(v, f.b) if isinstance(f, Factors) and not isinstance(v, Factors) else v
+                       for v, f in zip(varying, rows, strict=True)]  # fmt: skip
+            inner = dict(zip(body.jaxpr.invars, arrays, strict=True))
+            affine = {v: a for v, a in inner.items() if walk.kind(v) == "affine"}
+            own = {v: a for v, a in inner.items() if walk.kind(v) == "member"}
+            means_inside = walk.means(body.consts, affine)
+            outputs = walk.members(
+                means_inside,
+                {v: f for v, f in zip(body.jaxpr.invars, varying, strict=True) if f is not None},
+                own,
+                scale,
+            )
+            return outputs[:carries], outputs[carries:]
+
+        # Over the layers of a stack: the rows of a belong to the steps, b to all of them.
+        varying = [f.a if isinstance(f, Factors) else None for f in rows[consts + carries :]]
+        carry, stacked = jax.lax.scan(
+            step,
+            given[consts : consts + carries],
+            (given[consts + carries :], varying),
+            length=equation.params["length"],
+            reverse=equation.params["reverse"],
+            unroll=equation.params["unroll"],
+        )
+        return [*carry, *stacked]
+
+    def _array(self, atom: Any, slope: Slope, reader: str) -> Array:
+        if isinstance(slope, Factors):
+            raise self._no_rule(reader, [atom], [slope])
+        return slope
+
+    def _no_rule(self, primitive: str, atoms: Sequence[Any], slopes: Sequence[Slope | None]) -> "NoRuleError":
+        at = next(i for i, slope in enumerate(slopes) if isinstance(slope, Factors))
+        return NoRuleError(primitive, self._names.get(atoms[at], ""))
 
 
-def _kind_of_result(equation: Any, kinds: dict[Any, Kind]) -> Kind:
-    operands = [_kind(kinds, atom) for atom in equation.invars]
+class NoRuleError(InterpretError):
+    """`Factors` of the parameter `path` met a primitive that would need them multiplied out."""
+
+    def __init__(self, primitive: str, path: str) -> None:
+        super().__init__(f"no low-rank rule for {primitive!r} on parameter {path!r}")
+        self.primitive, self.path = primitive, path
+
+
+def _structured(equation: Any, slopes: Sequence[Slope | None], means: Sequence[Array]) -> Any:
+    """The slope of an affine equation with `Factors` among its operands; None where there is no rule."""
     name = equation.primitive.name
-    if "member" in operands:
-        return "member"
-    if "affine" not in operands:
-        return "shared"
-    affine = (
-        name in _LINEAR
-        or name in _SUMS
-        or (name in _BILINEAR and operands.count("affine") == 1)
-        or (name == "div" and operands[1] == "shared")
-        or (name == "convert_element_type" and jnp.issubdtype(equation.params["new_dtype"], jnp.floating))
-    )
-    return "affine" if affine else "member"
+    at = [isinstance(slope, Factors) for slope in slopes].index(True)
+    factors = slopes[at]
+    assert isinstance(factors, Factors)
+    if name in BILINEAR:
+        return product(equation, *(mean if slope is None else slope for slope, mean in zip(slopes, means, strict=True)))
+    if name in SUMS:
+        left, right = slopes
+        if isinstance(left, Factors) and isinstance(right, Factors):
+            return summed(left, right, -1.0 if name == "sub" else 1.0)
+        if slopes[1 - at] is not None or factors.shape != equation.outvars[0].aval.shape:
+            return None
+        return factors._replace(b=-factors.b) if name == "sub" and at == 1 else factors
+    if name == "div":
+        return factors._replace(b=factors.b / means[1]) if jnp.ndim(means[1]) == 0 else None
+    if name == "gather":
+        return gathered(equation, factors, means[1])
+    if name == "concatenate" and all(isinstance(slope, Factors) for slope in slopes):
+        return concatenated(slopes, equation.params["dimension"])  # type: ignore[arg-type]
+    if name in ("custom_vjp_call", "jit", "pjit"):  # marked as straight through
+        return factors
+    return transform(equation, factors)
 
 
-def _slope(equation: Any, slopes: dict[Any, Array], means: dict[Any, Array]) -> Array:
-    """The u of an affine equation's result: the equation applied to the u of its affine operands."""
-    has_slope = [not isinstance(atom, core.Literal) and atom in slopes for atom in equation.invars]
-    name = equation.primitive.name
-    if name in _SUMS and not all(has_slope):  # a shared operand has no u
-        # A scalar may meet a whole array here: jnp leaves that broadcast to the primitive.
-        slope = jnp.broadcast_to(slopes[equation.invars[has_slope.index(True)]], equation.outvars[0].aval.shape)
-        return -slope if name == "sub" and has_slope[1] else slope
-    operands = [
-        slopes[atom] if affine else _read(means, atom) for atom, affine in zip(equation.invars, has_slope, strict=True)
-    ]
-    return _bind(equation, operands)[0]
-
-
-def _flat_jaxpr(function: Callable[..., PyTree], *arguments: PyTree) -> tuple[core.ClosedJaxpr, PyTree]:
-    """The jaxpr of function(*arguments) with every call inlined, and the shape of its result."""
-    closed, shape = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    leaves = jax.tree.leaves(arguments)
-    return jax.make_jaxpr(lambda *args: _inline(closed.jaxpr, closed.consts, args))(*leaves), shape
-
-
-def _inline(jaxpr: core.Jaxpr, consts: Sequence[Array], arguments: Sequence[Array]) -> list[Array]:
-    """Evaluates a jaxpr and steps into its calls instead of binding them."""
-    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
-    for equation in jaxpr.eqns:
-        operands = [_read(values, atom) for atom in equation.invars]
-        body = _body(equation)
-        results = _bind(equation, operands) if body is None else _inline(*body, operands)
-        _write(values, equation, results)
-    return [_read(values, atom) for atom in jaxpr.outvars]
-
-
-def _body(equation: Any) -> tuple[core.Jaxpr, Sequence[Array]] | None:
-    """The jaxpr and constants that a call runs; None for any other primitive."""
-    if equation.primitive.name not in _CALLS:
-        return None
-    body = next(equation.params[n] for n in ("jaxpr", "call_jaxpr", "fun_jaxpr") if n in equation.params)
-    return (body.jaxpr, body.consts) if isinstance(body, core.ClosedJaxpr) else (body, ())
-
-
-def _kind(kinds: dict[Any, Kind], atom: Any) -> Kind:
-    return "shared" if isinstance(atom, core.Literal) else kinds[atom]
-
-
-def _read(values: dict[Any, Array], atom: Any) -> Array:
-    return atom.val if isinstance(atom, core.Literal) else values[atom]
-
-
-def _write(values: dict[Any, Array], equation: Any, results: Sequence[Array]) -> None:
-    values.update(zip(equation.outvars, results, strict=True))
-
-
-def _bind(equation: Any, operands: Sequence[Array]) -> list[Array]:
-    results = equation.primitive.bind(*operands, **equation.params)
-    return list(results) if equation.primitive.multiple_results else [results]
+def _together(mean: Array, slope: Array, scale: Array | float) -> Array:
+    return mean + jnp.asarray(scale, slope.dtype) * slope

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, dense, member_params, weighted_noise
-from nograd.shaping import SHAPINGS, Shaping
+from nograd.perturb.local import Local, Perturbation, population_both, population_estimate, population_fitness
+from nograd.shaping import SHAPINGS, Shaping, fused, valid_members, weights
 from nograd.trees import leaf_names, norm, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
@@ -36,15 +37,31 @@ class Info(NamedTuple):
 class OpenAIES(NamedTuple):
     """The strategy: pure functions over `State`. See `openai_es` for its parameters."""
 
-    population: int
-    perturbation: Dense
+    population: int | None  # None where it follows from the batch
+    perturbation: Dense | Perturbation
     shaping: Shaping
     optimizer: optax.GradientTransformation
 
     @property
+    def dense(self) -> Dense:
+        """The perturbation, where members are whole networks that can be asked for. Raises ConfigError otherwise."""
+        if not isinstance(self.perturbation, Dense):
+            raise ConfigError(
+                f"{type(self.perturbation).__name__.lower()} perturbation needs the network's function, so it has no "
+                "ask and tell; use nograd.grad, nograd.train, or a dense perturbation"
+            )
+        return self.perturbation
+
+    @property
+    def size(self) -> int:
+        """Members of a dense population."""
+        assert self.population is not None  # openai_es demands it
+        return self.population
+
+    @property
     def units(self) -> int:
-        """Draws a generation: pairs with mirrored sampling, members without."""
-        return self.population // self.perturbation.members
+        """Draws a generation of a dense population: pairs with mirrored sampling, members without."""
+        return self.size // self.dense.members
 
     def init(self, params: Params) -> State:
         """The state of generation 0 around `params`, a tree of floating-point arrays."""
@@ -66,16 +83,16 @@ class OpenAIES(NamedTuple):
             members: which ones, [n] of 0..population−1; default all, which takes population × parameters
                 floats. With mirrored sampling members 2i and 2i + 1 are θ + σεᵢ and θ − σεᵢ.
         """
-        shared, count = self.perturbation.noise.prepare(), self.perturbation.members
+        shared, count = self.dense.noise.prepare(), self.dense.members
         generation_key = jax.random.fold_in(key, state.generation)
 
         def one(member: Array) -> Params:
             unit_key = jax.random.fold_in(generation_key, member // count)
-            return member_params(self.perturbation, shared, unit_key, state.params, member % count)
+            return member_params(self.dense, shared, unit_key, state.params, member % count)
 
-        chosen = jnp.arange(self.population) if members is None else jnp.asarray(members)
-        if not isinstance(chosen, jax.core.Tracer) and bool(jnp.any((chosen < 0) | (chosen >= self.population))):
-            raise ConfigError(f"members must be 0 to {self.population - 1}, got {chosen.tolist()}")
+        chosen = jnp.arange(self.size) if members is None else jnp.asarray(members)
+        if not isinstance(chosen, jax.core.Tracer) and bool(jnp.any((chosen < 0) | (chosen >= self.size))):
+            raise ConfigError(f"members must be 0 to {self.size - 1}, got {chosen.tolist()}")
         return jax.vmap(one)(chosen)
 
     def tell(self, state: State, key: Key, fitness: Float[Array, " population"]) -> tuple[State, Info]:
@@ -88,9 +105,9 @@ class OpenAIES(NamedTuple):
                 their mirrored half, and are counted in `Info.dropped`.
         """
         fitness = jnp.asarray(fitness, jnp.float32)
-        if fitness.shape != (self.population,):
-            raise ConfigError(f"fitness must have shape ({self.population},), one value a member, got {fitness.shape}")
-        shared = self.perturbation.noise.prepare()
+        if fitness.shape != (self.size,):
+            raise ConfigError(f"fitness must have shape ({self.size},), one value a member, got {fitness.shape}")
+        shared = self.dense.noise.prepare()
         keys = self.unit_keys(key, state.generation)
         return self.update(state, shared, keys, fitness.reshape(self.units, -1))
 
@@ -106,21 +123,31 @@ class OpenAIES(NamedTuple):
         self, state: State, shared: PyTree, keys: Key, fitness: Float[Array, "units members"]
     ) -> tuple[State, Info]:
         """`tell` for fitness by unit, with `unit_keys` and the noise's `shared` part given: it can be traced."""
-        weights, valid = self.weights(fitness)
+        shaped, valid = weights(self.shaping, fitness)
 
         def term(unit: Array, weights: Array) -> Params:
-            return weighted_noise(self.perturbation, shared, keys[unit], weights, state.params)
+            return weighted_noise(self.dense, shared, keys[unit], weights, state.params)
 
-        total = chunks.estimate_all(self.plan(), term, weights)
+        total = chunks.estimate_all(self.plan(), term, shaped)
         return self.step(state, total, fitness, valid)
 
-    def weights(self, fitness: Float[Array, "units members"]) -> tuple[Array, Array]:
-        """Shaped weights, and which members are valid: finite, and so is their mirrored half.
+    def local_update(self, state: State, local: Local, batch: PyTree, key: Key) -> tuple[State, Info]:
+        """A generation on a batch with a perturbation that is local to its examples; `key` is the generation's.
 
-        Half a pair is no antithetic estimate, so it would bring back the noise that mirroring removes.
+        In one pass where the shaping allows it, else in two, the noise made again for the second.
         """
-        valid = jnp.broadcast_to(jnp.all(jnp.isfinite(fitness), axis=1, keepdims=True), fitness.shape)
-        return self.shaping(jnp.where(valid, fitness, 0.0), valid), valid
+        halves = fused(self.shaping, local.perturbation.signs)
+        if halves:
+            fitness, total = population_both(
+                local, state.params, batch, key, lambda pairs: weights(halves.of_pair, pairs)[0]
+            )
+            valid = valid_members(fitness)
+            total = scaled(halves.scale(jnp.where(valid, fitness, 0.0), valid), total)
+        else:
+            fitness = population_fitness(local, state.params, batch, key)
+            shaped, valid = weights(self.shaping, fitness)
+            total = population_estimate(local, state.params, batch, key, shaped)
+        return self.step(state, total, fitness, valid)
 
     def step(self, state: State, total: Params, fitness: Array, valid: Array) -> tuple[State, Info]:
         """θ ← θ + optimizer(g), g = total/(nσ) over the n valid members."""
@@ -137,20 +164,21 @@ class OpenAIES(NamedTuple):
 
 
 def openai_es(
-    population: int,
+    population: int | None = None,
     sigma: float = 0.1,
     optimizer: optax.GradientTransformation | None = None,
     *,
     noise: str = "gaussian",
     mirrored: bool = True,
-    perturbation: Dense | None = None,
+    perturbation: Dense | Perturbation | None = None,
     shaping: str | Shaping = "centered_rank",
     weight_decay: float = 0.0,
 ) -> OpenAIES:
     """g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), up by any Optax optimizer.
 
     Args:
-        population: members a generation, n; even with mirrored sampling.
+        population: members a generation, n; even with mirrored sampling. Not for a perturbation that is local to
+            examples, whose population follows from the batch.
         sigma: standard deviation of the perturbation.
         optimizer: an Optax optimizer, default `optax.adam(1e-2)`. It is handed −g.
         noise: "gaussian", "rademacher" or "table".
@@ -163,9 +191,12 @@ def openai_es(
         ConfigError: a parameter is out of its range; the message names it and the remedy.
     """
     perturbation = perturbation or dense(sigma, noise, mirrored)
-    if not isinstance(population, int) or population < 2:
+    if not isinstance(perturbation, Dense):
+        if population is not None:
+            raise ConfigError(f"population cannot be {population} here; it follows from batch, group and directions")
+    elif not isinstance(population, int) or population < 2:
         raise ConfigError(f"population must be a whole number of at least 2, got {population}")
-    if perturbation.mirrored and population % 2:
+    elif perturbation.mirrored and population % 2:
         raise ConfigError(
             f"population must be even with mirrored sampling, got {population}; use {population + 1} or mirrored=False"
         )

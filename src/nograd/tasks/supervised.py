@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from nograd.data import Dataset
 from nograd.fitness import Fitness
 from nograd.models import Model
+from nograd.perturb.local import Local, Perturbation, local_population
 from nograd.types import ConfigError, Key, Params
 
 Split: TypeAlias = Literal["train", "val", "test"]
@@ -37,6 +38,7 @@ class Supervised(NamedTuple):
     batch: int
     sampling: Sampling = "random"
     private: bool = False  # whether each unit of the population draws a minibatch of its own
+    shift: int = 0  # pixels that each image of a minibatch may be moved by, up or down and left or right
 
     def arrays(self) -> Arrays:
         """The training split on the default device."""
@@ -58,11 +60,25 @@ class Supervised(NamedTuple):
         else:
             rows = jax.random.randint(key, (self.batch,), 0, examples)
             x, y = arrays.x[rows], arrays.y[rows]
+        if self.shift:
+            x = shifted(x, jax.random.fold_in(key, 1), self.shift)
         return model_input(x, arrays.offset, arrays.scale), y
 
     def objective(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
         """The mean fitness of the minibatch."""
         return jnp.mean(self.fitness(self.model.apply(params, x), y))
+
+    def example_fitness(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
+        """The fitness of one example."""
+        return jnp.mean(self.fitness(self.model.apply(params, x[None]), y[None]))
+
+    def population(self, perturbation: Perturbation) -> Local:
+        """How a local perturbation's population is laid out on this task's minibatches."""
+        shape = self.dataset.x_train.shape[1:]
+        x = jax.ShapeDtypeStruct((self.batch, *shape), jnp.float32)
+        params = jax.eval_shape(self.model.init, jax.eval_shape(lambda: jax.random.key(0)))
+        y = jax.ShapeDtypeStruct((self.batch,), jnp.int32)
+        return local_population(perturbation, self.example_fitness, params, x, y)
 
 
 def supervised(
@@ -72,6 +88,7 @@ def supervised(
     batch: int,
     sampling: Sampling = "random",
     private: bool = False,
+    shift: int = 0,
 ) -> Supervised:
     """A `Supervised` task, checked.
 
@@ -85,6 +102,12 @@ def supervised(
             f"batch must be 1 to {examples:,}, the training examples of {dataset.name}, got {batch:,}; "
             f"use batch {min(max(batch, 1), examples)}"
         )
+    shape = dataset.x_train.shape[1:]
+    if shift and (len(shape) not in (2, 3) or not 0 <= shift < min(shape[:2])):
+        raise ConfigError(
+            f"shift cannot be {shift} for examples of shape {shape}; it moves images [height, width] by fewer pixels "
+            "than they have; use 0 to 2"
+        )
     outputs = jax.ShapeDtypeStruct((batch, dataset.classes), jnp.float32)
     labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
     try:
@@ -93,7 +116,17 @@ def supervised(
         raise ConfigError(f"the fitness function fails on (outputs, labels): {_summary(error)}") from error
     if shape not in ((), (batch,)):
         raise ConfigError(f"fitness must return shape () or ({batch},), one value an example, got {shape}")
-    return Supervised(dataset, model, fitness, batch, sampling, private)
+    return Supervised(dataset, model, fitness, batch, sampling, private, shift)
+
+
+def shifted(x: Array, key: Key, most: int) -> Array:
+    """Each image moved by its own whole number of pixels, uniform in −most..most down and right; zeros come in."""
+    rest = ((0, 0),) * (x.ndim - 3)
+    padded = jnp.pad(x, ((0, 0), (most, most), (most, most), *rest))
+    starts = jax.random.randint(key, (x.shape[0], 2), 0, 2 * most + 1)
+    corner = lambda image, at: jax.lax.dynamic_slice(image, (*at, *(0,) * len(rest)), image_shape)  # noqa: E731
+    image_shape = x.shape[1:]
+    return jax.vmap(corner)(padded, starts)
 
 
 def model_input(x: Array, offset: Array, scale: Array) -> Array:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nograd import models
-from nograd.models import Builder, Model, build_model, parse_model
+from nograd.models import Builder, Model, build_model, is_built_in, parse_model
+from nograd.models.layers import conv, pool
 from nograd.trees import parameter_count
 from nograd.types import ModelError
 
@@ -23,6 +24,9 @@ def parameters(spec: str, shape=(28, 28), classes=10) -> int:
         ("mlp:128", 784 * 128 + 128 + 1290),
         ("mlp:128,64", 784 * 128 + 128 + 128 * 64 + 64 + 650),
         ("mlp", 7850),
+        ("mlp-sign:128,64", 109_386),
+        ("mlp-int8:128", 784 * 128 + 128 + 1290),
+        ("mlp-spiking", 7850),
     ],
 )
 def test_parameter_counts(spec, count):
@@ -58,13 +62,13 @@ def test_convolution_is_xlas(shape):
     expected = jax.lax.conv_general_dilated(
         x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-    np.testing.assert_allclose(models._conv(layer, x), expected + layer["bias"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(conv(layer, x), expected + layer["bias"], rtol=1e-4, atol=1e-4)
 
 
 def test_pooling_takes_the_largest_of_each_block():
     x = jnp.arange(2 * 5 * 4 * 3.0).reshape(2, 5, 4, 3)
     expected = [[np.asarray(x)[:, i : i + 2, j : j + 2].max((1, 2)) for j in (0, 2)] for i in (0, 2)]
-    np.testing.assert_array_equal(models._pool(x), np.moveaxis(np.array(expected), 2, 0))
+    np.testing.assert_array_equal(pool(x), np.moveaxis(np.array(expected), 2, 0))
 
 
 def test_weights_are_glorot_uniform_and_biases_zero():
@@ -86,13 +90,27 @@ def test_gradients_and_jit_work(spec):
 
 
 @pytest.mark.parametrize(
-    ("spec", "word"), [("rnn", "'rnn'"), ("mlp:a", "'mlp:a'"), ("mlp:0", "0"), ("cnn:3", "'cnn:3'"), ("", "''")]
+    ("spec", "word"),
+    [
+        ("rnn", "'rnn'"),
+        ("mlp:a", "'mlp:a'"),
+        ("mlp:0", "mlp:128"),
+        ("mlp-sign:0", "mlp-sign:128"),
+        ("mlp-int8:1.5", "'mlp-int8:1.5'"),
+        ("cnn:3", "'cnn:3'"),
+        ("", "''"),
+    ],
 )
 def test_an_unknown_model_is_one_line(spec, word):
     with pytest.raises(ModelError) as error:
         parse_model(spec)
     assert word in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_built_in_words_are_told_from_module_and_function():
+    assert all(map(is_built_in, ("mlp", "mlp:3", "mlp-int8:64,64", "linear2", "cnn")))
+    assert not any(map(is_built_in, ("my_module:make_model", "mlp_sign:function", "mlps:3", "")))
 
 
 @pytest.mark.parametrize("shape", [(10,), (3, 3)])

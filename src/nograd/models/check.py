@@ -1,0 +1,58 @@
+"""From what a user hands over to a `Model` that fits the data."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nograd.models.model import Builder, Model, Shape
+from nograd.models.outside import adopt, summary
+from nograd.trees import leaf_names
+from nograd.types import ModelError, Params
+
+
+def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:
+    """A `Model` as it is, a builder for this data, a Flax, Equinox or Keras model; checked by a dry run of shapes.
+
+    Raises:
+        ModelError: `init` or `apply` fails, or the outputs are not [batch, classes] of floats.
+    """
+    built = _built(model, shape, classes)
+    example = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    try:
+        params = jax.eval_shape(built.init, jax.eval_shape(lambda: jax.random.key(0)))
+        outputs = jax.eval_shape(built.apply, params, example)
+    except Exception as error:
+        raise ModelError(f"the model fails on examples of shape {shape}: {summary(error)}") from error
+    _check_leaves(params)
+    if getattr(outputs, "shape", None) != (2, classes):
+        raise ModelError(
+            f"the model must return [batch, {classes}] for this data, got {getattr(outputs, 'shape', outputs)} "
+            "for a batch of 2; set its last layer to the number of classes"
+        )
+    return built
+
+
+def _built(model: Any, shape: Shape, classes: int) -> Model:
+    """A function of (shape, classes) may return a model from outside, and that may need the shape in its turn."""
+    for _ in range(2):
+        model = adopt(model) or model
+        if isinstance(model, Model) or not callable(model):
+            break
+        model = model(shape, classes)
+    if not isinstance(model, Model):
+        raise ModelError(f"a model must be nograd.Model(init, apply), got {type(model).__name__}")
+    return model
+
+
+def _check_leaves(params: Params) -> None:
+    leaves = jax.tree.leaves(params)
+    if not leaves:
+        raise ModelError("the model has no parameters to train; its init must return a tree of float arrays")
+    for name, leaf in zip(leaf_names(params), leaves, strict=True):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise ModelError(
+                f"parameter {name!r} is {leaf.dtype}, and ES perturbs floating-point arrays only; "
+                "convert it or keep it out of the parameters"
+            )

@@ -1,0 +1,25 @@
+"""What a network is here: a pair of pure functions, or what makes one from the shape of the data."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from nograd.types import Key, Params
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Model(NamedTuple):
+    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *features]) -> outputs`."""
+
+    init: Callable[[Key], Params]
+    apply: Callable[[Params, Any], Any]
+
+
+class Builder(NamedTuple):
+    """A network that takes its sizes from the data: `build(input shape, classes) -> Model`."""
+
+    spec: str | None  # what the command line and config.json call it; None where words cannot say it
+    build: Callable[[Shape, int], Model]
+
+    def __call__(self, shape: Shape, classes: int) -> Model:
+        return self.build(shape, classes)

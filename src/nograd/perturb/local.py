@@ -1,0 +1,207 @@
+"""The population of a perturbation that is local to examples: units of a batch, in tiles, in chunks.
+
+A unit is a group of examples with the directions that they are evaluated along (one example for `node`; `group` of
+them for `lowrank`; the whole batch with a block of the directions where group is 0). A tile is as many units as one
+vectorised call evaluates, a chunk a fixed number of tiles. All three follow from the settings and the network alone.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.perturb import chunks, lowrank, node
+from nograd.perturb.jaxprs import flat_jaxpr
+from nograd.perturb.lowrank import LowRank
+from nograd.perturb.members import Loss
+from nograd.perturb.node import Node
+from nograd.types import ConfigError, Key, Params, PyTree
+
+Perturbation: TypeAlias = LowRank | Node
+# fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
+Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
+
+_TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
+_MAX_TILE = 256
+_BLOCK = 32  # directions of a unit whose examples are the whole batch
+
+
+class Local(NamedTuple):
+    """A population on batches of one size."""
+
+    perturbation: Perturbation  # with the directions of one unit
+    loss: Loss  # (params, *one example) -> its value
+    prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
+    units: int
+    group: int  # examples of a unit
+    shared: bool  # whether all units have the same examples: the batch
+    tile: int  # units
+    plan: chunks.Plan  # of tiles
+
+    @property
+    def members(self) -> int:
+        """Members of the population."""
+        return self.units * self.unit_members
+
+    @property
+    def unit_members(self) -> int:
+        return self.perturbation.directions * self.perturbation.signs
+
+    @property
+    def evaluations(self) -> int:
+        """Forward passes of one example a generation."""
+        return self.members * self.group
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """Parameters of `node` that have dense noise of their own: no linear layer output carries them."""
+        return node.fallbacks(self.prepared) if isinstance(self.perturbation, Node) else []
+
+
+def local_population(perturbation: Perturbation, loss: Loss, params: Params, *batch: PyTree) -> Local:
+    """How the batch and the directions are cut into units, tiles and chunks: from shapes alone.
+
+    Args:
+        perturbation: `lowrank` or `node`.
+        loss: (params, *one example) -> its value, higher is better. Each example counts alone.
+        params: the mean, or its shapes.
+        batch: arrays (or their shapes) with a leading axis of examples.
+
+    Raises:
+        ConfigError: the batch cannot be cut into groups.
+        InterpretError: the network has a primitive without a rule.
+    """
+    size = jax.tree.leaves(batch)[0].shape[0]
+    group = perturbation.group or size
+    if size % group:
+        raise ConfigError(
+            f"the batch of {size} cannot be cut into groups of {group}; "
+            f"use batch {max(size // group, 1) * group} or group 0 (the whole batch)"
+        )
+    example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), batch)
+    shared, units = perturbation.group == 0, size // group
+    if shared:
+        block = math.gcd(perturbation.directions, _BLOCK)
+        units = perturbation.directions // block
+        perturbation = perturbation._replace(directions=block)
+    prepare = node.prepare if isinstance(perturbation, Node) else lowrank.prepare
+    prepared = prepare(perturbation, loss, params, example)  # type: ignore[arg-type]
+    elements = group * perturbation.directions * perturbation.signs * _widest(loss, params, example)
+    tile = 1 << max(min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, units), 1).bit_length() - 1
+    return Local(perturbation, loss, prepared, units, group, shared, tile, chunks.plan(-(-units // tile)))
+
+
+def population_fitness(local: Local, params: Params, batch: PyTree, key: Key) -> Float[Array, "pairs members"]:
+    """The fitness of every member: the mean of its examples. A row is a direction, with both signs if mirrored."""
+    rows = _padded(local, batch)
+
+    def tile(index: Array) -> Array:
+        inputs, noise = _inputs(local, rows, index), _noise(local, params, key, index)
+        return _fitness(local, params, inputs, noise).reshape(-1)
+
+    return _pairs(local, chunks.evaluate_all(local.plan, tile))
+
+
+def population_estimate(
+    local: Local, params: Params, batch: PyTree, key: Key, weights: Float[Array, "pairs members"]
+) -> Params:
+    """Σ w · ε over the population, with the noise (and the layers' inputs for `node`) made again."""
+    rows = _padded(local, batch)
+    given = weights.reshape(local.units, local.unit_members)
+    given = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
+
+    def tile(index: Array, weights: Array) -> Params:
+        noise, inputs = _noise(local, params, key, index), _inputs(local, rows, index)
+        shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
+        return _both(local, params, inputs, noise, lambda _: shaped)[1]
+
+    total = chunks.estimate_all(local.plan, tile, given.reshape(-1, local.tile * local.unit_members))
+    return _laid_out(local, total, params)
+
+
+def population_both(
+    local: Local, params: Params, batch: PyTree, key: Key, weights: Weights
+) -> tuple[Float[Array, "pairs members"], Params]:
+    """Fitness and Σ w · ε in one pass, where the weights of a pair follow from its own fitness."""
+    rows = _padded(local, batch)
+
+    def tile(index: Array) -> tuple[Array, Params]:
+        real = index * local.tile + jnp.arange(local.tile) < local.units
+
+        def of_pairs(fitness: Array) -> Array:
+            shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
+            return jnp.where(real[:, None, None], shaped, 0.0)
+
+        inputs, noise = _inputs(local, rows, index), _noise(local, params, key, index)
+        fitness, total = _both(local, params, inputs, noise, of_pairs)
+        return fitness.reshape(-1), total
+
+    fitness, total = chunks.both_all(local.plan, tile)
+    return _pairs(local, fitness), _laid_out(local, total, params)
+
+
+def _fitness(local: Local, params: Params, inputs: PyTree, noise: PyTree) -> Array:
+    if isinstance(local.perturbation, Node):
+        return node.fitness(local.perturbation, local.prepared, local.loss, params, inputs, noise)
+    return lowrank.fitness(local.perturbation, local.loss, params, inputs, noise, local.shared)
+
+
+def _both(local: Local, params: Params, inputs: PyTree, noise: PyTree, weights: Weights) -> tuple[Array, Params]:
+    if isinstance(local.perturbation, Node):
+        return node.both(local.perturbation, local.prepared, local.loss, params, inputs, noise, weights)
+    fitness = _fitness(local, params, inputs, noise)  # not computed where the weights do not ask for it
+    return fitness, lowrank.estimate(noise, weights(fitness))
+
+
+def _noise(local: Local, params: Params, key: Key, index: Array) -> PyTree:
+    draw = node.draw if isinstance(local.perturbation, Node) else lowrank.draw
+    return draw(local.perturbation, local.prepared, params, key, index * local.tile, local.tile)  # type: ignore[arg-type]
+
+
+def _padded(local: Local, batch: PyTree) -> PyTree:
+    """The batch by units [units, group, ...], the last one repeated to fill a tile; or as it is, where shared."""
+    if local.shared:
+        return batch
+    more = local.plan.chunks * local.plan.size * local.tile - local.units
+
+    def rows(leaf: Array) -> Array:
+        units = leaf.reshape(local.units, local.group, *leaf.shape[1:])
+        return jnp.pad(units, ((0, more), *((0, 0),) * leaf.ndim), mode="edge") if more else units
+
+    return jax.tree.map(rows, batch)
+
+
+def _inputs(local: Local, rows: PyTree, index: Array) -> PyTree:
+    if local.shared:
+        return rows
+    start = index * local.tile
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows)
+
+
+def _pairs(local: Local, fitness: Float[Array, "tiles members"]) -> Float[Array, "pairs members"]:
+    return fitness.reshape(-1, local.unit_members)[: local.units].reshape(-1, local.perturbation.signs)
+
+
+def _laid_out(local: Local, total: Params, params: Params) -> Params:
+    if not isinstance(local.perturbation, Node):
+        return total
+    # Behind a barrier, or XLA moves the transposition back into the products.
+    return node.turned(jax.lax.optimization_barrier(total), params)
+
+
+def _widest(loss: Loss, params: Params, example: PyTree) -> int:
+    """Elements of the largest value that is different for every member and example."""
+    jaxpr = flat_jaxpr(loss, params, *example)[0].jaxpr
+    count, largest = len(jax.tree.leaves(params)), 1
+    of_members, of_examples = set(jaxpr.invars[:count]), set(jaxpr.invars[count:])
+    for equation in jaxpr.eqns:
+        read = [atom for atom in equation.invars if not hasattr(atom, "val")]
+        for own in (of_members, of_examples):
+            if any(atom in own for atom in read):
+                own.update(equation.outvars)
+        both = [v.aval for v in equation.outvars if v in of_members and v in of_examples]
+        largest = max([largest, *(math.prod(getattr(aval, "shape", ())) for aval in both)])
+    return largest
