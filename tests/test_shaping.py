@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from nograd.shaping import SHAPINGS, centered_rank, raw, sign, standardized
+from nograd.shaping import SHAPINGS, centered_rank, fused, raw, sign, standardized, valid_members, weights
 
 SHAPES = [(50, 1), (25, 2)]
 CENTRED = ["standardized", "centered_rank", "sign"]
@@ -127,3 +127,66 @@ def test_raw_is_the_fitness_itself():
 
 def test_the_table_names_every_shaping():
     assert {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign} == SHAPINGS
+
+
+# Validity, and the two halves ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_member_that_is_not_finite_takes_its_mirrored_half_along(bad):
+    fitness = normal_fitness((4, 2))
+    fitness[1, 0] = fitness[3, 1] = bad
+    expected = np.array([True, False, True, False])
+    np.testing.assert_array_equal(valid_members(fitness), np.stack([expected, expected], axis=1))
+    np.testing.assert_array_equal(valid_members(fitness[:, :1])[:, 0], [True, False, True, True])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", SHAPINGS)
+def test_weights_are_the_shaping_of_the_valid_members(name, shape):
+    fitness, lost = normal_fitness(shape), np.arange(shape[0]) % 4 == 1
+    damaged = fitness.copy()
+    damaged[lost, -1] = np.nan
+    shaped_weights, valid = (np.asarray(part) for part in jax.jit(lambda f: weights(SHAPINGS[name], f))(damaged))
+    np.testing.assert_array_equal(valid, np.broadcast_to(~lost[:, None], shape))
+    assert np.all(shaped_weights[lost] == 0)
+    np.testing.assert_allclose(shaped_weights[~lost], shaped(SHAPINGS[name], fitness[~lost]), rtol=0, atol=2e-6)
+
+
+def pair_differences(values):
+    return np.asarray(values) @ [1.0, -1.0]
+
+
+@pytest.mark.parametrize("damage", [False, True])
+@pytest.mark.parametrize("name", ["raw", "standardized", "sign"])
+def test_the_two_halves_of_a_shaping_are_the_shaping(name, damage):
+    """On pairs, where the difference of the two weights is all that counts."""
+    halves, fitness = fused(SHAPINGS[name], 2), 5 * normal_fitness((25, 2)) - 3
+    if damage:
+        fitness[3, 1], fitness[7, 0] = np.nan, np.inf
+
+    @jax.jit
+    def both(fitness):
+        own, valid = weights(halves.of_pair, fitness)
+        each = jax.vmap(lambda pair: weights(halves.of_pair, pair[None])[0][0])(fitness)
+        return halves.scale(fitness, valid) * own, own, each, weights(SHAPINGS[name], fitness)[0]
+
+    in_halves, own, each, whole = both(fitness)
+    np.testing.assert_array_equal(each, own)  # a pair's first half follows from itself alone
+    np.testing.assert_allclose(pair_differences(in_halves), pair_differences(whole), rtol=1e-5, atol=1e-6)
+    assert np.all(np.isfinite(in_halves))
+    assert np.abs(pair_differences(whole)).max() > 0.5
+
+
+@pytest.mark.parametrize("value", [0.3, np.nan])
+def test_the_two_halves_of_equal_or_lost_fitness_move_nothing(value):
+    halves, fitness = fused(standardized, 2), np.full((4, 2), value, np.float32)
+    own, valid = weights(halves.of_pair, fitness)
+    assert np.all(pair_differences(halves.scale(fitness, valid) * own) == 0)
+
+
+def test_what_needs_the_whole_population_has_no_two_halves():
+    assert fused(centered_rank, 2) is None
+    assert fused(standardized, 1) is None
+    assert fused(sign, 1) is None
+    assert fused(raw, 1) is not None

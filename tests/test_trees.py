@@ -32,7 +32,7 @@ def wide_terms(count, seed=0):
 
 @partial(jax.jit, static_argnums=2)
 def tree_sum(terms, first, count):
-    return binary_tree_sum(lambda index: terms[first + index], count)
+    return binary_tree_sum(lambda index: (terms[first + index], ()), count)[0]
 
 
 FAST = [*range(1, 10), 15, 16, 17, 23, 31, 32, 33, 40]  # around the powers of two, where the tree changes
@@ -44,11 +44,12 @@ def test_tree_sum_is_the_sum_and_has_the_bits_of_its_recursion(count):
     parts = wide_terms(count)
 
     def term(index):
-        return {"whole": jnp.asarray(whole)[index], "parts": (jnp.asarray(parts)[index],)}
+        return {"whole": jnp.asarray(whole)[index], "parts": (jnp.asarray(parts)[index],)}, {"index": [3 * index]}
 
-    total = jax.jit(lambda: binary_tree_sum(term, count))()
+    total, beside = jax.jit(lambda: binary_tree_sum(term, count))()
     np.testing.assert_array_equal(total["whole"], whole.sum(axis=0))
     np.testing.assert_array_equal(total["parts"][0], counter_sum(list(parts)))
+    np.testing.assert_array_equal(beside["index"][0], 3 * np.arange(count))  # not summed: stacked, in order
 
 
 def test_the_order_of_addition_shows_in_the_bits():
@@ -74,7 +75,11 @@ def test_subtrees_computed_alone_give_the_bits_inside_the_whole(count):
 
 def test_tree_sum_holds_logarithmically_many_terms():
     count, size = 64, 10_000
-    summed = jax.jit(lambda scale: binary_tree_sum(lambda i: scale * jnp.arange(size, dtype=jnp.float32) * i, count))
+
+    def term(scale, index):
+        return scale * jnp.arange(size, dtype=jnp.float32) * index, ()
+
+    summed = jax.jit(lambda scale: binary_tree_sum(partial(term, scale), count)[0])
     memory = summed.lower(jnp.float32(1)).compile().memory_analysis()
     assert memory.temp_size_in_bytes < count * size * 4 / 3
 

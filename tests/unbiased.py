@@ -31,8 +31,8 @@ def plain_gradient(loss, params, inputs):
 def assert_unbiased(loss, perturbation, params, inputs, count=100, gradient=None, seed=0):
     """Every coordinate agrees within 5 standard errors, and so does each leaf's length along the gradient.
 
-    The lengths are the sharp part, and the samples must be many enough for it: one leaf of half its length would be
-    seen, and 10% of the whole gradient.
+    The lengths are the sharp part, and the samples must be many enough for it: a leaf that is missing would be
+    seen, and so would 15% of the whole gradient.
     """
     gradient = plain_gradient(loss, params, inputs) if gradient is None else gradient
     samples = estimates(loss, perturbation, params, inputs, count, seed)
@@ -51,4 +51,4 @@ def assert_unbiased(loss, perturbation, params, inputs, count=100, gradient=None
         along = samples[:, own] @ expected[own] / length**2
         error = along.std() / np.sqrt(count)
         assert abs(along.mean() - 1) < 5 * error + 2e-3, (name, along.mean(), error)
-        assert 5 * error < (0.5 if name else 0.1), (name, error)
+        assert 5 * error < (0.7 if name else 0.15), (name, error)

@@ -108,8 +108,9 @@ class TrainConfig:
     """Of everything random: initial weights, noise, minibatches and splits."""
     label: str | None = None
     """The label column of a CSV file. Default: a column named label, target, class or y."""
-    standardize: Literal["auto", "none", "standard"] = "auto"
-    """Inputs: auto (bytes to 0..1, CSV columns to mean 0 and variance 1), none, or standard."""
+    standardize: Literal["auto", "none", "center", "standard"] = "auto"
+    """Inputs: auto (bytes to 0..1, CSV columns to mean 0 and variance 1), none, center (bytes to 0..1,
+    each feature to mean 0), or standard (each feature to mean 0 and variance 1)."""
     data_dir: str | None = None
     """Where the MNIST files lie. Default: $NOGRAD_DATA, the user cache, else downloaded."""
     out: str | None = _setting(None, control=True)

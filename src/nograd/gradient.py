@@ -11,7 +11,7 @@ from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, evaluator, weighted_noise
 from nograd.perturb.local import Perturbation, local_population, population_both
 from nograd.shaping import raw, valid_members, weights
-from nograd.trees import scaled
+from nograd.trees import leaf_names, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
 # (params, *inputs [batch, ...]) -> losses [batch], where loss i depends on example i alone; lower is better.
@@ -32,10 +32,11 @@ def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable
 
     Returns:
         A function (params, *inputs, key) -> (L, g), g a tree like params. It can be used under jit, vmap and
-        shard_map. Members with a NaN or infinite loss drop out of both, with their mirrored half.
+        shard_map (with check_vma=False, and a key of its own for each device). Members with a NaN or infinite loss
+        drop out of both, with their mirrored half.
 
     Raises:
-        ConfigError: the loss is not one value an example (when called).
+        ConfigError: the loss is not one value an example, or a parameter no float (when called).
         InterpretError: the loss has a primitive without a rule (when called).
     """
 
@@ -88,6 +89,12 @@ def _dense(
 
 
 def _check(loss: Losses, params: Params, inputs: PyTree) -> None:
+    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ConfigError(
+                f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
+                "so convert it or keep it out of the parameters"
+            )
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(inputs)}
     if len(sizes) != 1 or () in sizes:
         raise ConfigError(

@@ -109,8 +109,39 @@ def test_chunks_estimated_alone_sum_to_the_bits_of_the_whole():
     alone = jax.jit(lambda index: chunks.estimate_chunk(made, draw, padded, index))
     results = [alone(index) for index in reversed(range(4))][::-1]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
-    total = jax.jit(lambda: binary_tree_sum(lambda i: jax.tree.map(lambda leaf: leaf[i], stacked), 4))()
+    total = jax.jit(lambda: binary_tree_sum(lambda i: (jax.tree.map(lambda leaf: leaf[i], stacked), ()), 4)[0])()
     assert_same_bits(total, whole)
+
+
+def own_fitness(unit):
+    return jnp.sin(unit.astype(jnp.float32))[None] * jnp.array([1.0, -2.0])
+
+
+def own_share(unit):
+    """Fitness and weighted noise of a unit at once; padding has no weight."""
+    fitness = own_fitness(unit)
+    return fitness, draw(unit, jnp.where(unit < 23, fitness, 0.0))
+
+
+@pytest.mark.parametrize("made", PLANS[1:4])
+def test_both_in_one_pass_are_fitness_and_estimate(made):
+    fitness, total = jax.jit(lambda: chunks.both_all(made, own_share))()
+    expected = jax.jit(lambda: evaluate_all(made, own_fitness))()
+    assert fitness.shape == (23, 2)
+    np.testing.assert_allclose(fitness, expected, rtol=1e-6, atol=1e-6)
+    estimate = jax.jit(lambda: estimate_all(made, draw, expected))()
+    jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=0, atol=1e-5), total, estimate)
+
+
+@pytest.mark.parametrize("made", [Plan(23, 4, 6), Plan(23, 23, 1)])
+def test_a_chunk_of_both_alone_has_the_bits_it_has_in_the_generation(made):
+    fitness, total = jax.jit(lambda: chunks.both_all(made, own_share))()
+    alone = jax.jit(lambda index: chunks.both_chunk(made, own_share, index))
+    parts = [alone(index) for index in range(made.chunks)]
+    np.testing.assert_array_equal(np.concatenate([own for _, own in parts])[:23], fitness)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(part for part, _ in parts))
+    summed = jax.jit(lambda: binary_tree_sum(lambda i: (jax.tree.map(lambda leaf: leaf[i], stacked), ()), made.chunks))
+    assert_same_bits(summed()[0], total)
 
 
 @pytest.mark.parametrize("made", PLANS)

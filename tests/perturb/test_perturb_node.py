@@ -81,15 +81,13 @@ SMOOTH = sorted(set(CASES) - {
 })  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", some_of(SMOOTH, ("scan over layers", "loop and branch", "attention head", "layer norm"))
-)
+@pytest.mark.parametrize("name", some_of(SMOOTH, ("scan over layers", "loop and branch")))
 def test_layers_carry_the_gradient(name, monkeypatch):
     function, params, inputs = CASES[name]()
     assert_layers_carry_the_gradient(scalar(function), jax.tree.map(jnp.asarray, params), inputs, monkeypatch)
 
 
-@pytest.mark.parametrize("name", some_of(FRAMEWORKS, ("linen words", "keras images")))
+@pytest.mark.parametrize("name", some_of(FRAMEWORKS, ("linen words",)))
 def test_layers_of_the_frameworks_carry_the_gradient(name, monkeypatch):
     network = FRAMEWORKS[name]()
     sites = assert_layers_carry_the_gradient(scalar(network.loss), network.params, network.inputs, monkeypatch)
@@ -218,6 +216,7 @@ def test_nothing_is_propagated_backward(monkeypatch):
     assert np.abs(leaking[0] - leaking[1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_parameters_of_low_precision_stay_so():
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), PARAMS)
     gradient = ng.grad(lambda p, x, y: mlp_loss(p, x.astype(jnp.bfloat16), y), node(0.1, 8))
@@ -230,7 +229,7 @@ def test_parameters_of_low_precision_stay_so():
 
 
 @pytest.mark.parametrize(
-    ("function", "primitive"), [(jnp.round, "round"), (jnp.tanh, "tanh"), (lambda w: w**2, "square")]
+    ("function", "primitive"), [(jnp.round, "round"), (jnp.tanh, "tanh"), (lambda w: w**2, "integer_pow")]
 )
 def test_a_large_matrix_that_no_layer_output_carries_is_named(function, primitive):
     def loss(params, x):

@@ -30,7 +30,7 @@ def load(
         data_dir: the folder of MNIST's files; the other tasks do not need one.
         label: the label column of a .csv file.
         seed: of the split of a file; mnist and digits have splits of their own.
-        standardize: "auto", "none" or "standard"; see `scaling`.
+        standardize: "auto", "none", "center" or "standard"; see `scaling`.
         progress: show a download on stderr.
     Raises:
         DataError: no such task or file, or what its loader refuses.
@@ -43,7 +43,7 @@ def load(
         dataset = load_mnist(data_dir, progress=progress) if str(task) == "mnist" else load_digits()
         if standardize == "auto":
             return dataset
-        offset, scale = scaling(dataset.x_train, standardize)
+        offset, scale = scaling(dataset.x_train, standardize, unit=float(1.0 / dataset.scale))
         return dataset._replace(offset=offset, scale=scale)
     path = _existing(task)
     return load_csv(path, label, seed, standardize) if suffix == ".csv" else load_npz(path, seed, standardize)

@@ -12,7 +12,7 @@ from nograd.types import DataError
 Array: TypeAlias = NDArray[Any]
 
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "offset", "scale")
-STANDARDIZE = ("auto", "none", "standard")
+STANDARDIZE = ("auto", "none", "center", "standard")
 _CHUNK = 8192  # examples turned to float64 at a time: a copy of all of MNIST would take 345 MB
 
 
@@ -101,8 +101,8 @@ def scaling(x_train: Array, standardize: str, unit: float = 1.0) -> tuple[Array,
 
     Args:
         x_train: training inputs [examples, *features].
-        standardize: "auto" divides by `unit`, "none" leaves inputs as they are, "standard" brings every
-            feature to mean 0 and standard deviation 1.
+        standardize: "auto" divides by `unit`, "none" leaves inputs as they are, "center" divides by `unit` and
+            brings every feature to mean 0, "standard" to mean 0 and standard deviation 1.
         unit: the largest value an input can take, in its own units: 255 for 8-bit pixels.
     Raises:
         DataError: `standardize` is none of these.
@@ -110,12 +110,13 @@ def scaling(x_train: Array, standardize: str, unit: float = 1.0) -> tuple[Array,
     check_standardize(standardize)
     if standardize == "standard":
         return standardization(x_train)
-    factor = 1.0 / unit if standardize == "auto" else 1.0
-    return np.asarray(0.0, np.float32), np.asarray(factor, np.float32)
+    factor = 1.0 if standardize == "none" else 1.0 / unit
+    offset = x_train.mean(axis=0, dtype=np.float64) if standardize == "center" else 0.0
+    return np.asarray(offset, np.float32), np.asarray(factor, np.float32)
 
 
 def check_standardize(standardize: str) -> None:
-    """Raises DataError unless `standardize` is "auto", "none" or "standard"."""
+    """Raises DataError unless `standardize` is one of `STANDARDIZE`."""
     if standardize not in STANDARDIZE:
         raise DataError(f"standardize must be one of {', '.join(STANDARDIZE)}, got {standardize!r}; use auto")
 

@@ -23,7 +23,7 @@ def load_npz(path: str | Path, seed: int = 0, standardize: str = "auto") -> Data
         path: the file, read without pickle. x: [examples, *features], uint8 or any real numbers;
             y: whole numbers [examples], 0..k-1.
         seed: of the split that takes missing parts, 10% each, from the training examples.
-        standardize: "auto" divides uint8 by 255 and leaves floats unchanged; "none"; "standard".
+        standardize: "auto" divides uint8 by 255 and leaves floats unchanged; "none"; "center"; "standard".
     Raises:
         DataError: unreadable, foreign keys, or contents that `validate` refuses.
     """
@@ -68,7 +68,7 @@ def load_csv(path: str | Path, label: str | None = None, seed: int = 0, standard
     x = as_features(table[:, :-1], f"x of {path}")
     count_classes([y], str(path))
     parts = split(x, y, seed, (1 - 2 * _SHARE, _SHARE, _SHARE), str(path))
-    return _assemble(path, parts, "none" if standardize == "none" else "standard", features)
+    return _assemble(path, parts, "standard" if standardize == "auto" else standardize, features)
 
 
 def _assemble(path: Path, parts: Sequence[tuple[Array, Array]], standardize: str, columns: tuple[str, ...]) -> Dataset:

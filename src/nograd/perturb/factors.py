@@ -112,14 +112,23 @@ def _dot_general(equation: Any, left: Array | Factors, right: Array | Factors) -
     free_l = [names_l[i] for i in range(len(names_l)) if i not in (*contract_l, *batch_l)]
     free_r = [names_r[i] for i in range(len(names_r)) if i not in (*contract_r, *batch_r)]
     out = [*(names_l[i] for i in batch_l), *free_l, *free_r]
+    kind = equation.params.get("preferred_element_type")
+    left_is_factors = isinstance(left, Factors)
+    factors, other = (left, right) if left_is_factors else (right, left)
+    named, names = (names_l, names_r) if left_is_factors else (names_r, names_l)
+    assert isinstance(factors, Factors)
+    if isinstance(other, Factors):
+        return jnp.einsum(multiply_out(other), names, multiply_out(factors), named, out, preferred_element_type=kind)
     rank = len(names_l) + len(names_r)
-    operands: list[Any] = []
-    for side, names in ((left, names_l), (right, names_r)):
-        if isinstance(side, Factors):
-            operands += [side.a, [*names[: side.cut], rank], side.b, [*names[side.cut :], rank]]
-        else:
-            operands += [side, names]
-    return jnp.einsum(*operands, out, preferred_element_type=equation.params.get("preferred_element_type"))
+    a, b = [*named[: factors.cut], rank], [*named[factors.cut :], rank]
+    # First the factor that is contracted, with the data on the left: in another order XLA would transpose the data.
+    (first, first_names), (last, last_names) = (factors.a, a), (factors.b, b)
+    if not set(first_names) & (set(names) - set(out)):
+        (first, first_names), (last, last_names) = (last, last_names), (first, first_names)
+    inner = [name for name in names if name in {*out, *last_names}]
+    inner += [name for name in first_names if name not in inner and name in {*out, *last_names}]
+    thin = jnp.einsum(other, names, first, first_names, inner, preferred_element_type=kind)
+    return jnp.einsum(thin, inner, last, last_names, out, preferred_element_type=kind)
 
 
 def _mul(equation: Any, left: Array | Factors, right: Array | Factors) -> Factors | None:

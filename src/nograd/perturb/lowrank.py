@@ -141,7 +141,9 @@ def fitness(
 
         def example(example: PyTree) -> Array:
             lifted = lift(loss, params, *example)
-            return over_members(lambda noise, scale: (lifted(noise, scale), ()), noise, axes, scales)[0]
+            return over_members(
+                lambda noise, scale: (lifted(noise, scale), ()), noise, axes, lowrank.directions, scales
+            )[0]
 
         return jnp.mean(jax.vmap(example)(inputs), axis=0)
 

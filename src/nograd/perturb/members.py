@@ -17,6 +17,7 @@ def over_members(
     evaluate: Callable[[PyTree, Array], tuple[PyTree, PyTree]],
     noise: PyTree,
     axes: PyTree,
+    directions: int,
     scales: Float[Array, " signs"],
 ) -> tuple[PyTree, PyTree]:
     """evaluate(noise of a direction, ±σ) -> (own, common) for all directions and signs.
@@ -28,6 +29,7 @@ def over_members(
         evaluate: `own` differs between members, `common` depends on neither direction nor sign.
         noise: of a unit.
         axes: of the directions in it, as in `jax.vmap`.
+        directions: how many; the noise of a loss that no parameter enters is empty.
         scales: σ, and −σ with mirrored sampling.
 
     Returns:
@@ -40,4 +42,4 @@ def over_members(
             return jax.tree.map(lambda leaf: leaf[None], own), common
         return jax.vmap(lambda scale: evaluate(noise, scale), out_axes=(0, None))(scales)
 
-    return jax.vmap(direction, in_axes=(axes,), out_axes=(0, None))(noise)
+    return jax.vmap(direction, in_axes=(axes,), out_axes=(0, None), axis_size=directions)(noise)

@@ -104,10 +104,10 @@ class OpenAIES(NamedTuple):
             fitness: of each member, higher is better. NaN and infinite ones drop out of the update, with
                 their mirrored half, and are counted in `Info.dropped`.
         """
+        shared = self.dense.noise.prepare()
         fitness = jnp.asarray(fitness, jnp.float32)
         if fitness.shape != (self.size,):
             raise ConfigError(f"fitness must have shape ({self.size},), one value a member, got {fitness.shape}")
-        shared = self.dense.noise.prepare()
         keys = self.unit_keys(key, state.generation)
         return self.update(state, shared, keys, fitness.reshape(self.units, -1))
 

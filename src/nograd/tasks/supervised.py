@@ -124,9 +124,8 @@ def shifted(x: Array, key: Key, most: int) -> Array:
     rest = ((0, 0),) * (x.ndim - 3)
     padded = jnp.pad(x, ((0, 0), (most, most), (most, most), *rest))
     starts = jax.random.randint(key, (x.shape[0], 2), 0, 2 * most + 1)
-    corner = lambda image, at: jax.lax.dynamic_slice(image, (*at, *(0,) * len(rest)), image_shape)  # noqa: E731
-    image_shape = x.shape[1:]
-    return jax.vmap(corner)(padded, starts)
+    size = x.shape[1:]
+    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (*at, *(0,) * len(rest)), size))(padded, starts)
 
 
 def model_input(x: Array, offset: Array, scale: Array) -> Array:
