@@ -116,6 +116,8 @@ def population_estimate(
     def tile(index: Array, weights: Array) -> Params:
         noise, inputs = _noise(local, params, key, index), _inputs(local, rows, index)
         shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
+        if local.perturbation.mirrored:  # only the difference of a pair is information; see `node.both`
+            shaped = shaped - jnp.mean(shaped, axis=2, keepdims=True)
         return _both(local, params, inputs, noise, lambda _: shaped)[1]
 
     total = chunks.estimate_all(local.plan, tile, given.reshape(-1, local.tile * local.unit_members))

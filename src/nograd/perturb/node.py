@@ -136,9 +136,11 @@ def both(
     noise: list[Frame],
     weights: Callable[[Array], Array],
 ) -> tuple[Float[Array, "units directions signs"], Params]:
-    """The fitness of all members, and Σ w · Lᵀ(±ξ) over them with w = weights(fitness), Lᵀ each layer's transpose.
+    """The fitness of all members, and Σ w · Lᵀ(±ξ) over them with w = weights(f − f₀), Lᵀ each layer's transpose.
 
-    The layers' inputs are the members' own, so a pair's share is (w₊ x₊ − w₋ x₋) ξ, with Δ for w the mean input.
+    The layers' inputs are the members' own, so a pair's share is (w₊ x₊ − w₋ x₋) ξ. What both weights have in common
+    would be left as noise in (x₊ − x₋) ξ: f₀, the example's fitness without noise, takes it out at the price of one
+    more forward pass. It does not depend on ξ, so the estimate stays unbiased, also where activations are steps.
     The sum is laid out as `turned`.
     """
 
@@ -149,7 +151,9 @@ def both(
     layers, transpose, values = jax.vjp(outputs, turned(params, params), has_aux=True)
     # A member without a finite loss has weight 0, but its layers' inputs may be NaN, and 0 · NaN is NaN.
     transpose = jax.tree.map(_finite, transpose)
-    signed = weights(values) * jnp.array([1.0, -1.0][: node.signs])
+    undisturbed = jax.vmap(lambda example: loss(params, *jax.tree.map(lambda leaf: leaf[0], example)))(inputs)
+    baseline = jnp.where(jnp.isfinite(undisturbed), undisturbed, 0.0)[:, None, None]
+    signed = weights(values - baseline) * jnp.array([1.0, -1.0][: node.signs])
     cotangents = []
     for site, y, xi in zip(sites, layers, noise, strict=True):
         if site.first:
