@@ -165,7 +165,7 @@ def test_without_a_task_the_first_line_says_which_and_why(nograd, tmp_path, monk
 
 def test_without_a_task_mnist_on_disk_is_taken(nograd, mnist_dir, monkeypatch):
     monkeypatch.setenv("NOGRAD_DATA", str(mnist_dir))
-    code, out, _ = nograd("train", *QUICK, "--out", "run")
+    code, out, _ = nograd("train", *QUICK, "--perturbation", "dense", "--out", "run")
     assert code == 0
     assert out.splitlines()[0].startswith("task: mnist (no TASK given; the data lie in")
     assert (
