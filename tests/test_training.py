@@ -362,7 +362,7 @@ def test_population_times_parameters_is_never_allocated(noise, mirrored):
     job = build_job(config, data)
     state = job.init_state()
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    engine = Inline(job.task, job.strategy, state, job.keys)
+    engine = Inline(job.task, job.strategy, job.local, state, job.keys)
     assert engine._step.memory_analysis().temp_size_in_bytes < population * parameters * 4 / 20
 
 
@@ -377,7 +377,7 @@ def test_a_shared_minibatch_needs_one_first_product_a_pair():
         config = replace(TrainConfig(), model="mlp:64", population=64, batch=64, mirrored=mirrored)
         job = build_job(config, data)
         state = job.init_state()
-        return Inline(job.task, job.strategy, state, job.keys)._step.cost_analysis()["flops"]
+        return Inline(job.task, job.strategy, job.local, state, job.keys)._step.cost_analysis()["flops"]
 
     assert flops(True) < 1.2 * flops(False)
 

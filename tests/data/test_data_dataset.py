@@ -102,7 +102,7 @@ def test_scaling():
 
 def test_scaling_refuses_other_words(refusal):
     message = refusal(scaling, np.zeros((2, 1)), "minmax")
-    assert message == "standardize must be one of auto, none, standard, got 'minmax'; use auto"
+    assert message == "standardize must be one of auto, none, center, standard, got 'minmax'; use auto"
 
 
 def test_validate_returns_what_it_was_given():

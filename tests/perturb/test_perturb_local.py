@@ -76,8 +76,12 @@ def test_a_population_has_its_members(name):
     assert local.plan.units * local.tile >= units
 
 
-@pytest.mark.parametrize("name", some_of(KINDS, ["lowrank on the whole batch"]))
+WEIGHT_SPACE = {name: kind for name, kind in KINDS.items() if not name.startswith("node")}
+
+
+@pytest.mark.parametrize("name", some_of(WEIGHT_SPACE, ["lowrank on the whole batch"]))
 def test_one_pass_and_two_passes_agree(name):
+    """Not for node: its single pass takes the fitness without noise as its baseline, two passes the pair's mean."""
     (fitness, estimate), (fitness_at_once, at_once) = run(population(name))
     assert fitness.shape == (population(name).members // KINDS[name].signs, KINDS[name].signs)
     np.testing.assert_allclose(fitness_at_once, fitness, rtol=1e-5, atol=1e-6)
@@ -92,11 +96,11 @@ def test_one_pass_and_two_passes_agree(name):
 def test_the_tile_does_not_show(name, tile):
     """Not beyond the order of additions: every unit has its noise from its own address."""
     (fitness, estimate), (fitness_at_once, at_once) = run(population(name, tile))
-    (expected, whole), _ = run(population(name, 4))
+    (expected, whole), (_, whole_at_once) = run(population(name, 4))
     np.testing.assert_allclose(fitness, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(fitness_at_once, expected, rtol=1e-5, atol=1e-6)
     assert_trees_close(estimate, whole)
-    assert_trees_close(at_once, whole)
+    assert_trees_close(at_once, whole_at_once)
 
 
 def test_a_batch_that_cannot_be_cut_is_refused():
