@@ -11,7 +11,7 @@ from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, evaluator, weighted_noise
 from nograd.perturb.local import Perturbation, local_population, population_both
 from nograd.shaping import raw, valid_members, weights
-from nograd.trees import leaf_names, scaled
+from nograd.trees import require_floats, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
 # (params, *inputs [batch, ...]) -> losses [batch], where loss i depends on example i alone; lower is better.
@@ -89,12 +89,7 @@ def _dense(
 
 
 def _check(loss: Losses, params: Params, inputs: PyTree) -> None:
-    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise ConfigError(
-                f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
-                "so convert it or keep it out of the parameters"
-            )
+    require_floats(params)
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(inputs)}
     if len(sizes) != 1 or () in sizes:
         raise ConfigError(

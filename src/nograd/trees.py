@@ -8,13 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from nograd.types import Params, PyTree
+from nograd.types import ConfigError, Params, PyTree
 
 
 def leaf_names(tree: PyTree) -> list[str]:
     """The path of each leaf as one string, in leaf order: `layers/0/kernel`."""
     paths, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+
+
+def require_floats(params: Params) -> None:
+    """Raises ConfigError where a parameter is not an array of floating-point numbers."""
+    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ConfigError(
+                f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
+                "so convert it or keep it out of the parameters"
+            )
 
 
 def leaf_streams(tree: PyTree) -> list[int]:

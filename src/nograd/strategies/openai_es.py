@@ -11,7 +11,7 @@ from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, dense, member_params, weighted_noise
 from nograd.perturb.local import Local, Perturbation, population_both, population_estimate, population_fitness
 from nograd.shaping import SHAPINGS, Shaping, fused, valid_members, weights
-from nograd.trees import leaf_names, norm, scaled
+from nograd.trees import norm, require_floats, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
 
@@ -65,12 +65,7 @@ class OpenAIES(NamedTuple):
 
     def init(self, params: Params) -> State:
         """The state of generation 0 around `params`, a tree of floating-point arrays."""
-        for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
-            if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-                raise ConfigError(
-                    f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
-                    "so convert it or keep it out of the parameters"
-                )
+        require_floats(params)
         params = jax.tree.map(jnp.asarray, params)
         return State(params, self.optimizer.init(params), jnp.int32(0))
 
