@@ -12,7 +12,7 @@ times in these very tests, which favours both. Written for evosax 0.3.2.
 
 What makes evosax fast here: weights stored [outputs, inputs], so that the first layer of the whole population is one
 product without a transposition; many generations a call, by lax.scan; one minibatch for the whole population; the
-cheaper form of JAX's random bits.
+cheaper form of JAX's random bits. --centered gives it the inputs of nograd's low-rank recipe.
 """
 
 import os
@@ -97,14 +97,19 @@ def read_idx(folder: Path, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-def load(folder: Path) -> tuple[Data, Data]:
-    """The 60,000 examples to train on and the 10,000 to test on: pixels from 0 to 1, and labels."""
+def load(folder: Path, centered: bool) -> tuple[Data, Data]:
+    """The 60,000 examples to train on and the 10,000 to test on: pixels from 0 to 1, and labels.
 
-    def part(name: str) -> Data:
+    `centered` subtracts from each pixel its mean over the training images, as nograd's low-rank recipe does.
+    """
+
+    def part(name: str) -> tuple[np.ndarray, jax.Array]:
         images, labels = read_idx(folder, f"{name}-images-idx3-ubyte"), read_idx(folder, f"{name}-labels-idx1-ubyte")
-        return jnp.asarray(images.reshape(-1, PIXELS) / np.float32(255)), jnp.asarray(labels.astype(np.int32))
+        return images.reshape(-1, PIXELS) / np.float32(255), jnp.asarray(labels.astype(np.int32))
 
-    return part("train"), part("t10k")
+    (train, train_labels), (test, test_labels) = part("train"), part("t10k")
+    shift = train.mean(axis=0) if centered else np.float32(0)
+    return (jnp.asarray(train - shift), train_labels), (jnp.asarray(test - shift), test_labels)
 
 
 def initial(key: jax.Array) -> Params:
@@ -277,6 +282,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     folder = Path(os.environ.get("NOGRAD_DATA", ".")) / "mnist"
     parser.add_argument("--data-dir", type=Path, default=folder, help="the folder of MNIST's IDX files")
+    parser.add_argument("--centered", action="store_true", help="subtract each pixel's mean")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--limit", type=float, default=120, help="training seconds of a seed")
     parser.add_argument("--only", choices=list(MARKS), help="this one alone")
@@ -295,7 +301,7 @@ def read_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = read_arguments()
     try:
-        data = load(arguments.data_dir)
+        data = load(arguments.data_dir, arguments.centered)
     except FileNotFoundError as error:
         sys.exit(f"Name the folder of MNIST's files with --data-dir: {error}")
     versions = {name: importlib.metadata.version(name) for name in ("evosax", "jax", "optax", "numpy")}
