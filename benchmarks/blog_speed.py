@@ -112,7 +112,7 @@ def step(config: TrainConfig, dataset: Dataset) -> Callable[[], object]:
     """One generation of nograd, compiled."""
     job = build_job(config, dataset)
     state = job.init_state()
-    engine = Inline(job.task, job.strategy, state, job.keys)
+    engine = Inline(job.generation, state, job.keys)
     engine.step(state)
     return lambda: engine.step(state)
 

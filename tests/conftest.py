@@ -5,6 +5,10 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
+if hasattr(os, "sched_setaffinity") and "PYTEST_XDIST_WORKER" in os.environ:
+    # One core for each worker of pytest: a training that asks for no workers then starts none.
+    _CORES = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_CORES[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(_CORES)]})
 os.environ["KERAS_BACKEND"] = "jax"  # before Keras starts, which would choose TensorFlow
 # Many tests compile the same programs; the folder goes with the interpreter.
 _CACHE = tempfile.TemporaryDirectory(prefix="nograd-xla-")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nograd import trees
-from nograd.trees import binary_tree_sum, leaf_names, leaf_streams
+from nograd.trees import binary_tree_sum, leaf_names, leaf_streams, tree_nodes, tree_total
 
 
 def power_of_two_sum(terms):
@@ -71,6 +71,22 @@ def test_subtrees_computed_alone_give_the_bits_inside_the_whole(count):
         rest = terms[count - count % size :]
         total = counter_sum(alone)
         np.testing.assert_array_equal(total if not len(rest) else total + counter_sum(list(rest)), whole)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 16, 23])
+def test_any_span_is_covered_by_subtrees_that_total_the_whole(count):
+    terms = wide_terms(count, seed=count)
+    summed = jax.jit(lambda span: binary_tree_sum(lambda index: (jnp.asarray(terms)[index], ()), count, span)[0])
+    whole = np.asarray(tree_sum(terms, 0, count))
+    for start in range(count):
+        for stop in range(start + 1, count + 1):
+            nodes = tree_nodes(start, stop, count)
+            assert [i for first, size in nodes for i in range(first, first + size)] == list(range(start, stop))
+            assert len(nodes) <= 2 * count.bit_length()
+    for cut in range(count + 1):
+        nodes = tree_nodes(0, cut, count) + tree_nodes(cut, count, count)
+        total = tree_total({node: [np.asarray(summed(node))] for node in nodes}, count)
+        np.testing.assert_array_equal(total[0], whole)
 
 
 def test_tree_sum_holds_logarithmically_many_terms():

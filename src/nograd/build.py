@@ -13,7 +13,7 @@ import optax
 from nograd import data, models
 from nograd.config import TrainConfig, did_you_mean, identity_settings, settings
 from nograd.data import Dataset
-from nograd.engines.inline import Keys, run_keys
+from nograd.engines.generation import Generation, Keys, run_keys
 from nograd.fitness import FITNESSES, Fitness
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense, dense
@@ -38,9 +38,9 @@ class Job(NamedTuple):
     keys: Keys
 
     @property
-    def members(self) -> int:
-        """Members of the population."""
-        return self.local.members if self.local else self.strategy.size
+    def generation(self) -> Generation:
+        """The functions of its generations."""
+        return Generation(self.task, self.strategy, self.local)
 
     def init_state(self) -> State:
         """The state of generation 0, from the seed."""
@@ -81,8 +81,9 @@ def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = N
         perturbation=perturbation,
         shaping=config.shaping,
         weight_decay=0.0 if decoupled else config.weight_decay,
+        chunks=config.chunks,
     )
-    local = None if isinstance(perturbation, Dense) else task.population(perturbation)
+    local = None if isinstance(perturbation, Dense) else task.population(perturbation, config.chunks)
     return Job(config, task, strategy, local, run_keys(config.seed))
 
 
@@ -188,7 +189,7 @@ def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
             "offset": dataset.offset.tolist(),
             "scale": dataset.scale.tolist(),
         },
-        "population": job.members,
+        "population": job.generation.members,
         "parameters": parameter_count(params),
         "shapes": {name: list(leaf.shape) for name, leaf in shapes},
     }

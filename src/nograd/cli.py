@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
+_PAGE = 140  # columns of a table that goes to a file or a pipe
 _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data",
     "predict": "classes of new examples by a run's network",
+    "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
     "presets": "the recipes that ship with nograd, with their sources",
 }
 
@@ -76,6 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "predict": _predict,
+        "speedup": _speedup,
         "presets": _presets,
     }
     if command not in runners:
@@ -142,12 +145,14 @@ def _announce(start: "Start") -> "Observer":
 
     from nograd.display import Display
 
-    config, progress = start.job.config, start.progress
+    config, progress, members = start.job.config, start.progress, start.job.generation.members
     print(start.job.task.dataset.note)
     print(
         f"model: {config.model}, {start.parameters:,} parameters; {config.perturbation} perturbation, population "
-        f"{start.job.members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
+        f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
     )
+    if start.workers > 1:
+        print(f"workers: {start.workers} processes")
     if start.job.local and (names := start.job.local.fallbacks):
         print(f"dense noise of their own, as no linear layer output carries them: {', '.join(names)}")
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
@@ -253,6 +258,39 @@ def _predict(arguments: list[str]) -> int:
         print(f"{len(x):,} predictions: {config.out}")
     else:
         sys.stdout.write(table)
+    return 0
+
+
+def _speedup(arguments: list[str]) -> int:
+    from nograd.speedup.config import SpeedupConfig, check, training
+
+    config = parse(SpeedupConfig, arguments, "nograd speedup")
+    check(config)
+    given, why = _with_task(training(config))
+    print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
+    train = training(replace(config, task=given.task))
+    _prepare_jax()
+    import json
+
+    from rich.console import Console
+
+    from nograd.speedup.command import speedup
+    from nograd.speedup.table import show
+
+    def tell(line: str) -> None:
+        if not config.json:
+            print(line, flush=True)
+
+    try:
+        figures = speedup(config, train, tell)
+    except KeyboardInterrupt:
+        print("nograd: interrupted; nothing is written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if config.json:
+        print(json.dumps(figures, indent=1))
+        return 0
+    show(figures, Console(width=None if sys.stdout.isatty() else _PAGE))
+    print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
     return 0
 
 

@@ -29,6 +29,9 @@ _MAY_CHANGE = {
     "checkpoint_every",
     "keep_checkpoints",
     "data_dir",
+    "engine",
+    "workers",
+    "deadline",
 }
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -104,6 +107,16 @@ class TrainConfig:
     """Generations between checkpoints."""
     keep_checkpoints: int = 3
     """How many checkpoints to keep, beside the best by validation."""
+    engine: Literal["auto", "inline", "process"] = "auto"
+    """Where the evaluations run: inline (this process), process (one a core), or auto (process on a CPU with several
+    cores). The result is the same, bit by bit."""
+    workers: str = "auto"
+    """Processes that share a generation, this one included; auto: one a core."""
+    chunks: int | None = None
+    """Parts that a generation is cut into, the most workers that can share it. It sets the order of sums, so it is
+    part of the result. Default: as many as suit the population."""
+    deadline: float = 60.0
+    """Seconds of silence after which a worker counts as dead, and is replaced."""
     seed: int = 0
     """Of everything random: initial weights, noise, minibatches and splits."""
     label: str | None = None
@@ -142,9 +155,19 @@ def validate(config: TrainConfig) -> TrainConfig:
     _require(config.shift >= 0, "shift", config.shift, "use 0 (none) to 2 pixels")
     _require(config.group >= 0, "group", config.group, "use 0 (the whole batch) or a number of examples")
     _validate_population(config)
+    _require(config.chunks is None or config.chunks >= 1, "chunks", config.chunks, "use 1 or more")
+    _require(config.deadline > 0, "deadline", config.deadline, "use a number of seconds such as 60")
+    _validate_workers(config)
     if config.budget is not None:
         parse_duration(config.budget)
     return config
+
+
+def _validate_workers(config: TrainConfig) -> None:
+    known = config.workers == "auto" or (config.workers.isdecimal() and int(config.workers) >= 1)
+    _require(known, "workers", config.workers, "use auto or a number such as 2")
+    if config.engine == "inline" and config.workers not in ("auto", "1"):
+        raise ConfigError(f"--engine inline has one worker, got --workers {config.workers}; use --engine process")
 
 
 def _validate_population(config: TrainConfig) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, evaluator, weighted_noise
-from nograd.perturb.local import Perturbation, local_population, population_both
+from nograd.perturb.local import Perturbation, by_pairs, local_population, population_both
 from nograd.shaping import raw, valid_members, weights
 from nograd.trees import require_floats, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
@@ -71,7 +71,8 @@ def _local(
         return -loss(params, *jax.tree.map(lambda leaf: leaf[None], example))[0]
 
     local = local_population(perturbation, fitness, params, *inputs)
-    return population_both(local, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
+    values, total = population_both(local, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
+    return by_pairs(local, values), total
 
 
 def _dense(
@@ -81,9 +82,10 @@ def _dense(
     keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
     shared = dense.noise.prepare()
     evaluate = evaluator(dense, lambda *arguments: -jnp.mean(loss(*arguments)), params, *inputs)
-    fitness = chunks.evaluate_all(plan, lambda unit: evaluate(shared, keys[unit]))
-    total = chunks.estimate_all(
-        plan, lambda unit, own: weighted_noise(dense, shared, keys[unit], own, params), weights(raw, fitness)[0]
+    fitness = chunks.by_units(plan, chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit])))
+    shaped = chunks.by_chunks(plan, weights(raw, fitness)[0])
+    total = chunks.estimate_chunks(
+        plan, lambda unit, own: weighted_noise(dense, shared, keys[unit], own, params), shaped
     )
     return fitness, total
 

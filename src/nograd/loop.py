@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from nograd.engines.inline import Inline, Outcome
+from nograd.engines.generation import Outcome
+from nograd.engines.inline import Inline
 from nograd.run import RunDirectory
 from nograd.strategies.openai_es import State
 from nograd.tasks.supervised import Supervised, split_accuracy
-from nograd.types import Params
+from nograd.types import EngineError, Params
 
 _TRAIN_SAMPLE = 5000  # training examples whose accuracy stands beside the validation accuracy
 
@@ -94,9 +95,13 @@ class Trainer:
         with interruptible() as interrupted, closing(self.directory):
             while not (reason := self._reached(progress)):
                 start = time.perf_counter()
-                proposed, outcome = self.engine.step(state)
+                try:
+                    proposed, outcome = self.engine.step(state)
+                except EngineError:
+                    self._save(state, progress)
+                    raise
                 # Both stops keep state and progress from before the bad update.
-                if int(outcome.info.dropped) == self.engine.members:
+                if int(outcome.info.dropped) == self.engine.generation.members:
                     reason = "nonfinite_fitness"
                 elif not bool(outcome.finite):
                     reason = "nonfinite_parameters"
@@ -133,11 +138,12 @@ class Trainer:
         progress = replace(
             progress,
             generation=progress.generation + 1,
-            evaluations=progress.evaluations + self.engine.evaluations,
+            evaluations=progress.evaluations + self.engine.generation.evaluations,
             dropped=progress.dropped + int(outcome.info.dropped),
         )
         line: dict[str, Any] = {"generation": progress.generation, "evaluations": progress.evaluations}
         line |= {name: _number(value) for name, value in outcome.info._asdict().items()}
+        line |= {"bytes_up": self.engine.bytes_up, "bytes_down": self.engine.bytes_down}
         if progress.generation % self.limits.eval_every == 0 or progress.generation == self.limits.generations:
             line["train_accuracy"] = split_accuracy(self.task, state.params, "train", _TRAIN_SAMPLE)
             line["val_accuracy"] = split_accuracy(self.task, state.params, "val")

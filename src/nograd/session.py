@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax._src import xla_bridge
 
 from nograd import config as settings
 from nograd.build import Job, Objects, build_job, check_data, identity, load_data, model_spec, record
@@ -20,7 +21,7 @@ from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig
 from nograd.curves import draw_curves
 from nograd.data import Dataset
-from nograd.engines.inline import Inline
+from nograd.engines.choose import make_engine
 from nograd.fitness import Fitness
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
@@ -31,6 +32,15 @@ from nograd.run import RunDirectory
 from nograd.strategies.openai_es import State
 from nograd.tasks.supervised import split_accuracy
 from nograd.types import ConfigError
+
+
+def _one_thread() -> None:
+    """One XLA thread on a CPU, where JAX has not started yet: more gain nothing, and add in another order."""
+    if not xla_bridge.backends_are_initialized():
+        os.environ.setdefault("NPROC", "1")
+
+
+_one_thread()
 
 
 class Start(NamedTuple):
@@ -44,6 +54,7 @@ class Start(NamedTuple):
     state: State | None  # None: generation 0, still to be drawn
     progress: Progress
     best: Best | None
+    workers: int = 1  # processes that share a generation
 
 
 OnStart = Callable[[Start], Observer | None]
@@ -122,12 +133,13 @@ def run_config(
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
-        job = start.job
-        engine = Inline(job.task, job.strategy, job.local, job.state_shapes(), job.keys)
-    observer = on_start(start) if on_start else None
-    startup = time.perf_counter() - started - engine.compile_seconds
-    trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
+        job, words = start.job, (config.engine, config.workers, config.deadline)
+        engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
     with ExitStack() as stack:
+        stack.callback(engine.close)
+        observer = on_start(start._replace(workers=engine.workers)) if on_start else None
+        startup = time.perf_counter() - started - engine.compile_seconds
+        trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
         if isinstance(observer, AbstractContextManager):
             stack.enter_context(observer)
         ending = trainer.run(state.result(), start.progress, start.best)

@@ -6,6 +6,7 @@ NogradError
 ├── ModelError         a model that cannot be built, or does not fit its data
 ├── RunError           a run directory that is missing, foreign, read-only or full
 │   └── CheckpointError    a checkpoint that is truncated, damaged or of another run
+├── EngineError        workers that cannot start, or keep failing
 └── InterpretError     a model that the jaxpr walker cannot follow
 """
 
@@ -44,6 +45,10 @@ class RunError(NogradError):
 
 class CheckpointError(RunError):
     """A checkpoint that is truncated, damaged or of another run."""
+
+
+class EngineError(NogradError):
+    """Workers that cannot start, or that keep failing."""
 
 
 class InterpretError(NogradError):

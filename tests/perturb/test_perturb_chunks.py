@@ -1,6 +1,7 @@
 """A generation in chunks: the plan, and evaluation and estimate against plain loops over the units."""
 
 import inspect
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +9,26 @@ import numpy as np
 import pytest
 
 from nograd.perturb import chunks
-from nograd.perturb.chunks import MAX_CHUNKS, Plan, estimate_all, evaluate_all, plan
+from nograd.perturb.chunks import MAX_CHUNKS, Plan, by_chunks, by_units, plan
 from nograd.perturb.dense import dense, weighted_noise
-from nograd.trees import binary_tree_sum
+from nograd.trees import binary_tree_sum, tree_nodes, tree_total
 
 PLANS = [Plan(23, 23, 1), Plan(23, 1, 23), Plan(23, 4, 6), Plan(23, 5, 5), plan(23)]
 LIKE = {"w": jnp.zeros((3, 5)), "b": jnp.zeros(4)}
 PERTURBATION = dense(0.1)
+
+
+def evaluate_all(made, evaluate):
+    return by_units(made, chunks.evaluate_chunks(made, evaluate))
+
+
+def estimate_all(made, weighted_noise, weights):
+    return chunks.estimate_chunks(made, weighted_noise, by_chunks(made, weights))
+
+
+def both_all(made, both):
+    fitness, total = chunks.both_chunks(made, both)
+    return by_units(made, fitness), total
 
 
 def draw(unit, weights):
@@ -44,7 +58,7 @@ def test_plan_covers_the_units_in_at_most_sixteen_chunks_with_little_padding():
 
 
 def test_plan_follows_from_the_population_alone():
-    assert list(inspect.signature(plan).parameters) == ["units"]
+    assert list(inspect.signature(plan).parameters) == ["units", "count"]
     assert plan(37) == plan(37)
     assert plan(1) == Plan(1, 1, 1)
     assert plan(128) == Plan(128, 16, 8)
@@ -105,8 +119,8 @@ def test_chunks_estimated_alone_sum_to_the_bits_of_the_whole():
     """What lets any worker compute any chunk."""
     weights, made = some_weights(), Plan(23, 4, 6)
     whole = jax.jit(lambda: estimate_all(made, draw, weights))()
-    padded = jnp.pad(weights, ((0, 1), (0, 0)))
-    alone = jax.jit(lambda index: chunks.estimate_chunk(made, draw, padded, index))
+    chunked = by_chunks(made, weights)
+    alone = jax.jit(lambda index: chunks.estimate_chunk(made, draw, chunked, index))
     results = [alone(index) for index in reversed(range(4))][::-1]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
     total = jax.jit(lambda: binary_tree_sum(lambda i: (jax.tree.map(lambda leaf: leaf[i], stacked), ()), 4)[0])()
@@ -125,7 +139,7 @@ def own_share(unit):
 
 @pytest.mark.parametrize("made", PLANS[1:4])
 def test_both_in_one_pass_are_fitness_and_estimate(made):
-    fitness, total = jax.jit(lambda: chunks.both_all(made, own_share))()
+    fitness, total = jax.jit(lambda: both_all(made, own_share))()
     expected = jax.jit(lambda: evaluate_all(made, own_fitness))()
     assert fitness.shape == (23, 2)
     np.testing.assert_allclose(fitness, expected, rtol=1e-6, atol=1e-6)
@@ -135,7 +149,7 @@ def test_both_in_one_pass_are_fitness_and_estimate(made):
 
 @pytest.mark.parametrize("made", [Plan(23, 4, 6), Plan(23, 23, 1)])
 def test_a_chunk_of_both_alone_has_the_bits_it_has_in_the_generation(made):
-    fitness, total = jax.jit(lambda: chunks.both_all(made, own_share))()
+    fitness, total = jax.jit(lambda: both_all(made, own_share))()
     alone = jax.jit(lambda index: chunks.both_chunk(made, own_share, index))
     parts = [alone(index) for index in range(made.chunks)]
     np.testing.assert_array_equal(np.concatenate([own for _, own in parts])[:23], fitness)
@@ -155,3 +169,31 @@ def test_padding_contributes_nothing(made):
     difference = np.asarray(weights[:, 0] - weights[:, 1])
     expected = [difference.sum(), difference @ np.arange(23), 0.0]
     np.testing.assert_array_equal(jax.jit(lambda: estimate_all(made, term, weights))(), expected)
+
+
+@pytest.mark.parametrize("made", [Plan(23, 4, 6), Plan(23, 5, 5), Plan(23, 23, 1)])
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_spans_of_chunks_have_the_bits_of_the_whole(made, workers):
+    """What lets a generation be dealt to any number of workers."""
+    weights = by_chunks(made, some_weights())
+    cuts = [index * made.chunks // workers for index in range(workers + 1)]
+    spans = [(start, stop - start) for start, stop in pairwise(cuts) if stop > start]
+    evaluate = jax.jit(lambda span: chunks.evaluate_chunks(made, own_fitness, span))
+    fitness = sum(np.asarray(evaluate(span)) for span in spans)  # zeros outside of the span
+    np.testing.assert_array_equal(fitness, jax.jit(lambda: chunks.evaluate_chunks(made, own_fitness))())
+
+    estimate = jax.jit(lambda span: jax.tree.leaves(chunks.estimate_chunks(made, draw, weights, span)))
+    both = jax.jit(lambda span: jax.tree.leaves(chunks.both_chunks(made, own_share, span)[1]))
+    nodes = [node for start, size in spans for node in tree_nodes(start, start + size, made.chunks)]
+    for one in (estimate, both):
+        total = tree_total({node: list(map(np.asarray, one(node))) for node in nodes}, made.chunks)
+        for left, right in zip(total, one((0, made.chunks)), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 25, 40])
+def test_a_plan_of_so_many_chunks(count):
+    made = plan(25, count)
+    assert made.chunks <= count
+    assert made.chunks * made.size >= 25 > (made.chunks - 1) * made.size
+    assert count > 25 or made.size == -(-25 // count)

@@ -10,7 +10,14 @@ from jax.extend import core
 
 import nograd as ng
 from nograd.perturb import chunks
-from nograd.perturb.local import local_population, population_both, population_estimate, population_fitness
+from nograd.perturb.local import (
+    by_pairs,
+    by_tiles,
+    local_population,
+    population_both,
+    population_estimate,
+    population_fitness,
+)
 from nograd.types import ConfigError
 
 KEY = jax.random.key(8)
@@ -54,10 +61,15 @@ def own_weights(pairs):
 def run(local):
     @jax.jit
     def both(params, batch):
-        fitness = population_fitness(local, params, batch, KEY)
-        return fitness, population_estimate(local, params, batch, KEY, own_weights(fitness))
+        fitness = by_pairs(local, population_fitness(local, params, batch, KEY))
+        return fitness, population_estimate(local, params, batch, KEY, by_tiles(local, own_weights(fitness)))
 
-    return both(PARAMS, BATCH), jax.jit(lambda p, b: population_both(local, p, b, KEY, own_weights))(PARAMS, BATCH)
+    @jax.jit
+    def one_pass(params, batch):
+        fitness, total = population_both(local, params, batch, KEY, own_weights)
+        return by_pairs(local, fitness), total
+
+    return both(PARAMS, BATCH), one_pass(PARAMS, BATCH)
 
 
 def assert_trees_close(left, right):

@@ -147,13 +147,13 @@ def test_work_on_the_data_alone_is_done_once():
 
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_generation_shares_the_first_layer(mirrored):
-    """The same through `evaluator` and `evaluate_all`, as a generation runs them."""
+    """The same through `evaluator` and `evaluate_chunks`, as a generation runs them."""
     apply, params = network(HIDDEN)
     perturbation, plan = dense(0.1, "rademacher", mirrored), chunks.plan(40)
 
     def generation(params, x, key):
         evaluate = evaluator(perturbation, lambda p, x: apply(p, x).sum(), params, x)
-        return chunks.evaluate_all(plan, lambda unit: evaluate((), jax.random.fold_in(key, unit)))
+        return chunks.evaluate_chunks(plan, lambda unit: evaluate((), jax.random.fold_in(key, unit)))
 
     outside, inside = result_sizes(generation, params, X, jax.random.key(0))
     assert outside == [BATCH * HIDDEN]

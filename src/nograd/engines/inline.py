@@ -1,119 +1,60 @@
-"""The inline engine: a whole generation, draw to update, as one compiled call in this process."""
+"""The inline engine: every chunk of a generation in this process."""
 
-import contextlib
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-from jaxtyping import Array, Bool, Float
+import numpy as np
 
-from nograd.perturb import chunks
-from nograd.perturb.dense import Dense, evaluator
-from nograd.perturb.local import Local
-from nograd.strategies.openai_es import Info, OpenAIES, State
-from nograd.tasks.supervised import Arrays, Supervised
-from nograd.trees import all_finite
-from nograd.types import Key, PyTree
-
-_FUSION = "xla_cpu_experimental_ynn_fusion_type"
-
-
-class Keys(NamedTuple):
-    """The run's three unrelated sources of draws, each an address space of its own."""
-
-    init: Key
-    noise: Key
-    batch: Key
-
-
-def run_keys(seed: int) -> Keys:
-    """The keys of a run, from its seed alone."""
-    return Keys(*jax.random.split(jax.random.key(seed), 3))
-
-
-class Outcome(NamedTuple):
-    """What one generation reports beside its new state."""
-
-    info: Info
-    finite: Bool[Array, ""]  # whether every parameter of the new state is finite
-
-
-def generation(
-    task: Supervised,
-    strategy: OpenAIES,
-    local: Local | None,
-    state: State,
-    arrays: Arrays,
-    shared: PyTree,
-    keys: Keys,
-) -> tuple[State, Outcome]:
-    """key → members → fitness → update → info: a pure function of the state and its address."""
-    if local:
-        batch = task.draw(arrays, jax.random.fold_in(keys.batch, state.generation))
-        state, info = strategy.local_update(state, local, batch, jax.random.fold_in(keys.noise, state.generation))
-        return state, Outcome(info, all_finite(state.params))
-    unit_keys = strategy.unit_keys(keys.noise, state.generation)
-    batch_key = jax.random.fold_in(keys.batch, state.generation)
-    fitness = population_fitness(task, strategy, state, arrays, shared, unit_keys, batch_key)
-    state, info = strategy.update(state, shared, unit_keys, fitness)
-    return state, Outcome(info, all_finite(state.params))
-
-
-def population_fitness(
-    task: Supervised,
-    strategy: OpenAIES,
-    state: State,
-    arrays: Arrays,
-    shared: PyTree,
-    unit_keys: Key,
-    batch_key: Key,
-) -> Float[Array, "units members"]:
-    """The fitness of the generation's population, on one minibatch for all or on one a unit."""
-
-    def on(key: Key) -> Callable[[PyTree, Key], Array]:
-        batch = task.draw(arrays, key)
-        return evaluator(strategy.dense, task.objective, state.params, *batch, alone=task.private)
-
-    # Made outside of the loop over units, so that what the population shares is computed once.
-    common = None if task.private else on(batch_key)
-
-    def evaluate(unit: Array) -> Array:
-        evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
-        return evaluate_unit(shared, unit_keys[unit])
-
-    return chunks.evaluate_all(strategy.plan(), evaluate)
+from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines.programs import compile_all
+from nograd.engines.worker import Worker
+from nograd.strategies.openai_es import Info, State
 
 
 class Inline:
-    """Runs generations in this process. Compiled once, ahead of the first one."""
+    """Runs generations here. Compiled once, ahead of the first one.
 
-    def __init__(self, task: Supervised, strategy: OpenAIES, local: Local | None, state: State, keys: Keys) -> None:
-        perturbation = strategy.perturbation
-        shared = perturbation.noise.prepare() if isinstance(perturbation, Dense) else ()
-        self._arguments = (task.arrays(), shared, keys)
-        self.members = local.members if local else strategy.size
-        self.evaluations = local.evaluations if local else strategy.size * task.batch  # of one example, a generation
+    `seconds` says where the time went: evaluate (this process's own share), communicate, wait (for others), update.
+    """
 
-        def step(state: State, *arguments: Any) -> tuple[State, Outcome]:
-            return generation(task, strategy, local, state, *arguments)
+    workers = 1
 
+    def __init__(self, generation: Generation, state: State, keys: Keys) -> None:
+        self.generation = generation
+        fixed = generation.fixed(keys)
         start = time.perf_counter()
-        self._step = _compiled(jax.jit(step).lower(state, *self._arguments), local is not None)
+        self.programs = compile_all(generation, state, fixed)
         self.compile_seconds = time.perf_counter() - start
+        self.fixed = jax.tree.leaves(fixed)
+        self.calls = {name: program.call for name, program in self.programs.items()}
+        self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)
+        self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
+        self.bytes_down = self.bytes_up = 0  # to and from other processes in the last generation
 
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away."""
-        return jax.block_until_ready(self._step(state, *self._arguments))
+        self.bytes_down = self.bytes_up = 0
+        params, number = jax.tree.leaves(state.params), np.int32(state.generation)
+        if self.generation.halves:
+            fitness, total = self.share("both", params, number)
+        else:
+            fitness, _ = self.share("evaluate", params, number)
+            _, total = self.share("estimate", params, number, self.calls["shape"](fitness))
+        start = time.perf_counter()
+        leaves, (*info, finite) = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, fitness))
+        self.seconds["update"] += time.perf_counter() - start
+        return jax.tree.unflatten(jax.tree.structure(state), leaves), Outcome(Info(*info), finite)
 
+    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[Any, list[Any]]:
+        """All chunks of one phase: (fitness [chunks, size, width] where asked for, Σ w · ε where asked for)."""
+        start, chunks = time.perf_counter(), self.generation.plan.chunks
+        done = jax.block_until_ready(self.worker.run(kind, params, number, (0, chunks), weights))
+        self.seconds["evaluate"] += time.perf_counter() - start
+        return done.fitness, next(iter(done.sums.values()), [])
 
-def _compiled(lowered: Any, local: bool) -> Any:
-    """The executable; for a local perturbation on a CPU with elementwise code kept out of the matrix products.
+    def wait_until_ready(self, seconds: float = 120.0) -> None:
+        """Nothing is waited for: this process is here."""
 
-    XLA's CPU library takes the noise that is broadcast over directions and signs into its own loops, where it is up
-    to twice as slow as in XLA's code.
-    """
-    if local and jax.default_backend() == "cpu":
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # an option of this XLA, maybe not of another
-            return lowered.compile(compiler_options={_FUSION: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"})
-    return lowered.compile()
+    def close(self) -> None:
+        """Nothing is held beyond this process's memory."""

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nograd.trees import add, binary_tree_sum
+from nograd.trees import Span, add, binary_tree_sum
 from nograd.types import Params
 
 # A unit is one draw, addressed by its number: unit -> fitness [members]; (unit, weights [members]) -> Σ w · ε.
@@ -33,8 +33,14 @@ class Plan(NamedTuple):
     size: int
 
 
-def plan(units: int) -> Plan:
-    """The plan with the least padding for a population of `units` draws; of equal ones the most chunks."""
+def plan(units: int, count: int | None = None) -> Plan:
+    """The plan with the least padding for a population of `units` draws; of equal ones the most chunks.
+
+    Or the one of `count` chunks, or of as few less as hold all units in chunks of the same size.
+    """
+    if count is not None:
+        size = -(-units // min(count, units))
+        return Plan(units, -(-units // size), size)
     counts = range(min(units, MAX_CHUNKS), min(units, _MIN_CHUNKS) - 1, -1)
     plans = [Plan(units, -(-units // size), size) for size in (-(-units // count) for count in counts)]
     return min(plans, key=lambda candidate: candidate.chunks * candidate.size)
@@ -55,11 +61,12 @@ def evaluate_chunk(plan: Plan, evaluate: Evaluate, index: Int[Array, ""]) -> Flo
 
 
 def estimate_chunk(
-    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "padded members"], index: Int[Array, ""]
+    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], index: Int[Array, ""]
 ) -> Params:
     """Σ over one chunk's members of w · ε, redrawn: population × parameters floats would dwarf the model."""
-    units = chunk_units(plan, index)
-    own = jax.lax.dynamic_slice_in_dim(weights, index * plan.size, plan.size)
+    units, own = chunk_units(plan, index), weights[index]
+    if plan.size == 1:
+        return weighted_noise(units[0], own[0])
     shapes = jax.eval_shape(weighted_noise, units[0], own[0])
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
@@ -86,19 +93,40 @@ def both_chunk(plan: Plan, both: Both, index: Int[Array, ""]) -> tuple[Params, F
     return jax.lax.scan(step, zeros, units)
 
 
-def evaluate_all(plan: Plan, evaluate: Evaluate) -> Float[Array, "units members"]:
-    """The fitness of the whole population, chunk after chunk."""
-    fitness = jax.lax.map(lambda index: evaluate_chunk(plan, evaluate, index), jnp.arange(plan.chunks))
-    return fitness.reshape(-1, fitness.shape[-1])[: plan.units]
+def evaluate_chunks(plan: Plan, evaluate: Evaluate, span: Span | None = None) -> Float[Array, "chunks size members"]:
+    """The fitness of the population, chunk after chunk; zeros outside of the span of chunks."""
+    start, length = (0, plan.chunks) if span is None else span
+    shape = jax.eval_shape(evaluate, jnp.int32(0))
+
+    def step(index: Array, fitness: Array) -> Array:
+        return fitness.at[start + index].set(evaluate_chunk(plan, evaluate, start + index))
+
+    return jax.lax.fori_loop(0, length, step, jnp.zeros((plan.chunks, plan.size, *shape.shape), shape.dtype))
 
 
-def estimate_all(plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "units members"]) -> Params:
-    """Σ over the population of w · ε along the fixed tree of chunks."""
-    padded = jnp.pad(weights, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
-    return binary_tree_sum(lambda index: (estimate_chunk(plan, weighted_noise, padded, index), ()), plan.chunks)[0]
+def estimate_chunks(
+    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], span: Span | None = None
+) -> Params:
+    """Σ over the population (over one subtree of its chunks) of w · ε along the fixed tree."""
+
+    def term(index: Array) -> tuple[Params, tuple[()]]:
+        return estimate_chunk(plan, weighted_noise, weights, index), ()
+
+    return binary_tree_sum(term, plan.chunks, span)[0]
 
 
-def both_all(plan: Plan, both: Both) -> tuple[Float[Array, "units members"], Params]:
-    """Fitness and estimate of the whole population in one pass. `both` gives padding units no weight."""
-    total, fitness = binary_tree_sum(lambda index: both_chunk(plan, both, index), plan.chunks)
-    return fitness.reshape(-1, fitness.shape[-1])[: plan.units], total
+def both_chunks(plan: Plan, both: Both, span: Span | None = None) -> tuple[Float[Array, "chunks size members"], Params]:
+    """Fitness and estimate in one pass. `both` gives padding units no weight."""
+    total, fitness = binary_tree_sum(lambda index: both_chunk(plan, both, index), plan.chunks, span)
+    return fitness, total
+
+
+def by_units(plan: Plan, chunked: Float[Array, "chunks size members"]) -> Float[Array, "units members"]:
+    """Rows by unit, without the padding."""
+    return chunked.reshape(-1, chunked.shape[-1])[: plan.units]
+
+
+def by_chunks(plan: Plan, rows: Float[Array, "units members"]) -> Float[Array, "chunks size members"]:
+    """Rows by chunk, padded with zeros."""
+    padded = jnp.pad(rows, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
+    return padded.reshape(plan.chunks, plan.size, -1)

@@ -18,6 +18,7 @@ from nograd.perturb.jaxprs import flat_jaxpr
 from nograd.perturb.lowrank import LowRank
 from nograd.perturb.members import Loss
 from nograd.perturb.node import Node
+from nograd.trees import Span
 from nograd.types import ConfigError, Key, Params, PyTree
 
 Perturbation: TypeAlias = LowRank | Node
@@ -61,7 +62,9 @@ class Local(NamedTuple):
         return node.fallbacks(self.prepared) if isinstance(self.perturbation, Node) else []
 
 
-def local_population(perturbation: Perturbation, loss: Loss, params: Params, *batch: PyTree) -> Local:
+def local_population(
+    perturbation: Perturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None
+) -> Local:
     """How the batch and the directions are cut into units, tiles and chunks: from shapes alone.
 
     Args:
@@ -69,6 +72,7 @@ def local_population(perturbation: Perturbation, loss: Loss, params: Params, *ba
         loss: (params, *one example) -> its value, higher is better. Each example counts alone.
         params: the mean, or its shapes.
         batch: arrays (or their shapes) with a leading axis of examples.
+        count: of chunks, in place of the plan's own; tiles are then small enough for it.
 
     Raises:
         ConfigError: the batch cannot be cut into groups.
@@ -90,28 +94,34 @@ def local_population(perturbation: Perturbation, loss: Loss, params: Params, *ba
     prepare = node.prepare if isinstance(perturbation, Node) else lowrank.prepare
     prepared = prepare(perturbation, loss, params, example)  # type: ignore[arg-type]
     elements = group * perturbation.directions * perturbation.signs * _widest(loss, params, example)
-    tile = 1 << max(min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, units), 1).bit_length() - 1
-    return Local(perturbation, loss, prepared, units, group, shared, tile, chunks.plan(-(-units // tile)))
+    most = min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, -(-units // (count or 1)))
+    tile = 1 << max(most, 1).bit_length() - 1
+    return Local(perturbation, loss, prepared, units, group, shared, tile, chunks.plan(-(-units // tile), count))
 
 
-def population_fitness(local: Local, params: Params, batch: PyTree, key: Key) -> Float[Array, "pairs members"]:
-    """The fitness of every member: the mean of its examples. A row is a direction, with both signs if mirrored."""
+def population_fitness(
+    local: Local, params: Params, batch: PyTree, key: Key, span: Span | None = None
+) -> Float[Array, "chunks size members"]:
+    """The fitness of every member by tiles: the mean of its examples. See `by_pairs`."""
     rows = _padded(local, batch)
 
     def tile(index: Array) -> Array:
         inputs, noise = _inputs(local, rows, index), _noise(local, params, key, index)
         return _fitness(local, params, inputs, noise).reshape(-1)
 
-    return _pairs(local, chunks.evaluate_all(local.plan, tile))
+    return chunks.evaluate_chunks(local.plan, tile, span)
 
 
 def population_estimate(
-    local: Local, params: Params, batch: PyTree, key: Key, weights: Float[Array, "pairs members"]
+    local: Local,
+    params: Params,
+    batch: PyTree,
+    key: Key,
+    weights: Float[Array, "chunks size members"],
+    span: Span | None = None,
 ) -> Params:
     """Σ w · ε over the population, with the noise (and the layers' inputs for `node`) made again."""
     rows = _padded(local, batch)
-    given = weights.reshape(local.units, local.unit_members)
-    given = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
 
     def tile(index: Array, weights: Array) -> Params:
         noise, inputs = _noise(local, params, key, index), _inputs(local, rows, index)
@@ -120,13 +130,12 @@ def population_estimate(
             shaped = shaped - jnp.mean(shaped, axis=2, keepdims=True)
         return _both(local, params, inputs, noise, lambda _: shaped)[1]
 
-    total = chunks.estimate_all(local.plan, tile, given.reshape(-1, local.tile * local.unit_members))
-    return _laid_out(local, total, params)
+    return _laid_out(local, chunks.estimate_chunks(local.plan, tile, weights, span), params)
 
 
 def population_both(
-    local: Local, params: Params, batch: PyTree, key: Key, weights: Weights
-) -> tuple[Float[Array, "pairs members"], Params]:
+    local: Local, params: Params, batch: PyTree, key: Key, weights: Weights, span: Span | None = None
+) -> tuple[Float[Array, "chunks size members"], Params]:
     """Fitness and Σ w · ε in one pass, where the weights of a pair follow from its own fitness."""
     rows = _padded(local, batch)
 
@@ -141,8 +150,20 @@ def population_both(
         fitness, total = _both(local, params, inputs, noise, of_pairs)
         return fitness.reshape(-1), total
 
-    fitness, total = chunks.both_all(local.plan, tile)
-    return _pairs(local, fitness), _laid_out(local, total, params)
+    fitness, total = chunks.both_chunks(local.plan, tile, span)
+    return fitness, _laid_out(local, total, params)
+
+
+def by_pairs(local: Local, fitness: Float[Array, "chunks size members"]) -> Float[Array, "pairs members"]:
+    """A row a direction, with both signs if mirrored, without the padding."""
+    return fitness.reshape(-1, local.unit_members)[: local.units].reshape(-1, local.perturbation.signs)
+
+
+def by_tiles(local: Local, weights: Float[Array, "pairs members"]) -> Float[Array, "chunks size members"]:
+    """The way back, padded with zeros."""
+    given = weights.reshape(local.units, local.unit_members)
+    padded = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
+    return chunks.by_chunks(local.plan, padded.reshape(-1, local.tile * local.unit_members))
 
 
 def _fitness(local: Local, params: Params, inputs: PyTree, noise: PyTree) -> Array:
@@ -181,10 +202,6 @@ def _inputs(local: Local, rows: PyTree, index: Array) -> PyTree:
         return rows
     start = index * local.tile
     return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows)
-
-
-def _pairs(local: Local, fitness: Float[Array, "tiles members"]) -> Float[Array, "pairs members"]:
-    return fitness.reshape(-1, local.unit_members)[: local.units].reshape(-1, local.perturbation.signs)
 
 
 def _laid_out(local: Local, total: Params, params: Params) -> Params:

@@ -1,16 +1,16 @@
 """OpenAI-ES: an isotropic search distribution whose mean climbs by an Optax optimizer (Salimans et al. 2017)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from nograd.perturb import chunks
+from nograd.perturb import chunks as cut
 from nograd.perturb.dense import Dense, dense, member_params, weighted_noise
-from nograd.perturb.local import Local, Perturbation, population_both, population_estimate, population_fitness
-from nograd.shaping import SHAPINGS, Shaping, fused, valid_members, weights
+from nograd.perturb.local import Perturbation
+from nograd.shaping import SHAPINGS, Shaping, weights
 from nograd.trees import norm, require_floats, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
@@ -41,6 +41,7 @@ class OpenAIES(NamedTuple):
     perturbation: Dense | Perturbation
     shaping: Shaping
     optimizer: optax.GradientTransformation
+    chunks: int | None = None  # that a dense population is cut into; None: as many as suit it
 
     @property
     def dense(self) -> Dense:
@@ -104,7 +105,13 @@ class OpenAIES(NamedTuple):
         if fitness.shape != (self.size,):
             raise ConfigError(f"fitness must have shape ({self.size},), one value a member, got {fitness.shape}")
         keys = self.unit_keys(key, state.generation)
-        return self.update(state, shared, keys, fitness.reshape(self.units, -1))
+        shaped, valid = weights(self.shaping, fitness.reshape(self.units, -1))
+
+        def term(unit: Array, weights: Array) -> Params:
+            return weighted_noise(self.dense, shared, keys[unit], weights, state.params)
+
+        total = cut.estimate_chunks(self.plan(), term, cut.by_chunks(self.plan(), shaped))
+        return self.step(state, total, fitness, valid)
 
     def unit_keys(self, key: Key, generation: Int[Array, ""]) -> Key:
         """fold_in(fold_in(key, generation), unit) for every unit of the plan, the padding included.
@@ -114,48 +121,19 @@ class OpenAIES(NamedTuple):
         plan, generation_key = self.plan(), jax.random.fold_in(key, generation)
         return jax.vmap(lambda unit: jax.random.fold_in(generation_key, unit))(jnp.arange(plan.chunks * plan.size))
 
-    def update(
-        self, state: State, shared: PyTree, keys: Key, fitness: Float[Array, "units members"]
-    ) -> tuple[State, Info]:
-        """`tell` for fitness by unit, with `unit_keys` and the noise's `shared` part given: it can be traced."""
-        shaped, valid = weights(self.shaping, fitness)
-
-        def term(unit: Array, weights: Array) -> Params:
-            return weighted_noise(self.dense, shared, keys[unit], weights, state.params)
-
-        total = chunks.estimate_all(self.plan(), term, shaped)
-        return self.step(state, total, fitness, valid)
-
-    def local_update(self, state: State, local: Local, batch: PyTree, key: Key) -> tuple[State, Info]:
-        """A generation on a batch with a perturbation that is local to its examples; `key` is the generation's.
-
-        In one pass where the shaping allows it, else in two, the noise made again for the second.
-        """
-        halves = fused(self.shaping, local.perturbation.signs)
-        if halves:
-            fitness, total = population_both(
-                local, state.params, batch, key, lambda pairs: weights(halves.of_pair, pairs)[0]
-            )
-            valid = valid_members(fitness)
-            total = scaled(halves.scale(jnp.where(valid, fitness, 0.0), valid), total)
-        else:
-            fitness = population_fitness(local, state.params, batch, key)
-            shaped, valid = weights(self.shaping, fitness)
-            total = population_estimate(local, state.params, batch, key, shaped)
-        return self.step(state, total, fitness, valid)
-
     def step(self, state: State, total: Params, fitness: Array, valid: Array) -> tuple[State, Info]:
         """θ ← θ + optimizer(g), g = total/(nσ) over the n valid members."""
         used = jnp.maximum(jnp.sum(valid), 1)
         # Optax descends, ES climbs.
-        descent = scaled(-1.0 / (used * self.perturbation.sigma), total)
+        scale = 1.0 / (used * self.perturbation.sigma)
+        descent = scaled(-scale, total)
         updates, opt_state = self.optimizer.update(descent, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return State(params, opt_state, state.generation + 1), _info(fitness, descent)
+        return State(params, opt_state, state.generation + 1), _info(fitness, scale * norm(total))
 
-    def plan(self) -> chunks.Plan:
+    def plan(self) -> cut.Plan:
         """How this population is cut into chunks."""
-        return chunks.plan(self.units)
+        return cut.plan(self.units, self.chunks)
 
 
 def openai_es(
@@ -168,6 +146,7 @@ def openai_es(
     perturbation: Dense | Perturbation | None = None,
     shaping: str | Shaping = "centered_rank",
     weight_decay: float = 0.0,
+    chunks: int | None = None,
 ) -> OpenAIES:
     """g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), up by any Optax optimizer.
 
@@ -181,6 +160,7 @@ def openai_es(
         perturbation: in place of sigma, noise and mirrored.
         shaping: "raw", "standardized", "centered_rank", "sign", or a function of (fitness, valid).
         weight_decay: λ of the L2 term, added to −g as λθ before the optimizer, as in the paper's code.
+        chunks: that a dense population is cut into, the most workers that can share it. It sets the order of sums.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.
@@ -200,7 +180,7 @@ def openai_es(
     optimizer = optimizer or optax.adam(1e-2)
     if weight_decay:
         optimizer = optax.chain(optax.add_decayed_weights(weight_decay), optimizer)
-    return OpenAIES(population, perturbation, _shaping(shaping), optimizer)
+    return OpenAIES(population, perturbation, _shaping(shaping), optimizer, chunks)
 
 
 def _shaping(shaping: str | Shaping) -> Shaping:
@@ -211,7 +191,7 @@ def _shaping(shaping: str | Shaping) -> Shaping:
     return SHAPINGS[shaping]
 
 
-def _info(fitness: Array, gradient: Any) -> Info:
+def _info(fitness: Array, gradient_norm: Array) -> Info:
     finite = jnp.isfinite(fitness)
     count = jnp.maximum(jnp.sum(finite), 1)
     mean = jnp.sum(jnp.where(finite, fitness, 0.0)) / count
@@ -221,5 +201,5 @@ def _info(fitness: Array, gradient: Any) -> Info:
         fitness_max=jnp.max(jnp.where(finite, fitness, -jnp.inf)),
         fitness_min=jnp.min(jnp.where(finite, fitness, jnp.inf)),
         dropped=jnp.sum(~finite),
-        gradient_norm=norm(gradient),
+        gradient_norm=gradient_norm,
     )

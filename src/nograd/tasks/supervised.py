@@ -72,13 +72,13 @@ class Supervised(NamedTuple):
         """The fitness of one example."""
         return jnp.mean(self.fitness(self.model.apply(params, x[None]), y[None]))
 
-    def population(self, perturbation: Perturbation) -> Local:
+    def population(self, perturbation: Perturbation, chunks: int | None = None) -> Local:
         """How a local perturbation's population is laid out on this task's minibatches."""
         shape = self.dataset.x_train.shape[1:]
         x = jax.ShapeDtypeStruct((self.batch, *shape), jnp.float32)
         params = jax.eval_shape(self.model.init, jax.eval_shape(lambda: jax.random.key(0)))
         y = jax.ShapeDtypeStruct((self.batch,), jnp.int32)
-        return local_population(perturbation, self.example_fitness, params, x, y)
+        return local_population(perturbation, self.example_fitness, params, x, y, count=chunks)
 
 
 def supervised(

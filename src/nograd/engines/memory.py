@@ -1,0 +1,83 @@
+"""Memory that several processes of one machine see: anonymous, so that it is gone with the last of them."""
+
+import mmap
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_ALIGNMENT = 64  # of every array, as XLA wants it to read in place
+
+
+class Slot(NamedTuple):
+    """An array's place in a block."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Layout(NamedTuple):
+    """Where the arrays of a block lie, by section."""
+
+    sections: dict[str, list[Slot]]
+    size: int  # bytes
+
+
+def layout(sections: Mapping[str, Sequence[Any]]) -> Layout:
+    """One after another, each aligned; of the arrays only shape and dtype count."""
+    placed: dict[str, list[Slot]] = {}
+    end = 0
+    for name, arrays in sections.items():
+        placed[name] = []
+        for array in arrays:
+            dtype = np.dtype(array.dtype)
+            placed[name].append(Slot(end, tuple(array.shape), dtype.name))
+            end += -(-int(np.prod(array.shape)) * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
+    return Layout(placed, max(end, 1))
+
+
+def sums_of(worker: int) -> str:
+    """The section that a worker writes its sums to."""
+    return f"sums {worker}"
+
+
+class Block:
+    """A file's bytes mapped as arrays: every process that maps the file sees the same ones."""
+
+    def __init__(self, plan: Layout, file: int) -> None:
+        self.plan = plan
+        self._memory = mmap.mmap(file, plan.size)
+
+    def arrays(self, section: str) -> list[np.ndarray]:
+        """The arrays of a section, in place."""
+        return [
+            np.ndarray(slot.shape, _dtype(slot.dtype), buffer=self._memory, offset=slot.offset)
+            for slot in self.plan.sections[section]
+        ]
+
+    def fill(self, section: str, arrays: Sequence[Any]) -> int:
+        """Copies arrays into a section; returns the bytes."""
+        places = self.arrays(section)
+        for place, array in zip(places, arrays, strict=True):
+            place[...] = array
+        return sum(place.nbytes for place in places)
+
+
+def anonymous_file() -> int:
+    """A descriptor of a file without a name: in memory where the system has such, else on disk, already removed."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("nograd")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _dtype(name: str) -> np.dtype:
+    try:
+        return np.dtype(name)
+    except TypeError:  # bfloat16 and its kin
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))

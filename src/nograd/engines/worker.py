@@ -1,0 +1,55 @@
+"""What does a share of a generation: some consecutive chunks, in this process."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from nograd.engines.programs import Programs
+from nograd.trees import tree_nodes
+
+Share: TypeAlias = tuple[int, int]  # chunks from the first up to, not with, the second
+Node: TypeAlias = tuple[int, int]  # a subtree of the sum over chunks: the first, and how many
+
+
+class Done(NamedTuple):
+    """The result of a share."""
+
+    fitness: Any | None  # [chunks of the share, size, width]
+    sums: dict[Node, list[Any]]  # Σ w · ε of its subtrees, leaf by leaf
+
+
+def split(chunks: int, workers: int) -> list[Share]:
+    """The chunks dealt to some workers, as evenly as can be."""
+    cuts = [index * chunks // workers for index in range(workers + 1)]
+    return list(pairwise(cuts))
+
+
+class Worker:
+    """Runs compiled programs on one device. Neither the model nor the task is known here."""
+
+    def __init__(self, programs: Programs, fixed: list[Any], chunks: int) -> None:
+        self._programs, self._fixed, self._chunks = programs, fixed, chunks
+
+    def run(self, kind: str, params: list[Any], generation: Any, share: Share, weights: Any = None) -> Done:
+        """Evaluates, estimates or does both for a share. The arrays may still be on their way: read them to wait."""
+        start, stop = share
+        program, number = self._programs[kind], np.int32(generation)
+        if kind == "evaluate":
+            fitness = program(self._fixed, params, number, np.int32(start), np.int32(stop - start))
+            return Done(_rows(fitness, start, stop), {})
+        nodes = [] if start == stop else tree_nodes(start, stop, self._chunks)
+        more = () if kind == "both" else (weights,)
+        results = [program(self._fixed, params, number, np.int32(at), np.int32(size), *more) for at, size in nodes]
+        if kind == "estimate":
+            return Done(None, dict(zip(nodes, results, strict=True)))
+        if len(nodes) == 1:
+            return Done(_rows(results[0][0], start, stop), {nodes[0]: results[0][1]})
+        rows = [np.asarray(fitness)[at : at + size] for (at, size), (fitness, _) in zip(nodes, results, strict=True)]
+        sums = {node: total for node, (_, total) in zip(nodes, results, strict=True)}
+        return Done(np.concatenate(rows) if rows else None, sums)
+
+
+def _rows(fitness: Any, start: int, stop: int) -> Any:
+    """The share's own chunks; all of them stay where they are."""
+    return fitness if stop - start == fitness.shape[0] else np.asarray(fitness)[start:stop]

@@ -1,0 +1,286 @@
+"""The process engine: the bits of the inline engine for any number of workers, whatever happens to them."""
+
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import nograd as ng
+from blobs import make_blobs
+from nograd.build import build_job
+from nograd.config import TrainConfig
+from nograd.engines import crew
+from nograd.engines.choose import make_engine
+from nograd.engines.inline import Inline
+from nograd.engines.process import Process
+from nograd.types import ConfigError, EngineError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
+
+DENSE = {"population": 26, "batch": 32}
+LOCAL = {"batch": 24, "directions": 8, "shaping": "raw", "chunks": 6}
+KINDS = {
+    "dense": DENSE,
+    "dense, single members": DENSE | {"mirrored": False, "noise": "gaussian", "shaping": "standardized"},
+    "dense, own minibatches": DENSE | {"batch_sharing": "private"},
+    "dense, table": DENSE | {"noise": "table", "shaping": "sign"},
+    "lowrank": LOCAL | {"perturbation": "lowrank", "group": 2},
+    "lowrank, ranks": LOCAL | {"perturbation": "lowrank", "group": 2, "shaping": "centered_rank"},
+    "lowrank, whole batch": LOCAL | {"perturbation": "lowrank", "group": 0, "population": 128},
+    "node": LOCAL | {"perturbation": "node", "optimizer": "momentum"},
+    "node, z-scores": LOCAL | {"perturbation": "node", "shaping": "standardized"},
+    "node, ranks": LOCAL | {"perturbation": "node", "shaping": "centered_rank"},
+}
+FAST = ("dense", "lowrank, ranks", "node")
+
+
+def job_of(**settings):
+    return build_job(replace(TrainConfig(), **{"model": "mlp:8", "lr": 0.05, **settings}), make_blobs())
+
+
+def process(job, workers, **options):
+    engine = Process(job.generation, job.state_shapes(), job.keys, workers, **options)
+    engine.wait_until_ready()
+    return engine
+
+
+def bits(state):
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
+
+
+def after(engine, job, generations, each=lambda generation: None):
+    """State and what was reported after some generations."""
+    state, told = job.init_state(), []
+    for generation in range(generations):
+        each(generation)
+        state, outcome = engine.step(state)
+        told.append(bits(outcome))
+    return bits(state), told
+
+
+def inline(job, generations=4):
+    return after(Inline(job.generation, job.state_shapes(), job.keys), job, generations)
+
+
+@pytest.mark.parametrize("kind", [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in KINDS])
+def test_any_number_of_workers_gives_the_same_bits(kind):
+    job = job_of(**KINDS[kind])
+    assert job.generation.plan.chunks >= 5
+    expected = inline(job)
+    for workers in (2, 3, 5) if kind == "dense" else (3,):
+        engine = process(job, workers)
+        try:
+            assert after(engine, job, 4) == expected
+            assert engine.bytes_up > 0 < engine.bytes_down
+        finally:
+            engine.close()
+
+
+def test_more_workers_than_chunks_are_no_harm():
+    job = job_of(**LOCAL | {"perturbation": "node", "chunks": 2})
+    engine = process(job, 4)
+    try:
+        assert job.generation.plan.chunks == 2
+        assert after(engine, job, 3) == inline(job, 3)
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))])
+def test_a_killed_worker_changes_nothing(seed):
+    """At a random moment of a generation that takes some 20 ms, by SIGKILL from within or from outside."""
+    job, draw = job_of(**DENSE | {"model": "mlp:512,512", "batch": 160}), random.Random(seed)
+    expected = inline(job, 6)
+    engine = process(job, 3)
+    victims = []
+
+    def kill(generation):
+        if generation in (1, 3):
+            victim = engine._children[draw.randrange(2)]._process.pid
+            victims.append(subprocess.Popen([sys.executable, "-S", "-c", KILL.format(draw.uniform(0, 0.03), victim)]))
+
+    try:
+        assert after(engine, job, 6, kill) == expected
+        for victim in victims:
+            victim.wait()
+        time.sleep(0.1)
+        assert after(engine, job, 6) == expected  # the replaced ones, or what is left
+        engine.wait_until_ready()
+        assert after(engine, job, 6) == expected
+    finally:
+        engine.close()
+
+
+KILL = "import os, time; time.sleep({}); os.kill({}, 9)"
+
+
+def test_a_hanging_worker_counts_as_dead():
+    job = job_of(**DENSE)
+    engine = process(job, 2, deadline=0.3)
+    hung = engine._children[0]._process.pid
+    try:
+        expected = inline(job, 3)
+        os.kill(hung, signal.SIGSTOP)
+        assert after(engine, job, 3) == expected
+        engine.wait_until_ready()
+        assert engine._children[0]._process.pid != hung
+        assert after(engine, job, 3) == expected
+    finally:
+        engine.close()
+    assert not alive(hung)
+
+
+def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, monkeypatch):
+    ask = crew.Child.ask
+
+    def killed(self, *request):
+        self._process.kill()
+        self._process.wait()
+        return ask(self, *request)
+
+    monkeypatch.setattr(crew.Child, "ask", killed)
+    monkeypatch.setattr(crew.Child, "is_ready", lambda self: self.wait_until_ready(60))
+    with pytest.raises(EngineError, match=r"worker 1 was ended by SIGKILL, 3 times in a row; .*--workers 1"):
+        ng.train(make_blobs(), model="mlp:8", **DENSE, generations=20, workers="2", out=tmp_path / "run")
+    monkeypatch.undo()
+    run = ng.train(make_blobs(), resume=tmp_path / "run", generations=20, workers="1")
+    whole = ng.train(make_blobs(), model="mlp:8", **DENSE, generations=20, workers="1", out=tmp_path / "whole")
+    assert bits(run.params) == bits(whole.params)
+
+
+def test_a_worker_that_cannot_start_says_why_once(monkeypatch, capfd):
+    monkeypatch.setitem(crew._ENVIRONMENT, "JAX_PLATFORMS", "abacus")
+    job = job_of(**DENSE)
+    engine = Process(job.generation, job.state_shapes(), job.keys, 3)
+    try:
+        with pytest.raises(EngineError, match=r"worker \d cannot start: .*abacus"):
+            engine.wait_until_ready()
+    finally:
+        engine.close()
+    assert capfd.readouterr().err.count("in _prepared") == 1
+
+
+def test_a_share_that_fails_is_one_line(monkeypatch):
+    job = job_of(**DENSE)
+    engine = process(job, 2)
+    try:
+        engine._block.fill("params", jax.tree.leaves(job.init_state().params))
+        engine._children[0].ask("no such program", 0, (0, 1))
+        with pytest.raises(EngineError, match="worker 1 failed: KeyError: 'no such program'"):
+            engine._children[0].answer(10)
+    finally:
+        engine.close()
+
+
+def alive(process):
+    """Whether it runs; a zombie does not."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(process):
+    """Processes whose parent this is."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = status.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if parent == str(process):
+            found.append(int(status.parent.name))
+    return found
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+
+
+@needs_proc
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_left_behind(fails):
+    def held():
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir())), children_of(os.getpid())
+
+    job = job_of(**DENSE)
+    inline(job)
+    before = held()
+    engine = process(job, 3)
+    after(engine, job, 2)
+    if fails:
+        engine._children[0]._process.kill()
+    engine.close()
+    del engine
+    assert held() == before
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_end_of_the_parent_is_the_end_of_all(tmp_path, number):
+    """kill −9 and Ctrl-C: no process remains, and the run goes on to the bits of an uninterrupted one."""
+    words = ["digits", "--data-dir", str(tmp_path), "--generations", "400", "--eval-every", "100"]
+    words += ["--checkpoint-every", "5", "--model", "mlp:32"]
+    command = [sys.executable, "-m", "nograd", "train"]
+    out = tmp_path / "run"
+    parent = subprocess.Popen([*command, *words, "--workers", "3", "--out", out], stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(list(out.glob("checkpoints/*.safetensors"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    workers = children_of(parent.pid)
+    assert len(workers) == 2
+    parent.send_signal(number)
+    parent.wait(20)
+    end = time.monotonic() + 5
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+    subprocess.run([*command, "--resume", out, "--workers", "2"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, *words, "--workers", "1", "--out", tmp_path / "whole"], check=True, capture_output=True)
+    assert bits(ng.load(out).params) == bits(ng.load(tmp_path / "whole").params)
+
+
+@needs_proc
+@pytest.mark.slow
+def test_memory_is_constant_over_two_thousand_generations():
+    def resident(process):
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    job = job_of(**DENSE)
+    engine = process(job, 2)
+    state = job.init_state()
+    try:
+        sizes = []
+        for generation in range(2000):
+            state, _ = engine.step(state)
+            if generation in (499, 1999):
+                sizes.append([resident(each) for each in (os.getpid(), engine._children[0]._process.pid)])
+    finally:
+        engine.close()
+    for before, later in zip(*sizes, strict=True):
+        assert later < before + 8e6
+
+
+def test_the_engine_follows_from_words():
+    job = job_of(**DENSE)
+    made = lambda *words: make_engine(job.generation, job.state_shapes(), job.keys, *words)  # noqa: E731
+    for words in (("inline",), ("auto", "1"), ("process", "1")):
+        assert type(made(*words)) is Inline
+    engine = made("auto", "2")
+    engine.close()
+    assert type(engine) is Process
+
+
+def test_several_threads_are_refused(monkeypatch):
+    monkeypatch.delenv("NPROC")
+    job = job_of(**DENSE)
+    with pytest.raises(ConfigError, match="set NPROC=1"):
+        make_engine(job.generation, job.state_shapes(), job.keys, "auto", "2")
+    assert type(make_engine(job.generation, job.state_shapes(), job.keys)) is Inline
