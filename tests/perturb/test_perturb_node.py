@@ -170,8 +170,8 @@ def test_fitness_and_estimate_are_those_of_a_numpy_twin(noise, mirrored):
     @jax.jit
     def ours(params):
         inputs = (X[:, None], Y[:, None])
-        alone = module.fitness(perturbation, sites, mlp_loss, params, inputs, drawn)
-        values, total = module.both(perturbation, sites, mlp_loss, params, inputs, drawn, lambda _: weights)
+        alone = module.fitness(perturbation, sites, mlp_loss, params, inputs, drawn, False)
+        values, total = module.both(perturbation, sites, mlp_loss, params, inputs, drawn, lambda _: weights, False)
         return alone, values, module.turned(total, params)
 
     alone, values, total = ours(jax.tree.map(jnp.asarray, PARAMS))

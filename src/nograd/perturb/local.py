@@ -58,8 +58,13 @@ class Local(NamedTuple):
 
     @property
     def fallbacks(self) -> list[str]:
-        """Parameters of `node` that have dense noise of their own: no linear layer output carries them."""
-        return node.fallbacks(self.prepared) if isinstance(self.perturbation, Node) else []
+        """Parameters that have dense noise of their own where others have none: see the perturbation's module."""
+        return self.kind.fallbacks(self.prepared)
+
+    @property
+    def kind(self) -> Any:
+        """The module of the perturbation: its prepare, draw, fitness, both, laid_out and fallbacks."""
+        return _kind(self.perturbation)
 
 
 def local_population(
@@ -91,8 +96,7 @@ def local_population(
         block = math.gcd(perturbation.directions, _BLOCK)
         units = perturbation.directions // block
         perturbation = perturbation._replace(directions=block)
-    prepare = node.prepare if isinstance(perturbation, Node) else lowrank.prepare
-    prepared = prepare(perturbation, loss, params, example)  # type: ignore[arg-type]
+    prepared = _kind(perturbation).prepare(perturbation, loss, params, example)
     elements = group * perturbation.directions * perturbation.signs * _widest(loss, params, example)
     most = min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, -(-units // (count or 1)))
     tile = 1 << max(most, 1).bit_length() - 1
@@ -106,8 +110,7 @@ def population_fitness(
     rows = _padded(local, batch)
 
     def tile(index: Array) -> Array:
-        inputs, noise = _inputs(local, rows, index), _noise(local, params, key, index)
-        return _fitness(local, params, inputs, noise).reshape(-1)
+        return local.kind.fitness(*_tile(local, params, rows, key, index), local.shared).reshape(-1)
 
     return chunks.evaluate_chunks(local.plan, tile, span)
 
@@ -124,13 +127,12 @@ def population_estimate(
     rows = _padded(local, batch)
 
     def tile(index: Array, weights: Array) -> Params:
-        noise, inputs = _noise(local, params, key, index), _inputs(local, rows, index)
         shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
         if local.perturbation.mirrored:  # only the difference of a pair is information; see `node.both`
             shaped = shaped - jnp.mean(shaped, axis=2, keepdims=True)
-        return _both(local, params, inputs, noise, lambda _: shaped)[1]
+        return local.kind.both(*_tile(local, params, rows, key, index), lambda _: shaped, local.shared)[1]
 
-    return _laid_out(local, chunks.estimate_chunks(local.plan, tile, weights, span), params)
+    return local.kind.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
 
 
 def population_both(
@@ -146,12 +148,11 @@ def population_both(
             shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
             return jnp.where(real[:, None, None], shaped, 0.0)
 
-        inputs, noise = _inputs(local, rows, index), _noise(local, params, key, index)
-        fitness, total = _both(local, params, inputs, noise, of_pairs)
+        fitness, total = local.kind.both(*_tile(local, params, rows, key, index), of_pairs, local.shared)
         return fitness.reshape(-1), total
 
     fitness, total = chunks.both_chunks(local.plan, tile, span)
-    return fitness, _laid_out(local, total, params)
+    return fitness, local.kind.laid_out(total, params)
 
 
 def by_pairs(local: Local, fitness: Float[Array, "chunks size members"]) -> Float[Array, "pairs members"]:
@@ -164,24 +165,6 @@ def by_tiles(local: Local, weights: Float[Array, "pairs members"]) -> Float[Arra
     given = weights.reshape(local.units, local.unit_members)
     padded = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
     return chunks.by_chunks(local.plan, padded.reshape(-1, local.tile * local.unit_members))
-
-
-def _fitness(local: Local, params: Params, inputs: PyTree, noise: PyTree) -> Array:
-    if isinstance(local.perturbation, Node):
-        return node.fitness(local.perturbation, local.prepared, local.loss, params, inputs, noise)
-    return lowrank.fitness(local.perturbation, local.loss, params, inputs, noise, local.shared)
-
-
-def _both(local: Local, params: Params, inputs: PyTree, noise: PyTree, weights: Weights) -> tuple[Array, Params]:
-    if isinstance(local.perturbation, Node):
-        return node.both(local.perturbation, local.prepared, local.loss, params, inputs, noise, weights)
-    fitness = _fitness(local, params, inputs, noise)  # not computed where the weights do not ask for it
-    return fitness, lowrank.estimate(noise, weights(fitness))
-
-
-def _noise(local: Local, params: Params, key: Key, index: Array) -> PyTree:
-    draw = node.draw if isinstance(local.perturbation, Node) else lowrank.draw
-    return draw(local.perturbation, local.prepared, params, key, index * local.tile, local.tile)  # type: ignore[arg-type]
 
 
 def _padded(local: Local, batch: PyTree) -> PyTree:
@@ -197,18 +180,18 @@ def _padded(local: Local, batch: PyTree) -> PyTree:
     return jax.tree.map(rows, batch)
 
 
-def _inputs(local: Local, rows: PyTree, index: Array) -> PyTree:
-    if local.shared:
-        return rows
+def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array) -> tuple[Any, ...]:
+    """What a perturbation's `fitness` and `both` take first: all about one tile."""
     start = index * local.tile
-    return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows)
+    inputs = rows
+    if not local.shared:
+        inputs = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows)
+    noise = local.kind.draw(local.perturbation, local.prepared, params, key, start, local.tile)
+    return local.perturbation, local.prepared, local.loss, params, inputs, noise
 
 
-def _laid_out(local: Local, total: Params, params: Params) -> Params:
-    if not isinstance(local.perturbation, Node):
-        return total
-    # Behind a barrier, or XLA moves the transposition back into the products.
-    return node.turned(jax.lax.optimization_barrier(total), params)
+def _kind(perturbation: Perturbation) -> Any:
+    return node if isinstance(perturbation, Node) else lowrank
 
 
 def _widest(loss: Loss, params: Params, example: PyTree) -> int:

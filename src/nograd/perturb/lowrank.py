@@ -1,6 +1,7 @@
 """Low-rank perturbation: a member's weights are W ± (σ/√r) A Bᵀ (EGGROLL, Sarkar et al. 2025, arXiv 2511.16652)."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from nograd.perturb.factors import Factors
 from nograd.perturb.frames import Frame, check_frame, frame, rows
 from nograd.perturb.interpret import NoRuleError, lift
-from nograd.perturb.members import SMALL, Loss, over_members
+from nograd.perturb.members import SMALL, Loss, over_members, signs
 from nograd.trees import leaf_names, leaf_streams
 from nograd.types import ConfigError, InterpretError, Key, Params, PyTree
 
@@ -30,14 +31,15 @@ class LowRank(NamedTuple):
 
     @property
     def signs(self) -> int:
-        """Members a direction: two with mirrored sampling."""
-        return 2 if self.mirrored else 1
+        """Members a direction."""
+        return signs(self.mirrored)
 
 
 class Cuts(NamedTuple):
     """Where each leaf of the parameters is cut into rows and columns; None: it has dense noise."""
 
     at: tuple[int | None, ...]
+    ruleless: tuple[str, ...] = ()  # leaves that have dense noise because the network allows no other
 
 
 def lowrank(
@@ -86,8 +88,9 @@ def prepare(lowrank: LowRank, loss: Loss, params: Params, example: PyTree) -> Cu
     """
     names, shapes = leaf_names(params), [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
     left = {name: _candidates(shape, lowrank.rank) for name, shape in zip(names, shapes, strict=True)}
+    ruleless: tuple[str, ...] = ()
     while True:
-        cuts = Cuts(tuple(left[name][0] for name in names))
+        cuts = Cuts(tuple(left[name][0] for name in names), ruleless)
 
         def value(params: Params, example: PyTree, cuts: Cuts = cuts) -> PyTree:
             noise = draw(lowrank, cuts, params, jax.random.key(0), 0, 1)
@@ -99,6 +102,8 @@ def prepare(lowrank: LowRank, loss: Loss, params: Params, example: PyTree) -> Cu
         except NoRuleError as error:
             left[error.path].pop(0)
             size = math.prod(shapes[names.index(error.path)])
+            if left[error.path] == [None]:
+                ruleless += (error.path,)
             if left[error.path] == [None] and size > SMALL and not lowrank.densify:
                 raise InterpretError(
                     f"{error}; pass densify=True to give it dense noise ({4e-6 * size:.3g} MB a member), "
@@ -126,8 +131,13 @@ def draw(lowrank: LowRank, cuts: Cuts, params: Params, key: Key, first: Array | 
     return jax.tree.unflatten(structure, drawn)
 
 
+def fallbacks(cuts: Cuts) -> list[str]:
+    """The matrices that have dense noise: they meet a primitive without a low-rank rule."""
+    return sorted(cuts.ruleless)
+
+
 def fitness(
-    lowrank: LowRank, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool
+    lowrank: LowRank, cuts: Cuts, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool
 ) -> Float[Array, "units directions signs"]:
     """The mean over a unit's examples of the function's value for each of its members.
 
@@ -148,6 +158,26 @@ def fitness(
         return jnp.mean(jax.vmap(example)(inputs), axis=0)
 
     return jax.vmap(unit, in_axes=(None if shared else 0, 0))(inputs, _all_directions(noise))
+
+
+def both(
+    lowrank: LowRank,
+    cuts: Cuts,
+    loss: Loss,
+    params: Params,
+    inputs: PyTree,
+    noise: PyTree,
+    weights: Callable[[Array], Array],
+    shared: bool,
+) -> tuple[Float[Array, "units directions signs"], Params]:
+    """The fitness of all members, and Σ w · ε over them with w = weights(f)."""
+    values = fitness(lowrank, cuts, loss, params, inputs, noise, shared)  # not computed where no weight asks for it
+    return values, estimate(noise, weights(values))
+
+
+def laid_out(total: Params, params: Params) -> Params:
+    """The sum of what `both` gives, as the parameters are laid out: it is already."""
+    return total
 
 
 def estimate(noise: PyTree, weights: Float[Array, "units directions signs"]) -> Params:

@@ -13,6 +13,11 @@ Loss: TypeAlias = Callable[..., Array]
 SMALL = 4096  # elements of a parameter that may have dense noise of its own in every member
 
 
+def signs(mirrored: bool) -> int:
+    """Members a direction: two with mirrored sampling."""
+    return 2 if mirrored else 1
+
+
 def over_members(
     evaluate: Callable[[PyTree, Array], tuple[PyTree, PyTree]],
     noise: PyTree,

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from nograd.perturb.affine import BILINEAR, is_affine
 from nograd.perturb.frames import Frame, check_frame, frame
 from nograd.perturb.jaxprs import bind, flat_jaxpr, flattened, write
-from nograd.perturb.members import SMALL, Loss, over_members
+from nograd.perturb.members import SMALL, Loss, over_members, signs
 from nograd.trees import leaf_names
 from nograd.types import InterpretError, Key, Params, PyTree
 
@@ -39,8 +39,8 @@ class Node(NamedTuple):
 
     @property
     def signs(self) -> int:
-        """Members a direction: two with mirrored sampling."""
-        return 2 if self.mirrored else 1
+        """Members a direction."""
+        return signs(self.mirrored)
 
     @property
     def group(self) -> int:
@@ -109,7 +109,7 @@ def prepare(node: Node, loss: Loss, params: Params, example: PyTree) -> tuple[Si
 
 
 def fallbacks(sites: Sequence[Site]) -> list[str]:
-    """The parameters that have dense noise of their own."""
+    """The parameters that have dense noise of their own: no linear layer output carries them."""
     return sorted({site.parameter for site in sites if site.parameter is not None})
 
 
@@ -121,9 +121,9 @@ def draw(node: Node, sites: Sequence[Site], params: Params, key: Key, first: Arr
 
 
 def fitness(
-    node: Node, sites: Sequence[Site], loss: Loss, params: Params, inputs: PyTree, noise: list[Frame]
+    node: Node, sites: Sequence[Site], loss: Loss, params: Params, inputs: PyTree, noise: list[Frame], shared: bool
 ) -> Float[Array, "units directions signs"]:
-    """The function's value for each member of each example: inputs are [units, 1, ...]."""
+    """The function's value for each member of each example: inputs are [units, 1, ...], never `shared`."""
     return _outputs(node, sites, loss, params, inputs, noise)[0]
 
 
@@ -135,6 +135,7 @@ def both(
     inputs: PyTree,
     noise: list[Frame],
     weights: Callable[[Array], Array],
+    shared: bool,
 ) -> tuple[Float[Array, "units directions signs"], Params]:
     """The fitness of all members, and Σ w · Lᵀ(±ξ) over them with w = weights(f − f₀), Lᵀ each layer's transpose.
 
@@ -166,6 +167,12 @@ def both(
 
 def _finite(array: Array) -> Array:
     return jnp.where(jnp.isfinite(array), array, 0) if jnp.issubdtype(array.dtype, jnp.inexact) else array
+
+
+def laid_out(total: Params, params: Params) -> Params:
+    """The sum of what `both` gives, as the parameters are laid out."""
+    # Behind a barrier, or XLA moves the transposition back into the products.
+    return turned(jax.lax.optimization_barrier(total), params)
 
 
 def turned(tree: Params, like: Params) -> Params:
