@@ -19,7 +19,7 @@ FLOORS = [
     {"run"},
     {"loop", "build", "curves"},
     {"results", "display"},
-    {"session"},
+    {"session", "speedup"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -154,7 +154,9 @@ def _announce(start: "Start") -> "Observer":
     if start.workers > 1:
         print(f"workers: {start.workers} processes")
     if start.job.local and (names := start.job.local.fallbacks):
-        print(f"dense noise of their own, as no linear layer output carries them: {', '.join(names)}")
+        print(
+            f"dense noise of their own, as {config.perturbation} has no rule for where they stand: {', '.join(names)}"
+        )
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
     sys.stdout.flush()
     return Display(Console(), start.limits, progress)

@@ -1,0 +1,118 @@
+"""`nograd speedup` from settings to figures: what is measured, in which order, and what is written."""
+
+import json
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from nograd.build import DEFAULT_POPULATION, Job, build_job, load_data
+from nograd.checkpoint import write_atomically
+from nograd.config import TrainConfig, counts_population, validate
+from nograd.data import Dataset
+from nograd.engines.process import available_cores
+from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers
+from nograd.speedup.figures import spread, strong_figures, weak_figures
+from nograd.speedup.measure import Post, Tell, measure
+from nograd.speedup.picture import draw
+from nograd.trees import parameter_count
+from nograd.types import ConfigError, RunError
+
+
+def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, Any]:
+    """Measures, writes speedup.json and speedup.png, and returns the figures.
+
+    Args:
+        config: checked.
+        train: the training whose generations are timed.
+        tell: gets a line of text now and then.
+
+    Raises:
+        NogradError: it cannot be measured here; the message says what to do.
+    """
+    if (backend := jax.default_backend()) != "cpu":
+        raise ConfigError(f"worker processes need a CPU, and JAX computes on {backend}; set JAX_PLATFORMS=cpu")
+    folder = _folder(config.out)
+    dataset, cores = load_data(train), len(available_cores())
+    job = build_job(train, dataset)
+    workers = _counts(config.workers, job, cores)
+    strong = [Post(count, job) for count in workers]
+    weak = [Post(count, _grown(train, dataset, job, count)) for count in workers] if config.weak else []
+    figures = _work(job) | {"cores": cores} | spread(config.rounds) | {"versions": _versions()}
+    tell("strong scaling, the same work for all:")
+    measured = measure(strong, config.rounds, config.generations, train.deadline, tell)
+    figures |= {"generations": measured.generations, "strong": strong_figures(measured, cores), "weak": None}
+    if weak:
+        tell("weak scaling, work that grows with the workers:")
+        measured = measure(weak, config.rounds, measured.generations, train.deadline, tell)
+        populations = [post.job.generation.members for post in weak]
+        figures["weak"] = weak_figures(measured, populations, cores)
+    text = json.dumps(figures, indent=1, allow_nan=False)
+    write_atomically(folder / "speedup.json", f"{text}\n".encode())
+    write_atomically(folder / "speedup.png", draw(figures))
+    return figures
+
+
+def _counts(asked: str, job: Job, cores: int) -> list[int]:
+    """The worker counts. Raises ConfigError for one that has more workers than there are chunks to deal."""
+    chunks = job.generation.plan.chunks
+    counts = asked_workers(asked) or auto_workers(min(cores, chunks))
+    if counts[-1] > chunks:
+        cut = "is one chunk" if chunks == 1 else f"is cut into {chunks} chunks"
+        raise ConfigError(
+            f"--workers cannot be {counts[-1]}: this work {cut}, and each worker needs one; cut it finer with "
+            f"--chunks {counts[-1]}" + (f", or use up to {chunks}" if chunks > 1 else "")
+        )
+    if counts == [1] and asked == "auto":
+        why = "there is one core here" if chunks > 1 else "this work is one chunk, and each worker needs one"
+        remedy = "--workers 1,2" if chunks > 1 else f"--chunks {max(cores, 2)}"
+        raise ConfigError(f"--workers auto leaves nothing to compare: {why}; use {remedy}")
+    return counts
+
+
+def _grown(train: TrainConfig, dataset: Dataset, job: Job, workers: int) -> Job:
+    """The job with as many times the population; where that follows from the batch, with as many times the batch."""
+    if workers == 1:
+        return job
+    more: dict[str, Any]
+    if counts_population(train):
+        more = {"population": workers * (train.population or DEFAULT_POPULATION)}
+    else:
+        more = {"batch": workers * train.batch}
+    try:
+        return build_job(validate(replace(train, **more)), dataset)
+    except ConfigError as error:
+        raise ConfigError(
+            f"weak scaling to {workers} workers: {error}; or start from less work, or leave it out with --no-weak"
+        ) from error
+
+
+def _work(job: Job) -> dict[str, Any]:
+    """What a generation is."""
+    config, generation = job.config, job.generation
+    names = ("task", "model", "perturbation", "noise", "shaping", "mirrored", "batch", "seed")
+    return {name: getattr(config, name) for name in names} | {
+        "directions": None if config.perturbation == "dense" else config.directions,
+        "population": generation.members,
+        "evaluations": generation.evaluations,
+        "chunks": generation.plan.chunks,
+        "parameters": parameter_count(job.state_shapes().params),
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("nograd", "jax", "jaxlib", "numpy")
+    return {name: version(name) for name in names} | {"python": platform.python_version(), "on": platform.platform()}
+
+
+def _folder(path: str) -> Path:
+    """The folder, made where it is not there: before the measurement, as that takes minutes."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make --out {path}: {error.strerror}; name another folder") from error
+    return folder
