@@ -22,6 +22,7 @@ from nograd.engines import crew
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
+from nograd.engines.trial import Trial
 from nograd.types import ConfigError, EngineError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
@@ -284,3 +285,25 @@ def test_several_threads_are_refused(monkeypatch):
     with pytest.raises(ConfigError, match="set NPROC=1"):
         make_engine(job.generation, job.state_shapes(), job.keys, "auto", "2")
     assert type(make_engine(job.generation, job.state_shapes(), job.keys)) is Inline
+
+
+@pytest.mark.parametrize("shared_is_better", [True, False])
+def test_the_quicker_way_is_kept_and_tried_again(shared_is_better):
+    trial, chosen = Trial(), []
+    for _ in range(1000):
+        chosen.append(trial.shared())
+        trial.note(1.0 if chosen[-1] == shared_is_better else 2.0)
+    assert chosen[:10] == chosen[400:410] == [True, False] * 5
+    assert set(chosen[10:400]) == set(chosen[410:800]) == {shared_is_better}
+
+
+def test_working_alone_now_and_then_changes_nothing():
+    job = job_of(**DENSE)
+    engine = process(job, 2, may_work_alone=True)
+    down = []
+    try:
+        assert after(engine, job, 14, lambda _: down.append(engine.bytes_down)) == inline(job, 14)
+    finally:
+        engine.close()
+    assert 0 in down[2:]
+    assert max(down) > 0

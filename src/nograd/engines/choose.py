@@ -21,7 +21,7 @@ def make_engine(
     """
     count = _process_workers(generation, name, workers)
     if count > 1:
-        return Process(generation, state, keys, count, deadline)
+        return Process(generation, state, keys, count, deadline, may_work_alone=workers == "auto")
     return Inline(generation, state, keys)
 
 

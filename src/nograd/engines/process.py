@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from nograd.engines.crew import Child
-from nograd.engines.generation import Generation, Keys
+from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.inline import Inline
 from nograd.engines.memory import Block, anonymous_file, layout, sums_of
+from nograd.engines.trial import Trial
 from nograd.engines.worker import Done, Share, split
 from nograd.strategies.openai_es import State
 from nograd.trees import tree_nodes, tree_total
@@ -31,10 +32,21 @@ class Process(Inline):
 
     It begins alone: a worker joins when it has started, and one that dies, or is silent for longer than `deadline`
     seconds, is replaced while the others go on; its chunks are done again here. Who does a chunk changes no bit of it.
+    With `may_work_alone` the generations are not shared where that is slower, as small ones are on a busy machine.
     """
 
-    def __init__(self, generation: Generation, state: State, keys: Keys, workers: int, deadline: float = 60.0) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        state: State,
+        keys: Keys,
+        workers: int,
+        deadline: float = 60.0,
+        may_work_alone: bool = False,
+    ) -> None:
         self.workers, self._deadline = workers, deadline
+        self._trial = Trial() if may_work_alone else None
+        self._alone = False
         cores = available_cores()
         self._file = anonymous_file()
         self._children: list[Child] = []
@@ -80,11 +92,21 @@ class Process(Inline):
                         f"worker {child.number} has not started within {seconds:.0f} s; try fewer --workers"
                     )
 
+    def step(self, state: State) -> tuple[State, Outcome]:
+        """The next generation."""
+        if self._trial is None or not all(child.is_ready() for child in self._children):
+            return super().step(state)
+        self._alone = not self._trial.shared()
+        start = time.perf_counter()
+        result = super().step(state)
+        self._trial.note(time.perf_counter() - start)
+        return result
+
     def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[Any, list[Any]]:
         """All chunks of one phase, dealt to the workers that are ready."""
         most = self.generation.plan.chunks - 1  # no more hands than chunks
         crew = [child for child in self._children if child.is_ready()][:most]
-        if not crew:
+        if self._alone or not crew:
             return super().share(kind, params, number, weights)
         times = [time.perf_counter()]
         # Written once, for all: the parameters in the first phase, the weights in the second.
