@@ -32,6 +32,8 @@ _MAY_CHANGE = {
     "engine",
     "workers",
     "deadline",
+    "address",
+    "exchange",
 }
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -107,9 +109,14 @@ class TrainConfig:
     """Generations between checkpoints."""
     keep_checkpoints: int = 3
     """How many checkpoints to keep, beside the best by validation."""
-    engine: Literal["auto", "inline", "process"] = "auto"
-    """Where the evaluations run: inline (this process), process (one a core), or auto (process on a CPU with several
-    cores). The result is the same, bit by bit."""
+    engine: Literal["auto", "inline", "process", "ray"] = "auto"
+    """Where the evaluations run: inline (this process), process (one a core), ray (a cluster), or auto (process on a
+    CPU with several cores). The result is the same, bit by bit."""
+    address: str | None = None
+    """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
+    exchange: Literal["sums", "scalars"] = "sums"
+    """What travels on a Ray cluster: partial sums of the estimate, or fitness alone (each worker then makes the whole
+    update itself)."""
     workers: str = "auto"
     """Processes that share a generation, this one included; auto: one a core."""
     chunks: int | None = None
@@ -166,6 +173,9 @@ def validate(config: TrainConfig) -> TrainConfig:
 def _validate_workers(config: TrainConfig) -> None:
     known = config.workers == "auto" or (config.workers.isdecimal() and int(config.workers) >= 1)
     _require(known, "workers", config.workers, "use auto or a number such as 2")
+    for name, default in (("address", None), ("exchange", "sums")):
+        if config.engine != "ray" and getattr(config, name) != default:
+            raise ConfigError(f"--{name} {getattr(config, name)} is for a Ray cluster; add --engine ray")
     if config.engine == "inline" and config.workers not in ("auto", "1"):
         raise ConfigError(f"--engine inline has one worker, got --workers {config.workers}; use --engine process")
 

@@ -133,7 +133,7 @@ def run_config(
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
-        job, words = start.job, (config.engine, config.workers, config.deadline)
+        job, words = start.job, (config.engine, config.workers, config.deadline, config.address, config.exchange)
         engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
     with ExitStack() as stack:
         stack.callback(engine.close)

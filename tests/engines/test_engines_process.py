@@ -18,7 +18,7 @@ import nograd as ng
 from blobs import make_blobs
 from nograd.build import build_job
 from nograd.config import TrainConfig
-from nograd.engines import crew
+from nograd.engines import children
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
@@ -106,7 +106,7 @@ def test_a_killed_worker_changes_nothing(seed):
 
     def kill(generation):
         if generation in (1, 3):
-            victim = engine._children[draw.randrange(2)]._process.pid
+            victim = engine.members[draw.randrange(2)]._process.pid
             victims.append(subprocess.Popen([sys.executable, "-S", "-c", KILL.format(draw.uniform(0, 0.03), victim)]))
 
     try:
@@ -127,13 +127,13 @@ KILL = "import os, time; time.sleep({}); os.kill({}, 9)"
 def test_a_hanging_worker_counts_as_dead():
     job = job_of(**DENSE)
     engine = process(job, 2, deadline=0.3)
-    hung = engine._children[0]._process.pid
+    hung = engine.members[0]._process.pid
     try:
         expected = inline(job, 3)
         os.kill(hung, signal.SIGSTOP)
         assert after(engine, job, 3) == expected
         engine.wait_until_ready()
-        assert engine._children[0]._process.pid != hung
+        assert engine.members[0]._process.pid != hung
         assert after(engine, job, 3) == expected
     finally:
         engine.close()
@@ -141,15 +141,15 @@ def test_a_hanging_worker_counts_as_dead():
 
 
 def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, monkeypatch):
-    ask = crew.Child.ask
+    ask = children.Child.ask
 
     def killed(self, *request):
         self._process.kill()
         self._process.wait()
         return ask(self, *request)
 
-    monkeypatch.setattr(crew.Child, "ask", killed)
-    monkeypatch.setattr(crew.Child, "is_ready", lambda self: self.wait_until_ready(60))
+    monkeypatch.setattr(children.Child, "ask", killed)
+    monkeypatch.setattr(children.Child, "is_ready", lambda self: self.wait_until_ready(60))
     with pytest.raises(EngineError, match=r"worker 1 was ended by SIGKILL, 3 times in a row; .*--workers 1"):
         ng.train(make_blobs(), model="mlp:8", **DENSE, generations=20, workers="2", out=tmp_path / "run")
     monkeypatch.undo()
@@ -159,7 +159,7 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, m
 
 
 def test_a_worker_that_cannot_start_says_why_once(monkeypatch, capfd):
-    monkeypatch.setitem(crew._ENVIRONMENT, "JAX_PLATFORMS", "abacus")
+    monkeypatch.setitem(children._ENVIRONMENT, "JAX_PLATFORMS", "abacus")
     job = job_of(**DENSE)
     engine = Process(job.generation, job.state_shapes(), job.keys, 3)
     try:
@@ -175,9 +175,9 @@ def test_a_share_that_fails_is_one_line(monkeypatch):
     engine = process(job, 2)
     try:
         engine._block.fill("params", jax.tree.leaves(job.init_state().params))
-        engine._children[0].ask("no such program", 0, (0, 1))
+        engine.members[0].ask("no such program", 0, (0, 1))
         with pytest.raises(EngineError, match="worker 1 failed: KeyError: 'no such program'"):
-            engine._children[0].answer(10)
+            engine.members[0].answer(10)
     finally:
         engine.close()
 
@@ -217,7 +217,7 @@ def test_nothing_is_left_behind(fails):
     engine = process(job, 3)
     after(engine, job, 2)
     if fails:
-        engine._children[0]._process.kill()
+        engine.members[0]._process.kill()
     engine.close()
     del engine
     assert held() == before
@@ -262,7 +262,7 @@ def test_memory_is_constant_over_two_thousand_generations():
         for generation in range(2000):
             state, _ = engine.step(state)
             if generation in (499, 1999):
-                sizes.append([resident(each) for each in (os.getpid(), engine._children[0]._process.pid)])
+                sizes.append([resident(each) for each in (os.getpid(), engine.members[0]._process.pid)])
     finally:
         engine.close()
     for before, later in zip(*sizes, strict=True):

@@ -12,13 +12,24 @@ from nograd.types import ConfigError
 
 
 def make_engine(
-    generation: Generation, state: State, keys: Keys, name: str = "auto", workers: str = "auto", deadline: float = 60.0
+    generation: Generation,
+    state: State,
+    keys: Keys,
+    name: str = "auto",
+    workers: str = "auto",
+    deadline: float = 60.0,
+    address: str | None = None,
+    exchange: str = "sums",
 ) -> Inline:
     """The engine of this name for states of these shapes.
 
     Raises:
         ConfigError: the engine cannot run here; the message says what can.
     """
+    if name == "ray":
+        from nograd.engines.cluster import Ray
+
+        return Ray(generation, state, keys, workers, deadline, address, exchange)
     count = _process_workers(generation, name, workers)
     if count > 1:
         return Process(generation, state, keys, count, deadline, may_work_alone=workers == "auto")

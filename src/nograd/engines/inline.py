@@ -41,6 +41,10 @@ class Inline:
         else:
             fitness, _ = self.share("evaluate", params, number)
             _, total = self.share("estimate", params, number, self.calls["shape"](fitness))
+        return self.updated(state, total, fitness)
+
+    def updated(self, state: State, total: list[Any], fitness: Any) -> tuple[State, Outcome]:
+        """The next state, from the whole sum of w · ε and the fitness of all."""
         start = time.perf_counter()
         leaves, (*info, finite) = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, fitness))
         self.seconds["update"] += time.perf_counter() - start

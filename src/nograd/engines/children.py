@@ -10,16 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeAlias
 
 from nograd.engines.child import arrives_soon
-from nograd.engines.worker import Node, Share
+from nograd.engines.worker import Done, Node, Share
 from nograd.types import EngineError
 
 _DEATHS = 3  # in a row, without one share done between, before a worker is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
 _ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
+# (kind, share, its subtrees) -> what the shared memory holds of it, and the bytes
+Result: TypeAlias = Callable[[str, Share, list[Node]], tuple[Done, int]]
 
 
 class Child:
@@ -32,9 +35,9 @@ class Child:
         self._ready, self._asked, self._cause = False, 0.0, "ended"
         self._spawn()
 
-    def setup(self, message: Any) -> None:
-        """Says where in the shared memory all lies; it is read when the process has started."""
-        self._message = message
+    def setup(self, message: Any, result: Result) -> None:
+        """Says where in the shared memory all lies (read when the process has started), and how to read an answer."""
+        self._message, self._result = message, result
         self._send(message)
 
     def is_ready(self) -> bool:
@@ -62,11 +65,11 @@ class Child:
 
     def ask(self, kind: str, generation: int, share: Share) -> int:
         """Asks for a share; returns the bytes sent."""
-        self._asked = time.monotonic()
+        self._asked, self._request = time.monotonic(), (kind, share)
         return self._send((kind, generation, share))
 
-    def answer(self, deadline: float) -> tuple[list[Node], int] | None:
-        """The subtrees whose sums lie ready, and the bytes received; None where the process is dead, or as good as.
+    def answer(self, deadline: float) -> tuple[Done, int] | None:
+        """What lies ready, and the bytes received; None where the process is dead, or as good as.
 
         Raises EngineError where it says that it cannot do its share.
         """
@@ -86,7 +89,8 @@ class Child:
             raise EngineError(f"worker {self.number} failed: {rest[0]}; {self._remedy()}")
         nodes, seconds = rest
         self._deaths, self._slowest = 0, max(self._slowest, seconds)
-        return nodes, len(content)
+        done, size = self._result(*self._request, nodes)
+        return done, size + len(content)
 
     def replace(self) -> None:
         """A new process in place of a dead one. Raises EngineError where one after the other dies."""

@@ -1,0 +1,307 @@
+"""The Ray engine: the same workers as actors of a cluster, with sums or with scalars travelling.
+
+sums: the parameters go out, partial sums Σ w · ε come back, as between processes. scalars: Algorithm 2 of Salimans et
+al. 2017. Every worker holds the state and knows every seed, so only fitness travels, and each makes the whole update
+itself: 4 bytes a member up and down in place of 4 bytes a parameter, for more arithmetic.
+"""
+
+import os
+import pickle
+import sys
+import time
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from nograd.engines.crewed import Crewed
+from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines.process import SHARED
+from nograd.engines.programs import loaded
+from nograd.engines.worker import Done, Share, Worker, split
+from nograd.strategies.openai_es import State
+from nograd.types import ConfigError, EngineError
+
+_DEATHS = 3  # in a row, before a worker is given up
+_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
+
+
+def checksum(leaves: Sequence[Any]) -> int:
+    """CRC-32 over the bytes of some arrays: what replicas of a state compare."""
+    total = 0
+    for leaf in leaves:
+        total = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, total)
+    return total
+
+
+class Replica:
+    """What an actor holds: a worker, and with scalars the state. It knows neither the model nor the task."""
+
+    def __init__(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> None:
+        self._calls = {name: loaded(content, local) for name, content in portable.items()}
+        self._fixed, self._chunks, self._width = [jax.device_put(array) for array in fixed], chunks, width
+        self._worker = Worker(self._calls, self._fixed, chunks)
+        self._state: list[Any] = []
+
+    def ready(self) -> bool:
+        """Answers when the programs are compiled."""
+        return True
+
+    def run(self, arrays: Any, request: bytes) -> bytes:
+        """A share with the parameters, or parameters and weights, that were published."""
+        kind, generation, share = pickle.loads(request)
+        params, weights = arrays
+        done = self._worker.run(kind, params, np.int32(generation), share, weights)
+        fitness = None if done.fitness is None else np.asarray(done.fitness)
+        return pickle.dumps((fitness, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
+
+    def load(self, state: bytes) -> None:
+        """Takes over a state."""
+        self._state = pickle.loads(state)
+
+    def evaluate(self, request: bytes) -> bytes:
+        """The fitness of a share by the state held here, and the checksum of its parameters."""
+        generation, share = pickle.loads(request)
+        params = self._state[: self._width]
+        done = self._worker.run("evaluate", params, np.int32(generation), share)
+        return pickle.dumps((np.asarray(done.fitness), checksum(params)))
+
+    def update(self, generation: int, fitness: bytes, shape: tuple[int, ...]) -> None:
+        """The whole update, from the fitness of all."""
+        values = np.frombuffer(fitness, np.float32).reshape(shape)
+        weights = self._calls["shape"](values)
+        params, whole = self._state[: self._width], (0, self._chunks)
+        total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, weights).sums.values()))
+        self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, values)[0]]
+
+
+class Actor:
+    """A replica on the cluster, and its successors under the same number."""
+
+    def __init__(self, number: int, arguments: tuple[Any, ...]) -> None:
+        self.number, self._arguments, self._deaths = number, arguments, 0
+        self._ready = False
+        self.lost = True  # whether its state must be sent
+        self._spawn()
+
+    def is_ready(self) -> bool:
+        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
+        return self._ready or self.wait_until_ready(0.0)
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """The same, after up to so many seconds; an actor waits for a free core of the cluster as long as it takes."""
+        import ray
+
+        if not self._ready and ray.wait([self._started], timeout=seconds)[0]:
+            try:
+                self._ready = ray.get(self._started)
+            except ray.exceptions.ActorDiedError as error:
+                if "creation task" in str(error) or "__init__" in str(error):
+                    print(str(error).rstrip(), file=sys.stderr)
+                    raise EngineError(f"worker {self.number} cannot start: {str(error).splitlines()[-1]}") from None
+                self.replace()
+        return self._ready
+
+    def publish(self, arrays: Any) -> None:
+        """Where on the cluster the arrays of the phase lie."""
+        self._arrays = arrays
+
+    def ask(self, kind: str, generation: int, share: Share) -> int:
+        """Asks for a share; returns the bytes sent."""
+        return self.request(self.actor.run, (kind, generation, share), self._arrays)
+
+    def request(self, method: Any, message: Any, *before: Any) -> int:
+        """Calls a method of the actor with a message; returns its bytes."""
+        content = pickle.dumps(message)
+        self._future = method.remote(*before, content)
+        return len(content)
+
+    def answer(self, deadline: float) -> tuple[Done, int] | None:
+        """Its result and the bytes received; None where it is dead, or as good as."""
+        content = self.content(deadline)
+        return None if content is None else (Done(*pickle.loads(content)), len(content))
+
+    def content(self, deadline: float) -> bytes | None:
+        """The answer's bytes; None where it is dead, or as good as. Raises EngineError where it cannot do its share."""
+        import ray
+
+        try:
+            content = ray.get(self._future, timeout=deadline)
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+            return None
+        except ray.exceptions.RayTaskError as error:
+            cause = f"{type(error.cause).__name__}: {error.cause}"
+            raise EngineError(
+                f"worker {self.number} failed: {cause}; try fewer workers a node, or a smaller --batch"
+            ) from None
+        self._deaths = 0
+        return content
+
+    def replace(self) -> None:
+        """A new one in place of a dead one. Raises EngineError where one after the other dies."""
+        self._deaths += 1
+        if self._deaths >= _DEATHS:
+            raise EngineError(
+                f"worker {self.number} was lost {_DEATHS} times in a row; see the logs of Ray, or use fewer --workers"
+            )
+        self.stop()
+        self._spawn()
+
+    def stop(self) -> None:
+        """Ends it for good."""
+        import ray
+
+        ray.kill(self.actor)
+
+    def _spawn(self) -> None:
+        import ray
+
+        remote = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
+        self.actor = remote.remote(*self._arguments)
+        self._started, self._ready, self.lost = self.actor.ready.remote(), False, True
+
+
+class Ray(Crewed):
+    """Generations on this process and on `workers` − 1 actors of a Ray cluster; see `Crewed`.
+
+    Actors that find no free core wait for one: they join when a node does. One that is lost with its node is asked
+    for again, and its chunks are done here.
+
+    Args:
+        address: of the cluster, HOST:PORT; "auto": the one that this machine belongs to; None: one is started here.
+        exchange: "sums" or "scalars".
+
+    Raises:
+        ConfigError: Ray is not installed, the cluster does not answer, or the work cannot be exchanged so.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        state: State,
+        keys: Keys,
+        workers: str,
+        deadline: float,
+        address: str | None,
+        exchange: str,
+    ) -> None:
+        if exchange == "scalars" and generation.halves:
+            raise ConfigError(
+                "--exchange scalars needs a shaping that goes over the whole population; use --shaping centered_rank, "
+                "or --exchange sums"
+            )
+        self._own_cluster = _joined(address)
+        super().__init__(generation, state, keys, [], deadline, may_work_alone=False)
+        self._exchange, self.resynchronised = exchange, 0
+        import ray
+
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        count = cores if workers == "auto" else int(workers)
+        wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
+        portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
+        width = len(jax.tree.leaves(state.params))
+        fixed = [np.asarray(array) for array in self.fixed]
+        common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
+        self._actors = [Actor(number, common) for number in range(1, count)]
+        self.members, self.workers = self._actors, count
+        self._params: list[Any] = []
+
+    def publish(self, kind: str, arrays: list[Any]) -> int:
+        """Into Ray's object store, from where each node takes it once."""
+        import ray
+
+        leaves = [np.asarray(leaf) for leaf in arrays]
+        self._params = self._params if kind == "weights" else leaves
+        reference = ray.put((self._params, leaves[0] if kind == "weights" else None))
+        for actor in self._actors:
+            actor.publish(reference)
+        return sum(leaf.nbytes for leaf in leaves)
+
+    def step(self, state: State) -> tuple[State, Outcome]:
+        """The next generation."""
+        if self._exchange == "sums":
+            return super().step(state)
+        self.bytes_down = self.bytes_up = 0
+        crew = [actor for actor in self._actors if actor.is_ready()][: self.generation.plan.chunks - 1]
+        return self._replicated(state, crew) if crew else super().step(state)
+
+    def close(self) -> None:
+        """Ends the actors, and the cluster where it was started here."""
+        super().close()
+        if self._own_cluster:
+            import ray
+
+            ray.shutdown()
+            self._own_cluster = False
+
+    def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
+        """A generation in which every worker makes the whole update, and only fitness travels."""
+        params, number = jax.tree.leaves(state.params), np.int32(state.generation)
+        own, *others = split(self.generation.plan.chunks, 1 + len(crew))
+        times = [time.perf_counter()]
+        content = (
+            pickle.dumps([np.asarray(leaf) for leaf in jax.tree.leaves(state)]) if any(a.lost for a in crew) else b""
+        )
+        for actor, share in zip(crew, others, strict=True):
+            if actor.lost:
+                actor.actor.load.remote(content)
+                actor.lost, self.bytes_down = False, self.bytes_down + len(content)
+            self.bytes_down += actor.request(actor.actor.evaluate, (int(number), share))
+        times.append(time.perf_counter())
+        mine = checksum(params)
+        done = {own: jax.block_until_ready(self.worker.run("evaluate", params, number, own))}
+        times.append(time.perf_counter())
+        for actor, share in zip(crew, others, strict=True):
+            done[share] = self._from(actor, mine) or self.worker.run("evaluate", params, number, share)
+        times.append(time.perf_counter())
+        fitness, _ = self._merged("evaluate", done)
+        content = fitness.tobytes()
+        for actor in crew:
+            if not actor.lost:
+                actor.actor.update.remote(int(number), content, fitness.shape)
+                self.bytes_down += len(content)
+        times.append(time.perf_counter())
+        _, total = super(Crewed, self).share("estimate", params, number, self.calls["shape"](fitness))
+        names = ("communicate", "evaluate", "wait", "communicate")
+        for name, start, end in zip(names, times[:-1], times[1:], strict=True):
+            self.seconds[name] += end - start
+        return self.updated(state, total, fitness)
+
+    def _from(self, actor: Actor, mine: int) -> Done | None:
+        """An actor's fitness; None where it is lost, or where its parameters are not bitwise ours."""
+        content = actor.content(self._deadline)
+        if content is None:
+            actor.replace()
+            return None
+        self.bytes_up += len(content)
+        fitness, theirs = pickle.loads(content)
+        if theirs == mine:
+            return Done(fitness, {})
+        # Other hardware, or an update that failed there: it gets the state again.
+        actor.lost, self.resynchronised = True, self.resynchronised + 1
+        return None
+
+
+def _joined(address: str | None) -> bool:
+    """Connects to a cluster, or starts one on this machine alone: whether that was done here."""
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("--engine ray needs Ray; install it by pip install 'nograd[ray]'") from None
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    try:
+        if address is None:
+            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigError(
+            f"no Ray cluster at --address {address}: {reason}; start one by ray start --head, or leave the address out"
+        ) from None
+    return True
