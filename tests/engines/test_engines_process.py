@@ -36,7 +36,7 @@ KINDS = {
     "dense, table": DENSE | {"noise": "table", "shaping": "sign"},
     "lowrank": LOCAL | {"perturbation": "lowrank", "group": 2},
     "lowrank, ranks": LOCAL | {"perturbation": "lowrank", "group": 2, "shaping": "centered_rank"},
-    "lowrank, whole batch": LOCAL | {"perturbation": "lowrank", "group": 0, "population": 128},
+    "lowrank, whole batch": LOCAL | {"perturbation": "lowrank", "group": 0, "population": 384},
     "node": LOCAL | {"perturbation": "node", "optimizer": "momentum"},
     "node, z-scores": LOCAL | {"perturbation": "node", "shaping": "standardized"},
     "node, ranks": LOCAL | {"perturbation": "node", "shaping": "centered_rank"},

@@ -21,19 +21,18 @@ POPULATION = 64
 def estimates(perturbation, params, fitness_of, generations):
     """[generations, parameters]: g of each, from the step of sgd(1.0)."""
     es = openai_es(POPULATION, optimizer=optax.sgd(1.0), perturbation=perturbation, shaping="raw")
-    start, shared = es.init(params), perturbation.noise.prepare()
+    start = es.init(params)
 
     @jax.jit
-    def run(shared):
+    def run():
         def one(generation):
             state = start._replace(generation=generation)
-            fitness = jax.vmap(fitness_of)(es.ask(state, KEY))
-            after, _ = es.update(state, shared, es.unit_keys(KEY, generation), fitness.reshape(es.units, -1))
+            after, _ = es.tell(state, KEY, jax.vmap(fitness_of)(es.ask(state, KEY)))
             return ravel_pytree(after.params)[0] - ravel_pytree(params)[0]
 
         return jax.lax.map(one, jnp.arange(generations))
 
-    return np.asarray(run(shared), np.float64)
+    return np.asarray(run(), np.float64)
 
 
 def mean_and_error(samples):
