@@ -159,7 +159,7 @@ class Actor:
         import ray
 
         remote = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
-        self.actor = remote.remote(*self._arguments)
+        self.actor: Any = remote.remote(*self._arguments)
         self._started, self._ready, self.lost = self.actor.ready.remote(), False, True
 
 
