@@ -158,8 +158,8 @@ class Actor:
     def _spawn(self) -> None:
         import ray
 
-        remote = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
-        self.actor: Any = remote.remote(*self._arguments)
+        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
+        self.actor = remote.remote(*self._arguments)
         self._started, self._ready, self.lost = self.actor.ready.remote(), False, True
 
 
