@@ -64,8 +64,8 @@ def norm(tree: PyTree) -> Array:
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Whether the norm is finite: no leaf holds a NaN, an infinity, or a number as large as makes no difference."""
-    return jnp.isfinite(norm(tree))
+    """Whether no leaf holds a NaN or an infinity."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
 # The first of some consecutive terms, and how many: plain or traced numbers.
