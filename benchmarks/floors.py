@@ -10,9 +10,8 @@ pass over every hidden unit of every member; the rest of the table says where th
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +21,10 @@ from nograd.build import build_job, load_data
 from nograd.config import TrainConfig, base_config
 from nograd.engines.inline import Inline
 from nograd.perturb.frames import frame
+from scaling import seconds_of
 
 TILE = 1 << 19  # elements: 2 MB
-
-
-def seconds(function: Callable[..., Any], *arguments: Any, repeats: int = 30) -> float:
-    """The fastest of some calls."""
-    compiled = jax.jit(function).lower(*arguments).compile()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        times.append(time.perf_counter() - start)
-    return min(times)
+seconds = partial(seconds_of, repeats=30)
 
 
 def normal(*shape: int) -> jax.Array:

@@ -27,7 +27,7 @@ _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 def functions(generation: Generation, state: State, fixed: Fixed) -> Named:
     """The functions that a generation takes."""
     params_tree, state_tree, fixed_tree = map(jax.tree.structure, (state.params, state, fixed))
-    params = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state.params)]
+    params = jax.tree.leaves(shapes_of(state.params))
     number, fitness = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct(generation.fitness_shape, jnp.float32)
     common = [jax.tree.leaves(shapes_of(fixed)), params, number, number, number]
 
@@ -86,13 +86,9 @@ def loaded(portable: bytes, local: bool) -> Callable[..., Any]:
     to twice as slow as in XLA's code.
     """
     exported = export.deserialize(bytearray(portable))
-    arguments, _ = jax.tree.unflatten(exported.in_tree, map(_shape, exported.in_avals))
+    arguments, _ = jax.tree.unflatten(exported.in_tree, shapes_of(exported.in_avals))
     lowered = jax.jit(exported.call).lower(*arguments)
     if local and jax.default_backend() == "cpu":
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # an option of this XLA, maybe not of another
             return lowered.compile(compiler_options={_FUSION: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"})
     return lowered.compile()
-
-
-def _shape(aval: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
