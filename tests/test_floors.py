@@ -20,6 +20,8 @@ FLOORS = [
     {"loop", "build", "curves"},
     {"results", "display"},
     {"session", "speedup"},
+    {"search"},
+    {"report"},
     {"cli"},
     {"__main__", "__init__"},
 ]
