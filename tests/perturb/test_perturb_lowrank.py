@@ -171,7 +171,7 @@ def test_fitness_and_estimate_are_those_of_the_members_written_out(rank, mirrore
 
     @jax.jit
     def both(weights):
-        fitness = module.fitness(perturbation, Cuts((None, 1)), loss, PARAMS, inputs, noise, shared)
+        fitness = module.fitness(perturbation, Cuts((None, 1)), loss, PARAMS, inputs, noise, shared, 5)
         return fitness, module.estimate(noise, weights)
 
     weights = np.random.default_rng(2).normal(size=(3, 5, 1 + mirrored)).astype(np.float32)

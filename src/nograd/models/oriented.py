@@ -56,7 +56,7 @@ def oriented(filters: int = 32, *hidden: int) -> Builder:
             )
         height, width = shape[:2]
         features = (height // _BLOCK) * (width // _BLOCK) * filters
-        kernel = oriented_filters(filters).reshape(-1, filters)
+        kernel = _block_kernel(oriented_filters(filters))
 
         def apply(params: Params, x: Float[Array, "batch height width ..."]) -> Float[Array, "batch classes"]:
             x = _seen(x.reshape(x.shape[0], height, width), kernel).reshape(x.shape[0], features)
@@ -72,15 +72,32 @@ def oriented(filters: int = 32, *hidden: int) -> Builder:
     return Builder("oriented:" + ",".join(map(str, (filters, *hidden))), build)
 
 
-def _seen(x: Float[Array, "batch height width"], kernel: np.ndarray) -> Float[Array, "batch rows columns filters"]:
-    """What the filters see: one product with the patches of x, five times faster than XLA's convolution on a CPU."""
-    height, width = (size // _BLOCK * _BLOCK for size in x.shape[1:])
+def _block_kernel(filters: Float[np.ndarray, "size size count"]) -> Float[np.ndarray, "pixels features"]:
+    """The filters at the POOL × POOL places of a pooled block, over the pixels that they see together."""
+    side, count = SIZE + STRIDE * (POOL - 1), filters.shape[-1]
+    kernel = np.zeros((side, side, POOL, POOL, count), filters.dtype)
+    for down in range(POOL):
+        for right in range(POOL):
+            y, x = STRIDE * down, STRIDE * right
+            kernel[y : y + SIZE, x : x + SIZE, down, right] = filters
+    return kernel.reshape(side * side, -1)
+
+
+def _seen(
+    x: Float[Array, "batch height width"], kernel: Float[np.ndarray, "pixels features"]
+) -> Float[Array, "batch rows columns filters"]:
+    """What the filters see, a pooled block at a time: one product with the patches of x.
+
+    A patch for each block, not for each place: its zeros make 1.7 times as many FLOPs of 2.4 times fewer copies,
+    which takes half the time, and a tenth of that of XLA's convolution on a CPU.
+    """
+    rows, columns = (size // _BLOCK for size in x.shape[1:])
+    side = math.isqrt(kernel.shape[0])
     padded = jnp.pad(x, ((0, 0), (SIZE // 2, SIZE // 2), (SIZE // 2, SIZE // 2)))
-    shifts = [(i, j) for i in range(SIZE) for j in range(SIZE)]
-    patches = jnp.stack([padded[:, i : i + height : STRIDE, j : j + width : STRIDE] for i, j in shifts], axis=-1)
-    seen = jax.nn.relu(patches @ kernel)
-    rows, columns = height // _BLOCK, width // _BLOCK
-    return seen.reshape(x.shape[0], rows, POOL, columns, POOL, -1).mean((2, 4))
+    bands = jnp.stack([padded[:, at * _BLOCK : at * _BLOCK + side] for at in range(rows)], axis=1)
+    patches = jnp.stack([bands[..., at * _BLOCK : at * _BLOCK + side] for at in range(columns)], axis=2)
+    seen = jax.nn.relu(patches.reshape(*patches.shape[:3], -1) @ kernel)
+    return seen.reshape(*seen.shape[:3], POOL * POOL, -1).mean(3)
 
 
 def _normalised(filter_: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ And a frame of D directions takes the random bits of one.
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -25,6 +26,20 @@ class Frame(NamedTuple):
 
     values: Float[Array, "units directions|1 *shape"]
     rows: Float[Array, "directions|1 *shape"]
+
+    @property
+    def directions(self) -> int:
+        """Directions of each unit."""
+        return max(self.values.shape[1], self.rows.shape[0])
+
+    def some(self, first: Array | int, count: int) -> "Frame":
+        """The directions first, first + 1, … of every unit."""
+        values, rows = self
+        if values.shape[1] > 1:
+            values = jax.lax.dynamic_slice_in_dim(values, first, count, axis=1)
+        if rows.shape[0] > 1:
+            rows = jax.lax.dynamic_slice_in_dim(rows, first, count)
+        return Frame(values, rows)
 
     def all(self) -> Float[Array, "units directions *shape"]:
         """Every direction of every unit."""

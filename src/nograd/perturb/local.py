@@ -26,7 +26,9 @@ Perturbation: TypeAlias = LowRank | Node
 Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
 
 _TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
+_BLOCK_ELEMENTS = 1 << 18  # of the widest value of a block of directions
 _MAX_TILE = 256
+_CHUNKS = 8  # that the tiles of `node` are made for
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
 
 
@@ -40,6 +42,7 @@ class Local(NamedTuple):
     group: int  # examples of a unit
     shared: bool  # whether all units have the same examples: the batch
     tile: int  # units
+    block: int  # directions that a tile is evaluated along at once, where the perturbation can take some of them
     plan: chunks.Plan  # of tiles
 
     @property
@@ -97,10 +100,31 @@ def local_population(
         units = perturbation.directions // block
         perturbation = perturbation._replace(directions=block)
     prepared = _kind(perturbation).prepare(perturbation, loss, params, example)
-    elements = group * perturbation.directions * perturbation.signs * _widest(loss, params, example)
-    most = min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, -(-units // (count or 1)))
-    tile = 1 << max(most, 1).bit_length() - 1
-    return Local(perturbation, loss, prepared, units, group, shared, tile, chunks.plan(-(-units // tile), count))
+    elements = group * perturbation.signs * _widest(loss, params, example)  # for one unit and direction
+    tile, block = _tile_size(perturbation, elements, units, count)
+    plan = chunks.plan(-(-units // tile), count)
+    return Local(perturbation, loss, prepared, units, group, shared, tile, block, plan)
+
+
+def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int | None) -> tuple[int, int]:
+    """Units of a tile, and directions of a block.
+
+    A tile of `node` is as large as the chunks allow, since the transposes of the first layers are applied once a
+    tile: their products are the better the more examples go into one. It is then gone through in blocks of directions
+    that the caches hold.
+    """
+    directions = perturbation.directions
+    if isinstance(perturbation, Node):
+        tile = _power_of_two(min(_MAX_TILE, -(-units // (count or _CHUNKS))))
+        blocks = [block for block in range(1, directions + 1) if directions % block == 0]
+        return tile, max((block for block in blocks if tile * block * elements <= _BLOCK_ELEMENTS), default=1)
+    most = min(_TILE_ELEMENTS // max(elements * directions, 1), _MAX_TILE, -(-units // (count or 1)))
+    return _power_of_two(most), directions
+
+
+def _power_of_two(most: int) -> int:
+    """The largest power of two up to `most`, at least 1."""
+    return 1 << max(most, 1).bit_length() - 1
 
 
 def population_fitness(
@@ -110,7 +134,7 @@ def population_fitness(
     rows = _padded(local, batch)
 
     def tile(index: Array) -> Array:
-        return local.kind.fitness(*_tile(local, params, rows, key, index), local.shared).reshape(-1)
+        return local.kind.fitness(*_tile(local, params, rows, key, index), local.shared, local.block).reshape(-1)
 
     return chunks.evaluate_chunks(local.plan, tile, span)
 
@@ -130,7 +154,11 @@ def population_estimate(
         shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
         if local.perturbation.mirrored:  # only the difference of a pair is information; see `node.both`
             shaped = shaped - jnp.mean(shaped, axis=2, keepdims=True)
-        return local.kind.both(*_tile(local, params, rows, key, index), lambda _: shaped, local.shared)[1]
+
+        def given(fitness: Array, first: Array | int) -> Array:
+            return jax.lax.dynamic_slice_in_dim(shaped, first, fitness.shape[1], axis=1)
+
+        return local.kind.both(*_tile(local, params, rows, key, index), given, local.shared, local.block)[1]
 
     return local.kind.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
 
@@ -144,11 +172,11 @@ def population_both(
     def tile(index: Array) -> tuple[Array, Params]:
         real = index * local.tile + jnp.arange(local.tile) < local.units
 
-        def of_pairs(fitness: Array) -> Array:
+        def of_pairs(fitness: Array, first: Array | int) -> Array:
             shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
             return jnp.where(real[:, None, None], shaped, 0.0)
 
-        fitness, total = local.kind.both(*_tile(local, params, rows, key, index), of_pairs, local.shared)
+        fitness, total = local.kind.both(*_tile(local, params, rows, key, index), of_pairs, local.shared, local.block)
         return fitness.reshape(-1), total
 
     fitness, total = chunks.both_chunks(local.plan, tile, span)

@@ -1,7 +1,6 @@
 """Low-rank perturbation: a member's weights are W ± (σ/√r) A Bᵀ (EGGROLL, Sarkar et al. 2025, arXiv 2511.16652)."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float
 from nograd.perturb.factors import Factors
 from nograd.perturb.frames import Frame, check_frame, frame, rows
 from nograd.perturb.interpret import NoRuleError, lift
-from nograd.perturb.members import SMALL, Loss, over_members, signs
+from nograd.perturb.members import SMALL, Loss, Weigh, over_members, signs
 from nograd.trees import leaf_names, leaf_streams
 from nograd.types import ConfigError, InterpretError, Key, Params, PyTree
 
@@ -137,7 +136,7 @@ def fallbacks(cuts: Cuts) -> list[str]:
 
 
 def fitness(
-    lowrank: LowRank, cuts: Cuts, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool
+    lowrank: LowRank, cuts: Cuts, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool, block: int
 ) -> Float[Array, "units directions signs"]:
     """The mean over a unit's examples of the function's value for each of its members.
 
@@ -167,12 +166,15 @@ def both(
     params: Params,
     inputs: PyTree,
     noise: PyTree,
-    weights: Callable[[Array], Array],
+    weights: Weigh,
     shared: bool,
+    block: int,
 ) -> tuple[Float[Array, "units directions signs"], Params]:
     """The fitness of all members, and Σ w · ε over them with w = weights(f)."""
-    values = fitness(lowrank, cuts, loss, params, inputs, noise, shared)  # not computed where no weight asks for it
-    return values, estimate(noise, weights(values))
+    values = fitness(
+        lowrank, cuts, loss, params, inputs, noise, shared, block
+    )  # not computed where no weight asks for it
+    return values, estimate(noise, weights(values, 0))
 
 
 def laid_out(total: Params, params: Params) -> Params:

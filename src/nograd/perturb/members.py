@@ -10,6 +10,10 @@ from nograd.types import PyTree
 
 # (params, *one example) -> its value, a scalar; higher is better.
 Loss: TypeAlias = Callable[..., Array]
+# (fitness of some directions of a tile's units, the first of them) -> their weights.
+Weigh: TypeAlias = Callable[
+    [Float[Array, "units directions signs"], Array | int], Float[Array, "units directions signs"]
+]
 SMALL = 4096  # elements of a parameter that may have dense noise of its own in every member
 
 

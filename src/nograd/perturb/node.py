@@ -1,28 +1,25 @@
 """Node perturbation: noise on the outputs of every layer that is linear in its parameters.
 
-A walk over the function's jaxpr keeps two kinds of values: *data*, and values that are *linear* in the parameters
-with data as coefficients (xW + b, a convolution, an embedding, γ ∘ normalised). Where a linear value y meets a
-function that is not linear (an activation, a norm, a product with another linear value), it is a layer's output:
-the walk goes on with the data stop_gradient(y) + σξ, and remembers y. With the fitness of every member known, the
-estimate is the transpose of the remembered y applied to w · ξ. Only linear functions are ever transposed, each at
-its own layer: nothing is propagated backward through the network, and nothing needs a derivative.
+Where a layer's output y meets a function that is not linear, the walk over the function's jaxpr (`walk`) goes on with
+the data stop_gradient(y) + σξ, and remembers y. With the fitness of every member known, the estimate is the transpose
+of the remembered y applied to w · ξ. Only linear functions are ever transposed, each at its own layer: nothing is
+propagated backward through the network, and nothing needs a derivative.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array, Float
 
-from nograd.perturb.affine import BILINEAR, is_affine
 from nograd.perturb.frames import Frame, check_frame, frame
-from nograd.perturb.jaxprs import bind, flat_jaxpr, flattened, write
-from nograd.perturb.members import SMALL, Loss, over_members, signs
-from nograd.trees import leaf_names
+from nograd.perturb.jaxprs import flat_jaxpr
+from nograd.perturb.members import SMALL, Loss, Weigh, over_members, signs
+from nograd.perturb.walk import Value, Walk, read_later, refuse
+from nograd.trees import add, leaf_names
 from nograd.types import InterpretError, Key, Params, PyTree
 
 _NARROW = 32  # columns of a matrix
@@ -104,7 +101,10 @@ def prepare(node: Node, loss: Loss, params: Params, example: PyTree) -> tuple[Si
         sites.append(Site(shape, parameter, first))
         return jnp.zeros(shape, kind)
 
-    jax.eval_shape(lambda p, e: _forward(loss, p, e, note)[0], params, example)
+    def forward(params: Params, example: PyTree) -> list[Array]:
+        return Walk(flat_jaxpr(loss, params, *example)[0], arguments(params, example), note).run()
+
+    jax.eval_shape(forward, params, example)
     return tuple(sites)
 
 
@@ -121,10 +121,26 @@ def draw(node: Node, sites: Sequence[Site], params: Params, key: Key, first: Arr
 
 
 def fitness(
-    node: Node, sites: Sequence[Site], loss: Loss, params: Params, inputs: PyTree, noise: list[Frame], shared: bool
+    node: Node,
+    sites: Sequence[Site],
+    loss: Loss,
+    params: Params,
+    inputs: PyTree,
+    noise: list[Frame],
+    shared: bool,
+    block: int,
 ) -> Float[Array, "units directions signs"]:
-    """The function's value for each member of each example: inputs are [units, 1, ...], never `shared`."""
-    return _outputs(node, sites, loss, params, inputs, noise)[0]
+    """The function's value for each member of each example: inputs are [units, 1, ...], never `shared`.
+
+    What no noise has come into is computed once for all directions, then they are gone through block by block.
+    """
+    network = _Network.of(loss, params, inputs)
+    before = network.before(network.leaves)
+
+    def some(noise: list[Frame], first: Array | int) -> tuple[Array, tuple[()]]:
+        return network.outputs(node, sites, network.leaves, before, noise)[0], ()
+
+    return _by_blocks(noise, node.directions, block, some)[0]
 
 
 def both(
@@ -134,8 +150,9 @@ def both(
     params: Params,
     inputs: PyTree,
     noise: list[Frame],
-    weights: Callable[[Array], Array],
+    weights: Weigh,
     shared: bool,
+    block: int,
 ) -> tuple[Float[Array, "units directions signs"], Params]:
     """The fitness of all members, and Σ w · Lᵀ(±ξ) over them with w = weights(f − f₀), Lᵀ each layer's transpose.
 
@@ -143,18 +160,43 @@ def both(
     would be left as noise in (x₊ − x₋) ξ: f₀, the example's fitness without noise, takes it out at the price of one
     more forward pass. It does not depend on ξ, so the estimate stays unbiased, also where activations are steps.
     The sum is laid out as `turned`.
+
+    Layers before the first noise have the same input for all members of an example, so their transposes are applied
+    once, to what the directions give them together.
     """
+    network = _Network.of(loss, params, inputs)
+    leaves = turned(network.leaves, network.leaves)
 
-    def outputs(turned_params: Params) -> tuple[list[Array], Array]:
-        values, layers = _outputs(node, sites, loss, turned(turned_params, params), inputs, noise)
-        return layers, values
+    def before(leaves: list[Array]) -> tuple[list[Array], list[Array]]:
+        return network.before(turned(leaves, network.leaves))
 
-    layers, transpose, values = jax.vjp(outputs, turned(params, params), has_aux=True)
-    # A member without a finite loss has weight 0, but its layers' inputs may be NaN, and 0 · NaN is NaN.
-    transpose = jax.tree.map(_finite, transpose)
-    undisturbed = jax.vmap(lambda example: loss(params, *jax.tree.map(lambda leaf: leaf[0], example)))(inputs)
+    linear, first_transpose, data = jax.vjp(before, leaves, has_aux=True)
+    undisturbed = network.undisturbed((linear, data))
     baseline = jnp.where(jnp.isfinite(undisturbed), undisturbed, 0.0)[:, None, None]
-    signed = weights(values - baseline) * jnp.array([1.0, -1.0][: node.signs])
+    later = [at for at, is_read in enumerate(network.read_later()) if is_read]
+
+    def some(noise: list[Frame], first: Array | int) -> tuple[Array, tuple[list[Array], list[Array]]]:
+        def outputs(own: list[Array], linear: list[Array]) -> tuple[list[Array], Array]:
+            own = turned(own, [network.leaves[at] for at in later])
+            merged = [own[later.index(at)] if at in later else leaf for at, leaf in enumerate(network.leaves)]
+            values, layers = network.outputs(node, sites, merged, (linear, data), noise)
+            return layers, values
+
+        layers, transpose, values = jax.vjp(outputs, [leaves[at] for at in later], linear, has_aux=True)
+        signed = weights(values - baseline, first) * jnp.array([1.0, -1.0][: node.signs])
+        return values, _tolerant(transpose)(_cotangents(sites, layers, noise, signed))
+
+    values, (own, of_linear) = _by_blocks(noise, node.directions, block, some)
+    (total,) = _tolerant(first_transpose)(of_linear)
+    for at, leaf in zip(later, own, strict=True):
+        total[at] += leaf
+    return values, jax.tree.unflatten(jax.tree.structure(params), total)
+
+
+def _cotangents(
+    sites: Sequence[Site], layers: list[Array], noise: list[Frame], signed: Float[Array, "units directions signs"]
+) -> list[Array]:
+    """±w · ξ of every layer's output; of a first site summed over the members."""
     cotangents = []
     for site, y, xi in zip(sites, layers, noise, strict=True):
         if site.first:
@@ -162,7 +204,30 @@ def both(
         else:
             cotangent = jnp.expand_dims(signed, range(3, y.ndim)) * xi.all()[:, :, None]
         cotangents.append(cotangent.astype(y.dtype))
-    return values, transpose(cotangents)[0]
+    return cotangents
+
+
+def _by_blocks(
+    noise: list[Frame], directions: int, block: int, some: Callable[[list[Frame], Array | int], tuple[Array, PyTree]]
+) -> tuple[Float[Array, "units directions signs"], PyTree]:
+    """some(noise of a block of directions, the first of them) -> (fitness, sums), for all directions."""
+    if block >= directions:
+        return some(noise, 0)
+
+    def step(total: PyTree, first: Array) -> tuple[PyTree, Array]:
+        values, own = some([frame.some(first, block) for frame in noise], first)
+        return add(total, own), values
+
+    shapes = jax.eval_shape(lambda: some([frame.some(0, block) for frame in noise], 0))[1]
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, values = jax.lax.scan(step, zeros, jnp.arange(0, directions, block))
+    return jnp.moveaxis(values, 0, 1).reshape(values.shape[1], directions, -1), total
+
+
+def _tolerant(transpose: Any) -> Any:
+    """The transpose with zeros for NaN: a member without a finite loss has weight 0, but its layers' inputs may be
+    NaN, and 0 · NaN is NaN."""
+    return jax.tree.map(_finite, transpose)
 
 
 def _finite(array: Array) -> Array:
@@ -188,154 +253,87 @@ def turned(tree: Params, like: Params) -> Params:
     return jax.tree.map(leaf, tree, like)
 
 
-def _outputs(
-    node: Node, sites: Sequence[Site], loss: Loss, params: Params, inputs: PyTree, noise: list[Frame]
-) -> tuple[Float[Array, "units directions signs"], list[Array]]:
-    """Fitness of every member, and the layers' outputs [units, directions, signs, ...] (first sites: [units, ...])."""
-    scales = jnp.array([node.sigma, -node.sigma][: node.signs])
+class _Network:
+    """A function's flat jaxpr with the parameters and examples that it is walked with."""
 
-    def unit(inputs: PyTree, noise: list[Array]) -> tuple[tuple[Array, list[Array]], list[Array]]:
-        example = jax.tree.map(lambda leaf: leaf[0], inputs)
+    def __init__(self, closed: core.ClosedJaxpr, params: Params, examples: PyTree) -> None:
+        self._closed, self._examples = closed, examples
+        self.leaves, self._structure = jax.tree.flatten(params)
+        self._known: dict[Any, Value] = {}
 
-        def member(noise: list[Array], scale: Array) -> tuple[tuple[Array, list[Array]], list[Array]]:
-            left = iter(noise)
-            value, layers = _forward(loss, params, example, lambda shape, kind, *_: (scale * next(left)).astype(kind))
-            own = [layer for site, layer in zip(sites, layers, strict=True) if not site.first]
-            return (value, own), [layer for site, layer in zip(sites, layers, strict=True) if site.first]
+    @classmethod
+    def of(cls, loss: Loss, params: Params, inputs: PyTree) -> "_Network":
+        """Of inputs [units, 1, ...]."""
+        examples = jax.tree.map(lambda leaf: leaf[:, 0], inputs)
+        example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), examples)
+        return cls(flat_jaxpr(loss, params, *example)[0], params, examples)
 
-        return over_members(member, noise, 0, node.directions, scales)
+    def _params(self, leaves: list[Array]) -> Params:
+        return jax.tree.unflatten(self._structure, leaves)
 
-    (values, own), common = jax.vmap(unit)(inputs, [frame.all() for frame in noise])
-    both = iter(common), iter(own)
-    return values, [next(both[0] if site.first else both[1]) for site in sites]
+    def before(self, leaves: list[Array]) -> tuple[list[Array], list[Array]]:
+        """All that no noise has come into, [units, ...]: the values that are linear in the parameters, and the data."""
 
+        def unit(example: PyTree) -> tuple[list[Array], list[Array]]:
+            self._known = Walk(self._closed, arguments(self._params(leaves), example), refuse).before_noise()
+            split = [[v.array for v in self._known.values() if v.linear == linear] for linear in (True, False)]
+            self._known = {variable: value._replace(array=None) for variable, value in self._known.items()}
+            return split[0], split[1]
 
-# The walk ------------------------------------------------------------------------------------------------
+        return jax.vmap(unit)(self._examples)
 
-# (shape, dtype, the parameter's path or None, the primitive that reads the value, whether it is a first site) -> σξ
-AddNoise: TypeAlias = Callable[[tuple[int, ...], Any, str | None, str, bool], Array]
+    def undisturbed(self, before: tuple[list[Array], list[Array]]) -> Float[Array, " units"]:
+        """The function's value for each example without noise."""
 
+        def unit(example: PyTree, before: tuple[list[Array], list[Array]]) -> Array:
+            given, known = arguments(self._params(self.leaves), example), self._with(before)
+            (value,) = Walk(self._closed, given, lambda shape, kind, *_: jnp.zeros(shape, kind), known).run()
+            return value
 
-class _Value(NamedTuple):
-    array: Array
-    linear: bool  # in the parameters, with data as coefficients
-    constant: bool  # the same for every example
-    first: bool = True  # no noise has come into it
-    path: str | None = None  # of the (first) parameter of a linear value
+        return jax.vmap(unit)(self._examples, before)
 
+    def _with(self, before: tuple[list[Array], list[Array]]) -> dict[Any, Value]:
+        linear, data = map(iter, before)
+        return {k: v._replace(array=next(linear if v.linear else data)) for k, v in self._known.items()}
 
-def _forward(loss: Loss, params: Params, example: PyTree, noise: AddNoise) -> tuple[Array, list[Array]]:
-    """The value of one member on one example, and the layer outputs as they were before their noise."""
-    closed, _ = flat_jaxpr(loss, params, *example)
-    leaves = zip(jax.tree.leaves(params), leaf_names(params), strict=True)
-    arguments = [_Value(leaf, True, True, path=name) for leaf, name in leaves]
-    arguments += [_Value(leaf, False, False) for leaf in jax.tree.leaves(example)]
-    (value,), layers = _walk(closed, arguments, noise)
-    return value, layers
+    def read_later(self) -> list[bool]:
+        """Which leaves of the parameters enter after `before`."""
+        return read_later(self._closed, self._known)[: len(self.leaves)]
 
+    def outputs(
+        self,
+        node: Node,
+        sites: Sequence[Site],
+        leaves: list[Array],
+        before: tuple[list[Array], list[Array]],
+        noise: list[Frame],
+    ) -> tuple[Float[Array, "units directions signs"], list[Array]]:
+        """Fitness of every member, and the layers' outputs [units, directions, signs, ...] (first: [units, ...])."""
+        scales = jnp.array([node.sigma, -node.sigma][: node.signs])
+        count = noise[0].directions if noise else node.directions
 
-def _walk(closed: core.ClosedJaxpr, arguments: Sequence[_Value], noise: AddNoise) -> tuple[list[Array], list[Array]]:
-    """The outputs of a flat jaxpr as data, and the layer outputs met on the way."""
-    jaxpr, layers = closed.jaxpr, []
-    values = {
-        variable: _Value(const, False, True) for variable, const in zip(jaxpr.constvars, closed.consts, strict=True)
-    }
-    values.update(zip(jaxpr.invars, arguments, strict=True))
-    noisy: dict[Any, Array] = {}
+        def unit(
+            example: PyTree, before: tuple[list[Array], list[Array]], noise: list[Array]
+        ) -> tuple[tuple[Array, list[Array]], list[Array]]:
+            known = self._with(before)
 
-    def get(atom: Any) -> _Value:
-        return _Value(atom.val, False, True) if isinstance(atom, core.Literal) else values[atom]
+            def member(noise: list[Array], scale: Array) -> tuple[tuple[Array, list[Array]], list[Array]]:
+                left = iter(noise)
+                add_noise = lambda shape, kind, *_: (scale * next(left)).astype(kind)  # noqa: E731
+                walk = Walk(self._closed, arguments(self._params(leaves), example), add_noise, known)
+                (value,) = walk.run()
+                own = [layer for site, layer in zip(sites, walk.layers, strict=True) if not site.first]
+                return (value, own), [layer for site, layer in zip(sites, walk.layers, strict=True) if site.first]
 
-    def data(atom: Any, reader: str) -> Array:
-        value = get(atom)
-        if not value.linear:
-            return value.array
-        if atom not in noisy:
-            layers.append(value.array)
-            path = value.path if value.constant else None
-            # Nothing of what follows may reach the parameters by differentiation.
-            drawn = noise(value.array.shape, value.array.dtype, path, reader, value.first)
-            noisy[atom] = jax.lax.stop_gradient(value.array) + drawn
-            if not value.constant:  # a layer's output has its noise for whoever reads it from here on
-                values[atom] = _Value(noisy[atom], False, False, False)
-        return noisy[atom]
+            return over_members(member, noise, 0, count, scales)
 
-    for equation in jaxpr.eqns:
-        operands, name = [get(atom) for atom in equation.invars], equation.primitive.name
-        for at in _coefficients(equation, operands):
-            operands[at] = _Value(data(equation.invars[at], name), False, operands[at].constant, False)
-        linear = [operand.linear for operand in operands]
-        constant, first = (all(getattr(operand, what) for operand in operands) for what in ("constant", "first"))
-        if not any(linear) or is_affine(equation, linear):
-            path = next((operand.path for operand in operands if operand.linear), None)
-            results = bind(equation, [operand.array for operand in operands])
-            write(values, equation, [_Value(r, any(linear), constant, first, path) for r in results])
-            continue
-        if name == "scan":
-            results, found = _scan(equation, operands, [partial(data, atom, name) for atom in equation.invars], noise)
-            layers += found
-        else:
-            results = bind(equation, [data(atom, name) for atom in equation.invars])
-        write(values, equation, [_Value(result, False, constant, False) for result in results])
-    return [data(atom, "the value itself") for atom in jaxpr.outvars], layers
+        (values, own), common = jax.vmap(unit)(self._examples, before, [frame.all() for frame in noise])
+        both = iter(common), iter(own)
+        return values, [next(both[0] if site.first else both[1]) for site in sites]
 
 
-def _coefficients(equation: Any, operands: Sequence[_Value]) -> Sequence[int]:
-    """Which linear operands of a product or quotient become data, so that it is linear in the one that is left.
-
-    In hW the layer's output h, not the parameter W; of two parameters the smaller one; of two layers' outputs both.
-    """
-    if len(operands) != 2 or not all(operand.linear for operand in operands):
-        return ()
-    if equation.primitive.name == "div":
-        return (1,)
-    if equation.primitive.name not in BILINEAR:
-        return ()
-    left, right = operands
-    if left.constant and right.constant:
-        return (0,) if left.array.size <= right.array.size else (1,)
-    return [at for at, operand in enumerate(operands) if not operand.constant]
-
-
-def _scan(
-    equation: Any, operands: Sequence[_Value], data: Sequence[Callable[[], Array]], noise: AddNoise
-) -> tuple[list[Array], list[Array]]:
-    """A scan whose body is walked in its turn, with noise of its own at every step; what it carries is data."""
-    consts, carries = equation.params["num_consts"], equation.params["num_carry"]
-    body, length = flattened(equation.params["jaxpr"]), equation.params["length"]
-    carried = range(consts, consts + carries)
-    given = [
-        (_Value(data[i](), False, False) if i in carried else operand)._replace(first=False)
-        for i, operand in enumerate(operands)
-    ]
-    arrays = [value.array for value in given]
-
-    def inside(arrays: Sequence[Array], noise: AddNoise) -> tuple[list[Array], list[Array]]:
-        return _walk(body, [value._replace(array=a) for value, a in zip(given, arrays, strict=True)], noise)
-
-    asked: list[tuple[tuple[int, ...], Any, str | None, str]] = []
-
-    def ask(shape: tuple[int, ...], kind: Any, path: str | None, reader: str, _: bool) -> Array:
-        asked.append((shape, kind, path, reader))
-        return jnp.zeros(shape, kind)
-
-    rows = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in body.jaxpr.invars]
-    jax.eval_shape(lambda arrays: inside(arrays, ask)[0], rows)
-    drawn = [noise((length, *shape), kind, path, reader, False) for shape, kind, path, reader in asked]
-
-    def step(
-        carry: list[Array], x: tuple[list[Array], list[Array]]
-    ) -> tuple[list[Array], tuple[list[Array], list[Array]]]:
-        left = iter(x[1])
-        outputs, layers = inside([*arrays[:consts], *carry, *x[0]], lambda *_: next(left))
-        return outputs[:carries], (outputs[carries:], layers)
-
-    carry, (stacked, layers) = jax.lax.scan(
-        step,
-        arrays[consts : consts + carries],
-        (arrays[consts + carries :], drawn),
-        length=length,
-        reverse=equation.params["reverse"],
-        unroll=equation.params["unroll"],
-    )
-    return [*carry, *stacked], layers
+def arguments(params: Params, example: PyTree) -> list[Value]:
+    """What a walk starts from."""
+    parameters = zip(jax.tree.leaves(params), leaf_names(params), strict=True)
+    given = [Value(leaf, True, True, path=name) for leaf, name in parameters]
+    return given + [Value(leaf, False, False) for leaf in jax.tree.leaves(example)]
