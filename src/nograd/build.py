@@ -20,7 +20,8 @@ from nograd.perturb.dense import Dense, dense
 from nograd.perturb.local import Local, Perturbation
 from nograd.perturb.lowrank import lowrank
 from nograd.perturb.node import node
-from nograd.strategies.openai_es import OpenAIES, State, openai_es
+from nograd.strategies.openai_es import openai_es
+from nograd.strategies.strategy import State, Strategy
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
 from nograd.types import ConfigError, DataError
@@ -33,7 +34,7 @@ class Job(NamedTuple):
 
     config: TrainConfig
     task: Supervised
-    strategy: OpenAIES
+    strategy: Strategy
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
 
