@@ -72,7 +72,7 @@ def ars(
     """
     perturbation = perturbation or dense(sigma, noise)
     if not perturbation.mirrored:
-        raise ConfigError("ars compares the two members of a pair, so mirrored cannot be False; leave it at True")
+        raise ConfigError("ars compares the two members of a pair, so they must be mirrored; leave mirrored on")
     rule = ARS(decayed(optimizer or optax.sgd(0.02), weight_decay), top)
     shaping = standardized if top is None else TopK(top)
     strategy = checked(Strategy(population, perturbation, shaping, rule, chunks))

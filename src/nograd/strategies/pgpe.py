@@ -15,6 +15,7 @@ from nograd.strategies.strategy import Strategy
 from nograd.trees import filled
 from nograd.types import Params, PyTree
 
+_LR_SIGMA = 0.1
 _MOST = 0.2  # share that a σ may change by in one generation: a step of gradient ascent knows no zero
 
 
@@ -58,7 +59,7 @@ def pgpe(
     sigma: float = 0.1,
     optimizer: optax.GradientTransformation | None = None,
     *,
-    lr_sigma: float = 0.1,
+    lr_sigma: float | None = None,
     noise: str = "gaussian",
     mirrored: bool = True,
     perturbation: Dense | None = None,
@@ -76,7 +77,7 @@ def pgpe(
         sigma: standard deviation of the perturbation at the start, the same for all parameters.
         optimizer: an Optax optimizer of the mean, default `optax.adam(1e-2)`. It is handed −g; the paper's is
             `optax.sgd`.
-        lr_sigma: α_σ.
+        lr_sigma: α_σ, default 0.1.
         noise: "gaussian" or "table".
         mirrored: whether members come in pairs θ ± σε, as in the paper's symmetric sampling.
         perturbation: in place of sigma, noise and mirrored.
@@ -89,7 +90,9 @@ def pgpe(
         ConfigError: a parameter is out of its range; the message names it and the remedy.
     """
     perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored), "pgpe")
-    require_positive("lr_sigma", lr_sigma, 0.1)
+    if lr_sigma is None:
+        lr_sigma = _LR_SIGMA
+    require_positive("lr_sigma", lr_sigma, _LR_SIGMA)
     rule = PGPE(decayed(optimizer or optax.adam(1e-2), weight_decay), perturbation.sigma, lr_sigma)
     shaped = centred if shaping == "raw" else known_shaping(shaping)
     return checked(Strategy(population, perturbation, shaped, rule, chunks))

@@ -143,7 +143,7 @@ def sep_cma_es(
     if perturbation.mirrored:
         raise ConfigError(
             "sep-cma-es judges the step size by how far the mean moves, and mirrored pairs cancel each other's moves; "
-            "use mirrored=False"
+            "turn mirrored off"
         )
     rule = SepCMAES(perturbation.sigma, population)
     return checked(Strategy(population, perturbation, recombination, rule, chunks))
