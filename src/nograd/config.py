@@ -67,7 +67,7 @@ class TrainConfig:
     dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
     sigma: float = 0.05
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
-    strategy learns it, its start."""
+    strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
     lr_sigma: float | None = None
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
     directions: int = 32
@@ -91,7 +91,7 @@ class TrainConfig:
     optimizer: Optimizer = "adam"
     """The Optax optimizer that takes the step."""
     lr: float = 0.01
-    """Its learning rate; for snes, that of the mean. Default for ars 0.02, for snes 1."""
+    """Its learning rate; for snes, that of the mean. Default for ars 0.05, for snes 1."""
     lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
     """How the learning rate goes to 0 over --generations; constant: it does not."""
     momentum: float = 0.9

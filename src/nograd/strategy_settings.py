@@ -26,10 +26,10 @@ READERS: dict[str, tuple[str, ...]] = {
 _OWN = {*READERS, "noise", "sigma", "mirrored", "population"}
 # Where they differ from the fields' own.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "ars": {"optimizer": "sgd", "lr": 0.02},
-    "snes": {"noise": "gaussian", "lr": 1.0},
+    "ars": {"optimizer": "sgd", "lr": 0.05},
+    "snes": {"noise": "gaussian", "sigma": 0.1, "lr": 1.0},
     "pgpe": {"noise": "gaussian"},
-    "sep-cma-es": {"noise": "gaussian", "mirrored": False},
+    "sep-cma-es": {"noise": "gaussian", "sigma": 0.1, "mirrored": False},
 }
 
 

@@ -60,7 +60,7 @@ def ars(
         population: members a generation, 2N for the paper's N directions. Not for a perturbation that is local to
             examples, whose population follows from the batch.
         sigma: standard deviation of the perturbation, the paper's ν.
-        optimizer: an Optax optimizer, default `optax.sgd(0.02)`, the paper's plain step. It is handed −g.
+        optimizer: an Optax optimizer, default `optax.sgd(0.05)`, the paper's plain step. It is handed −g.
         top: b, the directions that count; default all.
         noise: "gaussian" (the paper's), "rademacher" or "table".
         perturbation: in place of sigma and noise; mirrored.
@@ -73,7 +73,7 @@ def ars(
     perturbation = perturbation or dense(sigma, noise)
     if not perturbation.mirrored:
         raise ConfigError("ars compares the two members of a pair, so they must be mirrored; leave mirrored on")
-    rule = ARS(decayed(optimizer or optax.sgd(0.02), weight_decay), top)
+    rule = ARS(decayed(optimizer or optax.sgd(0.05), weight_decay), top)
     shaping = standardized if top is None else TopK(top)
     strategy = checked(Strategy(population, perturbation, shaping, rule, chunks))
     if top is not None:
