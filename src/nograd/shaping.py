@@ -120,12 +120,14 @@ def by_place(
     table = jnp.where(jnp.arange(len(table)) < count, table, 0.0)
     sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(table)])
     total = jnp.where(count > 0, sums[-1], 1.0)
+    # Divided before any difference, so that the whole is exactly 1.
+    table, sums = table / total, sums / total
     ordered = jnp.sort(jnp.where(valid, -fitness, jnp.inf), axis=None)
     first = jnp.searchsorted(ordered, -fitness, side="left")
     after = jnp.minimum(jnp.searchsorted(ordered, -fitness, side="right"), count)
-    shared = (sums[after] - sums[first]) / total / jnp.maximum(after - first, 1)
+    shared = (sums[after] - sums[first]) / jnp.maximum(after - first, 1)
     # A difference of sums has lost digits, so only where it is needed.
-    return jnp.where(valid, jnp.where(after - first == 1, table[first] / total, shared), 0.0)
+    return jnp.where(valid, jnp.where(after - first == 1, table[first], shared), 0.0)
 
 
 def valid_members(fitness: Float[Array, "units members"]) -> Bool[Array, "units members"]:
