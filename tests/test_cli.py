@@ -111,6 +111,15 @@ def test_train_evaluate_predict(nograd, tmp_path):
     assert Path("classes.csv").read_text().splitlines() == ["class", *(row.split(",")[0] for row in rows[1:])]
 
 
+def test_a_strategy_brings_its_own_defaults(nograd):
+    code, out, _ = nograd("train", "digits", *QUICK, "--strategy", "snes", "--out", "run")
+    assert code == 0
+    assert "; snes, dense perturbation" in out
+    saved = json.loads(Path("run/config.json").read_text())["settings"]
+    assert (saved["strategy"], saved["noise"], saved["lr"], saved["task"]) == ("snes", "gaussian", 1.0, "digits")
+    assert nograd("train", "--resume", "run", "--generations", "5")[0] == 0
+
+
 def test_csv_from_training_to_prediction(nograd):
     rng = np.random.default_rng(0)
     y = np.arange(300) % 2
@@ -194,6 +203,15 @@ def test_without_a_task_mnist_on_disk_is_taken(nograd, mnist_dir, monkeypatch):
         (["train", "digits", "--population", "51"], ["51", "use 52 or --no-mirrored"]),
         (["train", "digits", "--batch", "5000"], ["5,000", "1,297", "use batch 1297"]),
         (["train", "digits", "--budget", "soon"], ["soon", "10m"]),
+        (["train", "digits", "--strategy", "nes"], ["'nes'", "snes"]),
+        (["train", "digits", "--strategy", "snes", "--noise", "rademacher"], ["rademacher", "gaussian or table"]),
+        (["train", "digits", "--strategy", "snes", "--optimizer", "sgd"], ["--optimizer sgd", "--strategy openai-es"]),
+        (["train", "digits", "--strategy", "pgpe", "--perturbation", "node"], ["--perturbation node", "pgpe"]),
+        (["train", "digits", "--strategy", "sep-cma-es", "--mirrored"], ["mirrored", "sep-cma-es"]),
+        (["train", "digits", "--strategy", "ars", "--no-mirrored"], ["mirrored", "ars"]),
+        (["train", "digits", "--strategy", "ars", "--top", "129"], ["129", "1 to 128"]),
+        (["train", "digits", "--strategy", "snes", "--lr-sigma", "0"], ["lr_sigma", "0.0"]),
+        (["train", "digits", "--top", "8"], ["--top 8", "ars", "--strategy ars"]),
         (["train", "digits", "--preset", "blogg"], ["did you mean blog"]),
         (["train", "digits", "--config", "no.toml"], ["no.toml"]),
         (["train", "--resume", "nowhere"], ["nowhere", "not a run directory"]),

@@ -10,12 +10,15 @@ from nograd.config import TrainConfig
 from nograd.fitness import FITNESSES
 from nograd.perturb.noise import NOISES
 from nograd.shaping import SHAPINGS
+from nograd.strategy_settings import DEFAULTS, READERS
 from nograd.types import ConfigError
 
 
 def test_the_words_of_the_command_line_are_the_names_in_the_library():
     assert set(get_args(config.Noise)) == set(NOISES)
     assert set(get_args(config.Shaping)) == set(SHAPINGS)
+    assert {name for readers in READERS.values() for name in readers} | set(DEFAULTS) == set(get_args(config.Strategy))
+    assert set(READERS) <= set(TrainConfig.__dataclass_fields__)
     assert TrainConfig().fitness in FITNESSES
 
 
@@ -50,6 +53,7 @@ def test_a_recipe_file_is_read(tmp_path):
         ("population = 1.5", ["population", "int", "1.5"]),
         ("mirrored = 1", ["mirrored", "bool", "1"]),
         ('noise = "pink"', ["noise", "'pink'", "gaussian, rademacher, table"]),
+        ('strategy = "nes"', ["strategy", "'nes'", "snes"]),
         ('out = "elsewhere"', ["'out'"]),
         ("= 3", ["not TOML"]),
     ],
@@ -139,6 +143,36 @@ def test_a_flag_beats_the_recipe_and_the_recipe_beats_the_default():
     assert config.base_config(given).sigma == 0.1
     assert config.base_config(TrainConfig(task="digits")) == replace(TrainConfig(), **config.preset("digits").settings)
     assert config.base_config(TrainConfig(task="own.csv")) == TrainConfig()
+
+
+def test_a_recipe_hands_another_strategy_only_what_is_not_its_own(tmp_path):
+    digits = config.preset("digits").settings
+    base = config.base_config(TrainConfig(task="digits", strategy="snes"))
+    assert (base.model, base.batch, base.generations) == (digits["model"], digits["batch"], digits["generations"])
+    assert (base.strategy, base.noise, base.sigma, base.lr) == ("snes", "gaussian", 0.1, 1.0)
+    assert base.optimizer == TrainConfig().optimizer
+    assert config.base_config(TrainConfig(task="mnist", strategy="snes")).perturbation == "dense"
+    own = tmp_path / "own.toml"
+    own.write_text('strategy = "sep-cma-es"\nsigma = 0.3\n')
+    base = config.base_config(TrainConfig(config=str(own)))
+    assert (base.strategy, base.sigma, base.mirrored) == ("sep-cma-es", 0.3, False)
+    assert config.base_config(TrainConfig(config=str(own), strategy="sep-cma-es")) == base
+    assert config.base_config(TrainConfig(config=str(own), strategy="openai-es")).sigma == TrainConfig().sigma
+
+
+@pytest.mark.parametrize("strategy", get_args(config.Strategy))
+def test_a_setting_that_the_strategy_does_not_read_must_stand(strategy):
+    base = config.base_config(TrainConfig(strategy=strategy))
+    assert config.validate(base).strategy == strategy
+    other = {"perturbation": "node", "shaping": "sign", "optimizer": "lion", "lr": 0.3, "lr_schedule": "linear"}
+    other |= {"momentum": 0.5, "weight_decay": 0.1, "lr_sigma": 0.3, "top": 4}
+    for name, readers in READERS.items():
+        changed = replace(base, **{name: other[name]})
+        if strategy in readers:
+            config.validate(changed)
+        else:
+            with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} {other[name]} is for .*{readers[-1]}"):
+                config.validate(changed)
 
 
 def test_preset_and_config_exclude_each_other():

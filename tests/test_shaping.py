@@ -3,26 +3,43 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from nograd.shaping import SHAPINGS, centered_rank, fused, raw, sign, standardized, valid_members, weights
+from nograd.shaping import (
+    SHAPINGS,
+    TopK,
+    by_place,
+    centered_rank,
+    fused,
+    raw,
+    recombination,
+    recombination_weights,
+    sign,
+    standardized,
+    utilities,
+    valid_members,
+    weights,
+)
 
 SHAPES = [(50, 1), (25, 2)]
-CENTRED = ["standardized", "centered_rank", "sign"]
+CENTRED = ["standardized", "centered_rank", "sign", "utilities"]
 
 
 def numpy_shaping(name, fitness):
-    """The four shapings of [units, members] valid fitness, in float64."""
+    """The shapings of [units, members] valid fitness, in float64."""
     fitness = fitness.astype(np.float64)
     if name == "standardized":
         return (fitness - fitness.mean()) / fitness.std()
     if name == "centered_rank":
         return (rankdata(fitness).reshape(fitness.shape) - 1) / (fitness.size - 1) - 0.5
+    if name == "utilities":
+        better = np.maximum(0, np.log(fitness.size / 2 + 1) - np.log(rankdata(-fitness)))
+        return better.reshape(fitness.shape) / better.sum() - 1 / fitness.size
     if name == "sign" and fitness.shape[1] == 2:
         half = 0.5 * np.sign(fitness[:, 0] - fitness[:, 1])
         return np.stack([half, -half], axis=1)
     return np.sign(fitness - fitness.mean()) if name == "sign" else fitness
 
 
-COMPILED = {shaping: jax.jit(shaping) for shaping in SHAPINGS.values()}
+COMPILED = {shaping: jax.jit(shaping) for shaping in (*SHAPINGS.values(), recombination, TopK(5))}
 
 
 def shaped(shaping, fitness, valid=None):
@@ -60,6 +77,54 @@ def test_centered_rank_sees_the_order_only(transform):
     np.testing.assert_allclose([weights.min(), weights.max()], [-0.5, 0.5], rtol=1e-6)
 
 
+@pytest.mark.parametrize("shaping", [utilities, recombination])
+@pytest.mark.parametrize("transform", [np.exp, lambda f: f**3, lambda f: 1e-3 * f - 5])
+def test_weights_by_place_see_the_order_only(shaping, transform):
+    fitness = np.random.default_rng(0).permutation(np.linspace(-3, 3, 50)).astype(np.float32).reshape(25, 2)
+    expected = shaped(shaping, fitness)
+    np.testing.assert_array_equal(shaped(shaping, transform(fitness).astype(np.float32)), expected)
+    np.testing.assert_array_equal(np.argsort(expected[expected > 0]), np.argsort(fitness[expected > 0]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_equal_fitness_shares_the_mean_of_its_places(seed):
+    rng = np.random.default_rng(seed)
+    fitness, table = rng.integers(0, 6, size=(25, 2)).astype(np.float32), rng.exponential(size=50).astype(np.float32)
+    valid = np.broadcast_to(rng.random((25, 1)) < 0.7, (25, 2))
+    found = np.asarray(jax.jit(by_place)(table, fitness, valid), np.float64)
+    places = np.zeros(50)
+    places[np.argsort(np.where(valid, -fitness, np.inf), axis=None, kind="stable")] = table
+    used = table[: valid.sum()].sum(dtype=np.float64)
+    for value in np.unique(fitness):
+        own = valid & (fitness == value)
+        np.testing.assert_allclose(found[own], places[own.reshape(-1)].mean() / used, rtol=1e-5)
+    np.testing.assert_allclose(found.sum(), 1, rtol=1e-5)
+    assert np.all(found[~valid] == 0)
+
+
+def test_recombination_weights_are_the_better_halfs():
+    for count in (2, 3, 10, 257):
+        own = recombination_weights(count)
+        assert np.all(np.diff(own[: count // 2 + 1]) < 0)
+        assert np.count_nonzero(own) == count // 2
+        np.testing.assert_allclose(own.sum(), 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_top_k_is_the_z_score_of_the_best_pairs(seed):
+    """Mania et al. 2018: sorted by max(f₊, f₋), divided by the deviation of the 2b used."""
+    fitness, valid = normal_fitness((25, 2), seed), np.ones((25, 2), bool)
+    valid[np.argmax(fitness.max(1))] = False  # the best one was lost
+    order = np.argsort(np.where(valid, fitness, -np.inf).max(1))[::-1][:5]
+    expected = np.zeros((25, 2))
+    used = fitness[order].astype(np.float64)
+    expected[order] = (used - used.mean()) / used.std()
+    np.testing.assert_allclose(shaped(TopK(5), fitness, valid), expected, rtol=0, atol=1e-5)
+    few = np.zeros((25, 2), bool)
+    few[:3] = True
+    assert np.count_nonzero(shaped(TopK(5), fitness, few)) == 6
+
+
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 100.0), (1e-3, 0.0), (1e4, -3.0)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_standardized_is_invariant_to_affine_maps(shape, scale, shift):
@@ -72,7 +137,8 @@ def test_standardized_is_invariant_to_affine_maps(shape, scale, shift):
 
 @pytest.mark.parametrize(("name", "shape"), [("standardized", (50, 1)), ("standardized", (25, 2)),
                                              ("centered_rank", (50, 1)), ("centered_rank", (25, 2)),
-                                             ("sign", (25, 2))])  # fmt: skip
+                                             ("sign", (25, 2)), ("utilities", (50, 1)),
+                                             ("utilities", (25, 2))])  # fmt: skip
 def test_weights_sum_to_zero(name, shape):
     for seed in range(3):
         fitness = normal_fitness(shape, seed)
@@ -126,7 +192,8 @@ def test_raw_is_the_fitness_itself():
 
 
 def test_the_table_names_every_shaping():
-    assert {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign} == SHAPINGS
+    names = {"raw": raw, "standardized": standardized, "centered_rank": centered_rank, "sign": sign}
+    assert names | {"utilities": utilities} == SHAPINGS
 
 
 # Validity, and the two halves ----------------------------------------------------------------------------

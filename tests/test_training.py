@@ -57,6 +57,11 @@ class StopAt:
         {},
         {"optimizer": "momentum", "noise": "gaussian", "mirrored": False, "shaping": "standardized"},
         {"batch_sharing": "private", "noise": "table", "shaping": "sign", "weight_decay": 0.01, "seed": 3},
+        {"strategy": "sep-cma-es", "sigma": 0.2, "lr": 0.01},
+        *(
+            pytest.param({"strategy": name, "sigma": 0.2, **more}, marks=pytest.mark.slow)
+            for name, more in {"ars": {"top": 4}, "snes": {}, "pgpe": {"noise": "table"}}.items()
+        ),
     ],
 )
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, settings):

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from nograd.results import Run as Run
     from nograd.results import load as load
     from nograd.session import train as train
+    from nograd.strategies.ars import ars as ars
     from nograd.strategies.openai_es import openai_es as openai_es
+    from nograd.strategies.pgpe import pgpe as pgpe
+    from nograd.strategies.sep_cma_es import sep_cma_es as sep_cma_es
+    from nograd.strategies.snes import snes as snes
     from nograd.types import NogradError as NogradError
 
 # Loaded on first use: the command line answers --help without importing JAX.
@@ -40,6 +44,7 @@ _HOMES = {
     "NogradError": "nograd.types",
     "Run": "nograd.results",
     "TrainConfig": "nograd.config",
+    "ars": "nograd.strategies.ars",
     "cnn": "nograd.models",
     "dense": "nograd.perturb.dense",
     "from_equinox": "nograd.models",
@@ -56,6 +61,9 @@ _HOMES = {
     "node": "nograd.perturb.node",
     "openai_es": "nograd.strategies.openai_es",
     "oriented": "nograd.models",
+    "pgpe": "nograd.strategies.pgpe",
+    "sep_cma_es": "nograd.strategies.sep_cma_es",
+    "snes": "nograd.strategies.snes",
     "straight_through": "nograd.marks",
     "train": "nograd.session",
     "value_and_grad": "nograd.gradient",

@@ -20,7 +20,12 @@ from nograd.perturb.dense import Dense, dense
 from nograd.perturb.local import Local, Perturbation
 from nograd.perturb.lowrank import lowrank
 from nograd.perturb.node import node
-from nograd.strategies.openai_es import OpenAIES, State, openai_es
+from nograd.strategies.ars import ars
+from nograd.strategies.openai_es import openai_es
+from nograd.strategies.pgpe import pgpe
+from nograd.strategies.sep_cma_es import sep_cma_es
+from nograd.strategies.snes import snes
+from nograd.strategies.strategy import State, Strategy
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
 from nograd.types import ConfigError, DataError
@@ -33,7 +38,7 @@ class Job(NamedTuple):
 
     config: TrainConfig
     task: Supervised
-    strategy: OpenAIES
+    strategy: Strategy
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
 
@@ -73,16 +78,8 @@ def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = N
         config.batch_sharing == "private",
         config.shift,
     )
-    decoupled = config.optimizer in ("adamw", "lion")
     perturbation = objects.perturbation or make_perturbation(config)
-    strategy = openai_es(
-        _population(config) if isinstance(perturbation, Dense) else None,
-        optimizer=objects.optimizer or make_optimizer(config),
-        perturbation=perturbation,
-        shaping=config.shaping,
-        weight_decay=0.0 if decoupled else config.weight_decay,
-        chunks=config.chunks,
-    )
+    strategy = make_strategy(config, perturbation, objects.optimizer)
     local = None if isinstance(perturbation, Dense) else task.population(perturbation, config.chunks)
     return Job(config, task, strategy, local, run_keys(config.seed))
 
@@ -107,6 +104,29 @@ def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
         return node(config.sigma, config.directions, **same)
     directions = config.directions if config.group else _population(config) // (2 if config.mirrored else 1)
     return lowrank(config.rank, config.sigma, directions, config.group, **same)
+
+
+def make_strategy(
+    config: TrainConfig, perturbation: Dense | Perturbation, optimizer: optax.GradientTransformation | None = None
+) -> Strategy:
+    """The strategy that the config names, with this perturbation and, in place of the config's, this optimizer."""
+    common: dict[str, Any] = {
+        "population": _population(config) if isinstance(perturbation, Dense) else None,
+        "perturbation": perturbation,
+        "chunks": config.chunks,
+    }
+    if config.strategy == "snes":
+        return snes(lr=config.lr, lr_sigma=config.lr_sigma, **common)
+    if config.strategy == "sep-cma-es":
+        return sep_cma_es(**common)
+    decoupled = config.optimizer in ("adamw", "lion")
+    common["optimizer"] = optimizer or make_optimizer(config)
+    common["weight_decay"] = 0.0 if decoupled else config.weight_decay
+    if config.strategy == "ars":
+        return ars(top=config.top, **common)
+    if config.strategy == "pgpe":
+        return pgpe(shaping=config.shaping, lr_sigma=config.lr_sigma, **common)
+    return openai_es(shaping=config.shaping, **common)
 
 
 def _population(config: TrainConfig) -> int:

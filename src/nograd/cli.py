@@ -148,7 +148,8 @@ def _announce(start: "Start") -> "Observer":
     config, progress, members = start.job.config, start.progress, start.job.generation.members
     print(start.job.task.dataset.note)
     print(
-        f"model: {config.model}, {start.parameters:,} parameters; {config.perturbation} perturbation, population "
+        f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
+        f"perturbation, population "
         f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
     )
     if start.workers > 1:

@@ -14,10 +14,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import tomli_w
 from tyro.conf import Positional
 
+from nograd import strategy_settings
 from nograd.types import ConfigError
 
 Noise = Literal["gaussian", "rademacher", "table"]
-Shaping = Literal["raw", "standardized", "centered_rank", "sign"]
+Strategy = Literal["openai-es", "ars", "snes", "pgpe", "sep-cma-es"]
+Shaping = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 
 # What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
@@ -54,14 +56,20 @@ class TrainConfig:
     fitness: str = "cross_entropy"
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
+    strategy: Strategy | None = None
+    """How fitness moves the search: openai-es, ars (plain steps along the best directions), or snes, pgpe or
+    sep-cma-es, which learn a sigma for each parameter. Default: the recipe's, else openai-es."""
     perturbation: Literal["dense", "lowrank", "node"] = "dense"
     """How members differ from the mean: dense (every parameter has its own draw), lowrank (A·B for each matrix,
     on groups of examples), or node (noise on the outputs of layers, for each example)."""
     noise: Noise = "rademacher"
     """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
-    dense only)."""
+    dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
     sigma: float = 0.05
-    """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node)."""
+    """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
+    strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
+    lr_sigma: float | None = None
+    """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
     directions: int = 32
     """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
     rank: int = 1
@@ -71,16 +79,19 @@ class TrainConfig:
     densify: bool = False
     """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
     mirrored: bool = True
-    """Evaluate every draw with both signs (antithetic sampling)."""
+    """Evaluate every draw with both signs (antithetic sampling); not for sep-cma-es."""
     population: int | None = None
     """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
     for node, and for lowrank unless --group 0."""
+    top: int | None = None
+    """Directions that count, those of the best members, for ars. Default: all."""
     shaping: Shaping = "centered_rank"
-    """From fitness to weights: raw, standardized (z-score), centered_rank, or sign."""
+    """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
+    as in snes). ars, snes and sep-cma-es have their own."""
     optimizer: Optimizer = "adam"
     """The Optax optimizer that takes the step."""
     lr: float = 0.01
-    """Its learning rate."""
+    """Its learning rate; for snes, that of the mean. Default for ars 0.05, for snes 1."""
     lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
     """How the learning rate goes to 0 over --generations; constant: it does not."""
     momentum: float = 0.9
@@ -144,7 +155,8 @@ class TrainConfig:
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The config itself, where every number is in its range. Raises ConfigError with value and remedy."""
+    """The config, its strategy named, where every number is in its range. Raises ConfigError with value and remedy."""
+    config = replace(config, strategy=config.strategy or "openai-es")
     for name in (
         "batch", "generations", "eval_every", "checkpoint_every", "keep_checkpoints", "directions", "rank",
     ):  # fmt: skip
@@ -161,6 +173,7 @@ def validate(config: TrainConfig) -> TrainConfig:
         _require(config.patience >= 1, "patience", config.patience, "use 1 or more")
     _require(config.shift >= 0, "shift", config.shift, "use 0 (none) to 2 pixels")
     _require(config.group >= 0, "group", config.group, "use 0 (the whole batch) or a number of examples")
+    strategy_settings.check_read(settings(config), settings(TrainConfig()))
     _validate_population(config)
     _require(config.chunks is None or config.chunks >= 1, "chunks", config.chunks, "use 1 or more")
     _require(config.deadline > 0, "deadline", config.deadline, "use a number of seconds such as 60")
@@ -270,10 +283,11 @@ def _checked(name: str, value: Any, origin: str) -> Any:
     known = recipe_fields()
     if name not in known:
         raise ConfigError(f"{origin}: unknown setting {name!r}{did_you_mean(name, known)}")
-    wanted = [kind for kind in get_args(known[name]) or (known[name],) if kind is not type(None)]
-    if get_origin(known[name]) is Literal:
-        if value not in wanted:
-            raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(wanted)}")
+    kinds = (known[name],) if get_origin(known[name]) is Literal else get_args(known[name]) or (known[name],)
+    wanted = [kind for kind in kinds if kind is not type(None)]
+    if get_origin(wanted[0]) is Literal:
+        if value not in (choices := get_args(wanted[0])):
+            raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(choices)}")
         return value
     if float in wanted and type(value) is int:
         return float(value)
@@ -308,11 +322,13 @@ def base_config(given: TrainConfig) -> TrainConfig:
     if given.config and given.preset:
         raise ConfigError(f"--config {given.config} and --preset {given.preset} exclude each other; give one")
     if given.config:
-        return replace(TrainConfig(), **read_recipe(given.config).settings)
-    if given.preset:
-        return replace(TrainConfig(), **preset(given.preset).settings)
-    own = presets().get(given.task or "")
-    return replace(TrainConfig(), **own.settings) if own else TrainConfig()
+        recipe = read_recipe(given.config).settings
+    elif given.preset:
+        recipe = preset(given.preset).settings
+    else:
+        own = presets().get(given.task or "")
+        recipe = own.settings if own else {}
+    return replace(TrainConfig(), **strategy_settings.laid_under(recipe, given.strategy))
 
 
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from nograd.engines.generation import Outcome
 from nograd.engines.inline import Inline
 from nograd.run import RunDirectory
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.tasks.supervised import Supervised, split_accuracy
 from nograd.types import EngineError, Params
 

@@ -29,7 +29,7 @@ from nograd.perturb.dense import Dense
 from nograd.perturb.local import Perturbation
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.tasks.supervised import split_accuracy
 from nograd.types import ConfigError
 

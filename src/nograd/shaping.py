@@ -5,9 +5,12 @@ A shaping is a pure function `(fitness, valid) -> weights` over `[units, members
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 Shaping: TypeAlias = Callable[
@@ -18,6 +21,13 @@ Shaping: TypeAlias = Callable[
 def raw(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:
     """w = f."""
     return jnp.where(valid, fitness, 0.0)
+
+
+def centred(
+    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> Float[Array, "units members"]:
+    """w = f − mean f over the valid members."""
+    return _centred(fitness, valid)[0]
 
 
 def standardized(
@@ -55,6 +65,69 @@ def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units membe
     fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)  # equal fitness is exactly zero, as above
     mean = jnp.sum(jnp.where(valid, fitness, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
     return jnp.where(valid, jnp.sign(fitness - mean), 0.0)
+
+
+def utilities(
+    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> Float[Array, "units members"]:
+    """w = max(0, ln(n/2 + 1) − ln k) / Σ − 1/n for the k-th best of n valid members (Wierstra et al. 2014).
+
+    The better half shares a weight of 1, the better the more of it; all weights sum to 0.
+    """
+    count = jnp.maximum(jnp.sum(valid), 1)
+    table = jnp.log(count / 2 + 1) - jnp.log(jnp.arange(1, fitness.size + 1))
+    return jnp.where(valid, by_place(jnp.maximum(table, 0.0), fitness, valid) - 1.0 / count, 0.0)
+
+
+def recombination(
+    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> Float[Array, "units members"]:
+    """The `recombination_weights` of the members by their places, of n ones whether all are valid or not."""
+    return by_place(jnp.asarray(recombination_weights(fitness.size), jnp.float32), fitness, valid)
+
+
+def recombination_weights(count: int) -> np.ndarray:
+    """w = max(0, ln((n + 1)/2) − ln k) / Σ for the k-th best of n: those of CMA-ES (Hansen 2016, table 1).
+
+    [count]; the worse half has none. They count as 1/Σ w² equal ones.
+    """
+    table = np.maximum(np.log((count + 1) / 2) - np.log(np.arange(1, count + 1)), 0.0)
+    return table / table.sum()
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The z-scores of the `directions` pairs with the best better half, 0 for all others (Mania et al. 2018, ARS)."""
+
+    directions: int
+
+    def __call__(
+        self, fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+    ) -> Float[Array, "units members"]:
+        better = jnp.max(jnp.where(valid, fitness, -jnp.inf), axis=1)
+        chosen = jnp.zeros(better.shape, bool).at[jax.lax.top_k(better, self.directions)[1]].set(True)
+        return standardized(fitness, valid & chosen[:, None])
+
+
+def by_place(
+    table: Float[Array, " places"], fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> Float[Array, "units members"]:
+    """w = table[k] / Σ for the member in place k, the best in place 0; equal fitness shares the mean of its places.
+
+    The weights of the valid members sum to 1, and are exactly equal where their fitness is.
+    """
+    count = jnp.sum(valid)
+    table = jnp.where(jnp.arange(len(table)) < count, table, 0.0)
+    sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(table)])
+    total = jnp.where(count > 0, sums[-1], 1.0)
+    # Divided before any difference, so that the whole is exactly 1.
+    table, sums = table / total, sums / total
+    ordered = jnp.sort(jnp.where(valid, -fitness, jnp.inf), axis=None)
+    first = jnp.searchsorted(ordered, -fitness, side="left")
+    after = jnp.minimum(jnp.searchsorted(ordered, -fitness, side="right"), count)
+    shared = (sums[after] - sums[first]) / jnp.maximum(after - first, 1)
+    # A difference of sums has lost digits, so only where it is needed.
+    return jnp.where(valid, jnp.where(after - first == 1, table[first], shared), 0.0)
 
 
 def valid_members(fitness: Float[Array, "units members"]) -> Bool[Array, "units members"]:
@@ -112,4 +185,5 @@ SHAPINGS: dict[str, Shaping] = {
     "standardized": standardized,
     "centered_rank": centered_rank,
     "sign": sign,
+    "utilities": utilities,
 }

@@ -53,6 +53,11 @@ def scaled(scale: Array | float, tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.asarray(scale, leaf.dtype) * leaf, tree)
 
 
+def filled(like: PyTree, value: float) -> PyTree:
+    """A tree like this one with one value everywhere."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, value), like)
+
+
 def norm(tree: PyTree) -> Array:
     """The Euclidean norm √Σ leaf². Inner products: XLA's own sums on a CPU go element by element."""
 

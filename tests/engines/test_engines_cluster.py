@@ -19,6 +19,7 @@ from nograd.types import ConfigError
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 DENSE = {"population": 26, "batch": 32}
+SEPARABLE = DENSE | {"strategy": "sep-cma-es", "noise": "gaussian", "mirrored": False}
 NODE = {"batch": 24, "directions": 8, "shaping": "raw", "chunks": 6, "perturbation": "node"}
 
 
@@ -63,7 +64,14 @@ def inline(job, generations=4):
 
 @pytest.mark.parametrize(
     ("settings", "exchange"),
-    [(DENSE, "sums"), (DENSE, "scalars"), (NODE, "sums"), (NODE | {"shaping": "centered_rank"}, "scalars")],
+    [
+        (DENSE, "sums"),
+        (DENSE, "scalars"),
+        (SEPARABLE, "sums"),
+        (SEPARABLE, "scalars"),
+        (NODE, "sums"),
+        (NODE | {"shaping": "centered_rank"}, "scalars"),
+    ],
 )
 def test_a_cluster_gives_the_bits_of_one_process(cluster, settings, exchange):
     job = job_of(**settings)

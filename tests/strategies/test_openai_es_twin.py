@@ -22,6 +22,12 @@ def fitness_of(theta, xp):
     return xp.tanh(theta @ CURVATURE).sum(-1) - 0.1 * (theta**2).sum(-1)
 
 
+def utilities(f):
+    """Wierstra et al. 2014."""
+    u = np.maximum(0, np.log(len(f) / 2 + 1) - np.log(rankdata(-f)))
+    return u / u.sum() - 1 / len(f)
+
+
 def twin(epsilons, mirrored, shaping, adam, decay):
     """Algorithm 1 of Salimans et al. 2017 in float64, for the draws of each generation."""
     theta, first, second = START.astype(np.float32).astype(np.float64), 0.0, 0.0
@@ -33,6 +39,7 @@ def twin(epsilons, mirrored, shaping, adam, decay):
             "standardized": (f - f.mean()) / f.std(),
             "centered_rank": (rankdata(f) - 1) / (len(f) - 1) - 0.5,
             "sign": np.sign(f - (f.reshape(-1, 2).mean(1).repeat(2) if mirrored else f.mean())) / (1 + mirrored),
+            "utilities": utilities(f),
         }[shaping]
         descent = -(w @ epsilon) / (len(f) * SIGMA) + decay * theta
         if adam:  # Kingma & Ba 2015

@@ -7,7 +7,7 @@ import jax
 from nograd.engines.generation import Generation, Keys
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process, available_cores
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.types import ConfigError
 
 

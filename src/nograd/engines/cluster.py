@@ -21,7 +21,7 @@ from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.process import SHARED
 from nograd.engines.programs import loaded
 from nograd.engines.worker import Done, Share, Worker, split
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.types import ConfigError, EngineError
 
 _DEATHS = 3  # in a row, before a worker is given up
@@ -201,7 +201,7 @@ class Ray(Crewed):
         count = cores if workers == "auto" else int(workers)
         wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
         portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
-        width = len(jax.tree.leaves(state.params))
+        width = len(generation.strategy.leaves(state))
         fixed = [np.asarray(array) for array in self.fixed]
         common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
         self._actors = [Actor(number, common) for number in range(1, count)]
@@ -238,7 +238,7 @@ class Ray(Crewed):
 
     def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
         """A generation in which every worker makes the whole update, and only fitness travels."""
-        params, number = jax.tree.leaves(state.params), np.int32(state.generation)
+        params, number = self.generation.strategy.leaves(state), np.int32(state.generation)
         own, *others = split(self.generation.plan.chunks, 1 + len(crew))
         times = [time.perf_counter()]
         content = (

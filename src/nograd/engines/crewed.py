@@ -11,7 +11,7 @@ from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.inline import Inline
 from nograd.engines.trial import Trial
 from nograd.engines.worker import Done, Share, split
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.trees import tree_total
 from nograd.types import EngineError
 

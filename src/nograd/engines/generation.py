@@ -11,13 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from nograd.perturb import chunks
-from nograd.perturb.dense import Dense, evaluator, weighted_noise
+from nograd.perturb.dense import Dense, Distribution, evaluator, weighted_score
 from nograd.perturb.local import Local, by_pairs, by_tiles, population_both, population_estimate, population_fitness
 from nograd.shaping import Fused, fused, valid_members, weights
-from nograd.strategies.openai_es import Info, OpenAIES, State
+from nograd.strategies.strategy import Info, State, Strategy
 from nograd.tasks.supervised import Arrays, Supervised
 from nograd.trees import Span, all_finite, scaled
-from nograd.types import Key, Params, PyTree
+from nograd.types import Key, PyTree
 
 
 class Keys(NamedTuple):
@@ -53,7 +53,7 @@ class Generation(NamedTuple):
     """The functions of one training's generations."""
 
     task: Supervised
-    strategy: OpenAIES
+    strategy: Strategy
     local: Local | None  # None for a dense perturbation
 
     @property
@@ -89,40 +89,42 @@ class Generation(NamedTuple):
         return Fixed(self.task.arrays(), shared, *map(jax.random.key_data, (keys.noise, keys.batch)))
 
     def evaluate(
-        self, fixed: Fixed, params: Params, generation: Int[Array, ""], span: Span
+        self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span
     ) -> Float[Array, "chunks size width"]:
         """The fitness of the members of a span of chunks, zeros elsewhere."""
         if self.local:
             batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            return population_fitness(self.local, params, batch, key, span)
-        return self._dense_fitness(fixed, params, generation, span)
+            return population_fitness(self.local, around.mean, batch, key, span)
+        return self._dense_fitness(fixed, around, generation, span)
 
     def both(
-        self, fixed: Fixed, params: Params, generation: Int[Array, ""], span: Span
-    ) -> tuple[Float[Array, "chunks size width"], Params]:
+        self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span
+    ) -> tuple[Float[Array, "chunks size width"], Distribution]:
         """Fitness and Σ w · ε of one subtree of chunks in one pass, up to `halves.scale`."""
         halves, local = self.halves, self.local
         assert halves is not None, "asked for where the shaping allows it"
         assert local is not None
         batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-        return population_both(local, params, batch, key, lambda pairs: weights(halves.of_pair, pairs)[0], span)
+        of_pairs = lambda pairs: weights(halves.of_pair, pairs)[0]  # noqa: E731
+        fitness, total = population_both(local, around.mean, batch, key, of_pairs, span)
+        return fitness, Distribution(total)
 
     def estimate(
         self,
         fixed: Fixed,
-        params: Params,
+        around: Distribution,
         generation: Int[Array, ""],
         span: Span,
         weights: Float[Array, "chunks size width"],
-    ) -> Params:
-        """Σ w · ε of one subtree of chunks, the noise made again."""
+    ) -> Distribution:
+        """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, the noise made again."""
         if self.local:
             batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            return population_estimate(self.local, params, batch, key, weights, span)
+            return Distribution(population_estimate(self.local, around.mean, batch, key, weights, span))
         dense, keys = self.strategy.dense, self._unit_keys(fixed, generation)
 
-        def term(unit: Array, own: Array) -> Params:
-            return weighted_noise(dense, fixed.shared, keys[unit], own, params)
+        def term(unit: Array, own: Array) -> Distribution:
+            return weighted_score(dense, fixed.shared, keys[unit], own, around)
 
         return chunks.estimate_chunks(self.plan, term, weights, span)
 
@@ -131,8 +133,10 @@ class Generation(NamedTuple):
         shaped = weights(self.strategy.shaping, self._rows(fitness))[0]
         return by_tiles(self.local, shaped) if self.local else chunks.by_chunks(self.plan, shaped)
 
-    def update(self, state: State, total: Params, fitness: Float[Array, "chunks size width"]) -> tuple[State, Outcome]:
-        """The next state, from the whole sum of w · ε and the fitness of all."""
+    def update(
+        self, state: State, total: Distribution, fitness: Float[Array, "chunks size width"]
+    ) -> tuple[State, Outcome]:
+        """The next state, from the whole population's estimate and the fitness of all."""
         rows = self._rows(fitness)
         valid = valid_members(rows)
         if self.halves:
@@ -149,12 +153,12 @@ class Generation(NamedTuple):
     def _unit_keys(self, fixed: Fixed, generation: Array) -> Key:
         return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
 
-    def _dense_fitness(self, fixed: Fixed, params: Params, generation: Array, span: Span) -> Array:
+    def _dense_fitness(self, fixed: Fixed, around: Distribution, generation: Array, span: Span) -> Array:
         task, dense, keys = self.task, self.strategy.dense, self._unit_keys(fixed, generation)
 
         def on(key: Key) -> Callable[[PyTree, Key], Array]:
             batch = task.draw(fixed.arrays, key)
-            return evaluator(dense, task.objective, params, *batch, alone=task.private)
+            return evaluator(dense, task.objective, around.mean, *batch, alone=task.private, scale=around.scale)
 
         batch_key = _at(fixed.batch, generation)
         # Made outside of the loop over units, so that what the population shares is computed once.

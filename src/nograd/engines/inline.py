@@ -9,7 +9,7 @@ import numpy as np
 from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.programs import compile_all
 from nograd.engines.worker import Worker
-from nograd.strategies.openai_es import Info, State
+from nograd.strategies.strategy import Info, State
 
 
 class Inline:
@@ -35,7 +35,7 @@ class Inline:
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away."""
         self.bytes_down = self.bytes_up = 0
-        params, number = jax.tree.leaves(state.params), np.int32(state.generation)
+        params, number = self.generation.strategy.leaves(state), np.int32(state.generation)
         if self.generation.halves:
             fitness, total = self.share("both", params, number)
         else:

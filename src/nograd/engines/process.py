@@ -12,7 +12,7 @@ from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys
 from nograd.engines.memory import Block, anonymous_file, layout, sums_of
 from nograd.engines.worker import Done, Node, Share, split
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.trees import tree_nodes
 
 SHARED = ("evaluate", "both", "estimate")  # the programs that do shares
@@ -65,7 +65,7 @@ class Process(Crewed):
 
     def _share_memory(self, children: list[Child], state: State) -> None:
         """Lays out what the workers read and write, and tells them."""
-        chunks, params = self.generation.plan.chunks, jax.tree.leaves(state.params)
+        chunks, params = self.generation.plan.chunks, self.generation.strategy.leaves(state)
         programs = {name: program for name, program in self.programs.items() if name in SHARED}
         codes = [np.frombuffer(program.portable, np.uint8) for program in programs.values()]
         fitness = [jax.ShapeDtypeStruct(self.generation.fitness_shape, np.float32)]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import export
 
 from nograd.engines.generation import Fixed, Generation, shapes_of
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 
 # What a share of a generation is done by: (fixed, params, generation, start, count[, weights]) -> arrays.
 Programs: TypeAlias = Mapping[str, Callable[..., Any]]
@@ -26,8 +26,9 @@ _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 
 def functions(generation: Generation, state: State, fixed: Fixed) -> Named:
     """The functions that a generation takes."""
-    params_tree, state_tree, fixed_tree = map(jax.tree.structure, (state.params, state, fixed))
-    params = jax.tree.leaves(shapes_of(state.params))
+    around = generation.strategy.distribution(state)
+    params_tree, state_tree, fixed_tree = map(jax.tree.structure, (around, state, fixed))
+    params = jax.tree.leaves(shapes_of(around))
     number, fitness = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct(generation.fitness_shape, jnp.float32)
     common = [jax.tree.leaves(shapes_of(fixed)), params, number, number, number]
 

@@ -51,14 +51,41 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
     return Dense(sigma, noise, mirrored, directions)
 
 
-def member_params(dense: Dense, shared: PyTree, key: Key, params: Params, member: Array | int) -> Params:
-    """θ + σε for member 0 of the unit with this key, θ − σε for member 1."""
+class Distribution(NamedTuple):
+    """What members are drawn from, and what is estimated: how it should move.
+
+    As a distribution, N(mean, scale²); without a scale it is the σ of the perturbation for every parameter. As an
+    estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale.
+    """
+
+    mean: Params
+    scale: Params | None = None  # σ of each parameter
+
+
+def displacement(dense: Dense, shared: PyTree, key: Key, params: Params, scale: Params | None) -> tuple[float, Params]:
+    """(s, e): the members of the unit with this key are θ + s·e, and θ − s·e with mirrored sampling."""
+    noise = dense.noise.draw(shared, key, params)
+    if scale is None:
+        return dense.sigma, noise
+    return 1.0, jax.tree.map(jnp.multiply, scale, noise)
+
+
+def member_params(
+    dense: Dense, shared: PyTree, key: Key, params: Params, member: Array | int, scale: Params | None = None
+) -> Params:
+    """θ + σε for member 0 of the unit with this key, θ − σε for member 1; σ is `scale` where there is one."""
     sign = 1.0 - 2.0 * member
-    return add_scaled(params, sign * dense.sigma, dense.noise.draw(shared, key, params))
+    size, direction = displacement(dense, shared, key, params, scale)
+    return add_scaled(params, sign * size, direction)
 
 
 def evaluator(
-    dense: Dense, objective: Callable[..., Array], params: Params, *inputs: PyTree, alone: bool = False
+    dense: Dense,
+    objective: Callable[..., Array],
+    params: Params,
+    *inputs: PyTree,
+    alone: bool = False,
+    scale: Params | None = None,
 ) -> Callable[[PyTree, Key], Float[Array, " members"]]:
     """evaluate(shared, key) = objective(θ ± σε, *inputs) for the members of the unit with this key.
 
@@ -70,17 +97,18 @@ def evaluator(
         params: the mean θ.
         inputs: such as a minibatch.
         alone: the inputs are this unit's own, so that a single member shares nothing with anyone.
+        scale: σ of each parameter, a tree like the mean; default the perturbation's own.
     """
     if alone and not dense.mirrored:
-        return lambda shared, key: objective(member_params(dense, shared, key, params, 0), *inputs)[None]
+        return lambda shared, key: objective(member_params(dense, shared, key, params, 0, scale), *inputs)[None]
     lifted = lift(objective, params, *inputs)
-    scales = jnp.array([dense.sigma, -dense.sigma][: dense.members])
 
     def evaluate(shared: PyTree, key: Key) -> Float[Array, " members"]:
-        noise = dense.noise.draw(shared, key, params)
-        if not dense.mirrored:  # no vmap over one scale: it would only make every product a batched one
-            return lifted(noise, scales[0])[None]
-        return jax.vmap(lambda scale: lifted(noise, scale))(scales)
+        size, direction = displacement(dense, shared, key, params, scale)
+        sizes = jnp.array([size, -size][: dense.members])
+        if not dense.mirrored:  # no vmap over one size: it would only make every product a batched one
+            return lifted(direction, sizes[0])[None]
+        return jax.vmap(lambda size: lifted(direction, size))(sizes)
 
     return evaluate
 
@@ -89,3 +117,17 @@ def weighted_noise(dense: Dense, shared: PyTree, key: Key, weights: Float[Array,
     """Σ over the unit's members of w · ε, the unit's share of the estimate: (w₊ − w₋) ε for a mirrored pair."""
     weight = weights[0] - weights[1] if dense.mirrored else weights[0]
     return scaled(weight, dense.noise.draw(shared, key, like))
+
+
+def weighted_score(
+    dense: Dense, shared: PyTree, key: Key, weights: Float[Array, " members"], around: Distribution
+) -> Distribution:
+    """Σ over the unit's members of w · ε, and of w · (ε² − 1) where there is a scale.
+
+    Up to 1/σ it is the derivative of Σ w log p(member) by the mean and by log σ.
+    """
+    if around.scale is None:
+        return Distribution(weighted_noise(dense, shared, key, weights, around.mean))
+    noise = dense.noise.draw(shared, key, around.mean)
+    odd, even = (weights[0] - weights[1], jnp.sum(weights)) if dense.mirrored else (weights[0], weights[0])
+    return Distribution(scaled(odd, noise), jax.tree.map(lambda e: jnp.asarray(even, e.dtype) * (e * e - 1), noise))

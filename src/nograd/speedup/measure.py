@@ -13,7 +13,7 @@ from nograd.build import Job
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
-from nograd.strategies.openai_es import State
+from nograd.strategies.strategy import State
 from nograd.trees import leaf_names
 from nograd.types import EngineError, Params
 

@@ -1,0 +1,54 @@
+"""What can be wrong with a strategy's settings, said in one line with the remedy."""
+
+from typing import Any
+
+from nograd.perturb.dense import Dense
+from nograd.perturb.local import Perturbation
+from nograd.shaping import SHAPINGS, Shaping
+from nograd.strategies.strategy import Strategy
+from nograd.types import ConfigError
+
+
+def checked(strategy: Strategy) -> Strategy:
+    """The strategy itself. Raises ConfigError where its population cannot be."""
+    population, perturbation = strategy.population, strategy.perturbation
+    if not isinstance(perturbation, Dense):
+        if population is not None:
+            raise ConfigError(f"population cannot be {population} here; it follows from batch, group and directions")
+    elif not isinstance(population, int) or population < 2:
+        raise ConfigError(f"population must be a whole number of at least 2, got {population}")
+    elif perturbation.mirrored and population % 2:
+        raise ConfigError(
+            f"population must be even with mirrored sampling, got {population}; use {population + 1} or mirrored=False"
+        )
+    return strategy
+
+
+def require_scalable(perturbation: Dense | Perturbation, name: str) -> Dense:
+    """The perturbation, where a sigma for each parameter can be learnt from it. Raises ConfigError otherwise."""
+    if not isinstance(perturbation, Dense):
+        raise ConfigError(
+            f"{name} learns a sigma for each parameter, so it needs a dense perturbation, got "
+            f"{type(perturbation).__name__.lower()}; use a dense one, or the strategy openai-es or ars"
+        )
+    if perturbation.noise.name == "rademacher":
+        raise ConfigError(
+            f"{name} learns sigma from the size of the draws, and those of rademacher noise are all equal; "
+            "use noise gaussian or table"
+        )
+    return perturbation
+
+
+def require_positive(name: str, value: Any, example: float) -> None:
+    """Raises ConfigError where a number is not positive and finite."""
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ConfigError(f"{name} must be a positive number, got {value}; try {example}")
+
+
+def known_shaping(shaping: str | Shaping) -> Shaping:
+    """The shaping of this name, or the function itself. Raises ConfigError with the known names."""
+    if callable(shaping):
+        return shaping
+    if shaping not in SHAPINGS:
+        raise ConfigError(f"unknown shaping {shaping!r}; choose one of {', '.join(SHAPINGS)}")
+    return SHAPINGS[shaping]

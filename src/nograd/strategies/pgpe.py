@@ -1,0 +1,98 @@
+"""PGPE, policy gradients with parameter-based exploration: σ too climbs the expected fitness (Sehnke et al. 2010)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from nograd.perturb.dense import Dense, Distribution, dense
+from nograd.shaping import Shaping, centred
+from nograd.strategies.ascent import ascend, decayed
+from nograd.strategies.checks import checked, known_shaping, require_positive, require_scalable
+from nograd.strategies.strategy import Strategy
+from nograd.trees import filled
+from nograd.types import Params, PyTree
+
+_LR_SIGMA = 0.1
+_MOST = 0.2  # share that a σ may change by in one generation: a step of gradient ascent knows no zero
+
+
+class State(NamedTuple):
+    """What is carried from one generation to the next."""
+
+    params: Params  # the mean θ
+    scale: Params  # σ of each parameter
+    opt_state: PyTree  # of the Optax optimizer of the mean
+    generation: Int[Array, ""]
+
+
+class PGPE(NamedTuple):
+    """The rule: θ ← θ + optimizer(g) with g = σ/n Σ w ε, and σ ← σ + α_σ σ/n Σ w (ε² − 1), parameter by parameter."""
+
+    optimizer: optax.GradientTransformation
+    sigma: float  # at the start
+    lr_sigma: float  # α_σ
+
+    def init(self, params: Params) -> State:
+        """The state of generation 0."""
+        return State(params, filled(params, self.sigma), self.optimizer.init(params), jnp.int32(0))
+
+    def distribution(self, state: State) -> Distribution:
+        """N(θ, σ²)."""
+        return Distribution(state.params, state.scale)
+
+    def step(
+        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+    ) -> tuple[State, Float[Array, ""]]:
+        """The next state and the norm of g."""
+        used = jnp.maximum(jnp.sum(valid), 1)
+        gradient = jax.tree.map(jnp.multiply, state.scale, total.mean)
+        after, gradient_norm = ascend(self.optimizer, state, 1.0 / used, gradient)
+        change = jax.tree.map(lambda score: jnp.clip(self.lr_sigma / used * score, -_MOST, _MOST), total.scale)
+        return after._replace(scale=jax.tree.map(lambda s, c: s * (1 + c), state.scale, change)), gradient_norm
+
+
+def pgpe(
+    population: int,
+    sigma: float = 0.1,
+    optimizer: optax.GradientTransformation | None = None,
+    *,
+    lr_sigma: float | None = None,
+    noise: str = "gaussian",
+    mirrored: bool = True,
+    perturbation: Dense | None = None,
+    shaping: str | Shaping = "centered_rank",
+    weight_decay: float = 0.0,
+    chunks: int | None = None,
+) -> Strategy:
+    """g = σ/n Σ w ε up by any Optax optimizer, and σ ← σ + α_σ σ/n Σ w (ε² − 1), for each parameter.
+
+    Of a pair the difference of the weights moves the mean and their sum the σ: symmetric sampling. The baseline is the
+    mean fitness of the population. A σ changes by a fifth at the most in one generation.
+
+    Args:
+        population: members a generation, n; even with mirrored sampling.
+        sigma: standard deviation of the perturbation at the start, the same for all parameters.
+        optimizer: an Optax optimizer of the mean, default `optax.adam(1e-2)`. It is handed −g; the paper's is
+            `optax.sgd`.
+        lr_sigma: α_σ, default 0.1.
+        noise: "gaussian" or "table".
+        mirrored: whether members come in pairs θ ± σε, as in the paper's symmetric sampling.
+        perturbation: in place of sigma, noise and mirrored.
+        shaping: "raw" (f less its mean), "standardized", "centered_rank", "sign", "utilities", or a function of
+            (fitness, valid) whose weights have mean 0.
+        weight_decay: λ of the L2 term, added to −g as λθ before the optimizer.
+        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+
+    Raises:
+        ConfigError: a parameter is out of its range; the message names it and the remedy.
+    """
+    perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored), "pgpe")
+    if lr_sigma is None:
+        lr_sigma = _LR_SIGMA
+    require_positive("lr_sigma", lr_sigma, _LR_SIGMA)
+    rule = PGPE(decayed(optimizer or optax.adam(1e-2), weight_decay), perturbation.sigma, lr_sigma)
+    shaped = centred if shaping == "raw" else known_shaping(shaping)
+    return checked(Strategy(population, perturbation, shaped, rule, chunks))

@@ -1,0 +1,149 @@
+"""sep-CMA-ES: covariance matrix adaptation of the diagonal alone, linear in time and memory (Ros & Hansen 2008)."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from nograd.perturb.dense import Dense, Distribution, dense
+from nograd.shaping import recombination, recombination_weights
+from nograd.strategies.checks import checked, require_scalable
+from nograd.strategies.strategy import Strategy
+from nograd.trees import filled, norm, parameter_count
+from nograd.types import ConfigError, Params
+
+_LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
+
+
+class State(NamedTuple):
+    """What is carried from one generation to the next."""
+
+    params: Params  # the mean m
+    scale: Params  # s√c, the standard deviation of each parameter
+    step_size: Float[Array, ""]  # s
+    path_step: Params  # the evolution path of the step size
+    path_variance: Params  # the evolution path of c
+    generation: Int[Array, ""]
+
+
+class Constants(NamedTuple):
+    """What follows from population and parameters; letters as in Hansen 2016."""
+
+    mu_eff: float  # members that count as independent
+    c_sigma: float
+    d_sigma: float
+    c_c: float
+    c_1: float
+    c_mu: float
+    chi: float  # the expected length of a normal vector
+
+
+def constants(population: int, parameters: int) -> Constants:
+    """Of Hansen 2016 (arXiv 1604.00772), table 1, with c₁ and c_μ (n + 2)/3 times as large (Ros & Hansen 2008)."""
+    n, mu_eff = parameters, float(1 / np.sum(recombination_weights(population) ** 2))
+    c_sigma = (mu_eff + 2) / (n + mu_eff + 3)
+    c_1 = min(1, population / 6) * 2 / ((n + 1.3) ** 2 + mu_eff)
+    c_mu = 2 * (0.25 + mu_eff + 1 / mu_eff - 2) / ((n + 2) ** 2 + mu_eff)
+    separable = (n + 2) / 3
+    c_1 = min(1.0, separable * c_1)
+    return Constants(
+        mu_eff=mu_eff,
+        c_sigma=c_sigma,
+        d_sigma=1 + 2 * max(0.0, math.sqrt((mu_eff - 1) / (n + 1)) - 1) + c_sigma,
+        c_c=(4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n),
+        c_1=c_1,
+        c_mu=min(1 - c_1, separable * c_mu),
+        chi=math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2)),
+    )
+
+
+class SepCMAES(NamedTuple):
+    """The rule: the mean moves to the weighted mean of the better half, and c and s follow its moves."""
+
+    sigma: float  # at the start
+    population: int
+
+    def init(self, params: Params) -> State:
+        """The state of generation 0."""
+        zero = filled(params, 0.0)
+        return State(params, filled(params, self.sigma), jnp.float32(self.sigma), zero, zero, jnp.int32(0))
+
+    def distribution(self, state: State) -> Distribution:
+        """N(m, s² c)."""
+        return Distribution(state.params, state.scale)
+
+    def step(
+        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+    ) -> tuple[State, Float[Array, ""]]:
+        """The next state and the norm of m's step; the same state where no member was valid: it tells nothing."""
+        after, step_norm = self._moved(state, total)
+        told = jnp.any(valid)
+        kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
+        return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
+
+    def _moved(self, state: State, total: Distribution) -> tuple[State, Float[Array, ""]]:
+        """With z = Σ w ε, so that m moves by s√c z, and Σ w = 1."""
+        n = parameter_count(state.params)
+        k = constants(self.population, n)
+        step = jax.tree.map(jnp.multiply, state.scale, total.mean)
+        path_step = _path(state.path_step, total.mean, k.c_sigma, k.mu_eff)
+        length = norm(path_step)
+        # Where the path is long, s is about to grow: c waits for it.
+        young = 1 - (1 - k.c_sigma) ** (2.0 * (state.generation + 1))
+        calm = length**2 / young < (2 + 4 / (n + 1)) * n
+        moved = jax.tree.map(lambda leaf: jnp.where(calm, leaf / state.step_size.astype(leaf.dtype), 0), step)
+        path_variance = _path(state.path_variance, moved, k.c_c, k.mu_eff)
+        c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # of the variance that the path lacks then
+        step_size = state.step_size * jnp.exp(jnp.minimum(1.0, k.c_sigma / k.d_sigma * (length / k.chi - 1)))
+        step_size = jnp.maximum(step_size, _LEAST)
+
+        def adapted(scale: Array, path: Array, score: Array) -> Array:
+            c = jnp.square(scale / state.step_size)
+            c = (1 - c_1 + k.c_mu * score) * c + k.c_1 * jnp.square(path)
+            return (step_size * jnp.sqrt(c)).astype(scale.dtype)
+
+        scale = jax.tree.map(adapted, state.scale, path_variance, total.scale)
+        params = jax.tree.map(jnp.add, state.params, step)
+        return State(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
+
+
+def _path(path: Params, step: Params, rate: float, mu_eff: float) -> Params:
+    """p ← (1 − c) p + √(c (2 − c) μ_eff) · step, which keeps the variance of a random walk at 1."""
+    gain = math.sqrt(rate * (2 - rate) * mu_eff)
+    return jax.tree.map(lambda p, s: (1 - rate) * p + gain * s, path, step)
+
+
+def sep_cma_es(
+    population: int,
+    sigma: float = 0.1,
+    *,
+    noise: str = "gaussian",
+    perturbation: Dense | None = None,
+    chunks: int | None = None,
+) -> Strategy:
+    """m ← Σ w x over the better half, with the variance c of each parameter and the step size s adapted.
+
+    p_s ← (1 − c_σ) p_s + √(c_σ (2 − c_σ) μ_eff) z with z = Σ w ε, s ← s exp(c_σ/d_σ (|p_s|/χ − 1)),
+    p_c ← (1 − c_c) p_c + √(c_c (2 − c_c) μ_eff) √c z, c ← (1 − c₁ − c_μ) c + c₁ p_c² + c_μ c Σ w ε².
+
+    Args:
+        population: members a generation, λ. The paper's is 4 + ⌊3 ln n⌋ for n parameters; noisy fitness needs more.
+        sigma: standard deviation of the perturbation at the start, about a third of the way to the optimum.
+        noise: "gaussian" or "table".
+        perturbation: in place of sigma and noise; not mirrored.
+        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+
+    Raises:
+        ConfigError: a parameter is out of its range; the message names it and the remedy.
+    """
+    perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored=False), "sep-cma-es")
+    if perturbation.mirrored:
+        raise ConfigError(
+            "sep-cma-es judges the step size by how far the mean moves, and mirrored pairs cancel each other's moves; "
+            "turn mirrored off"
+        )
+    rule = SepCMAES(perturbation.sigma, population)
+    return checked(Strategy(population, perturbation, recombination, rule, chunks))
