@@ -97,7 +97,8 @@ def test_shift_moves_images_by_whole_pixels():
     from nograd.tasks.supervised import shifted
 
     x = np.arange(1, 2 * 5 * 5 + 1, dtype=np.uint8).reshape(2, 5, 5)
-    moved = np.asarray(shifted(x, jax.random.key(0), 1))
+    corners = jax.random.randint(jax.random.key(0), (len(x), 2), 0, 3)
+    moved = np.asarray(shifted(x, corners, 1))
     for image, original in zip(moved, x, strict=True):
         padded = np.pad(original, 1)
         assert any(

@@ -15,7 +15,7 @@ from nograd.perturb.dense import Dense, Distribution, evaluator, weighted_score
 from nograd.perturb.local import Local, by_pairs, by_tiles, population_both, population_estimate, population_fitness
 from nograd.shaping import Fused, fused, valid_members, weights
 from nograd.strategies.strategy import Info, State, Strategy
-from nograd.tasks.supervised import Arrays, Supervised
+from nograd.tasks.supervised import Arrays, Picks, Supervised
 from nograd.trees import Span, all_finite, scaled
 from nograd.types import Key, PyTree
 
@@ -94,7 +94,7 @@ class Generation(NamedTuple):
         """The fitness of the members of a span of chunks, zeros elsewhere."""
         if self.local:
             batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            return population_fitness(self.local, around.mean, batch, key, span)
+            return population_fitness(self.local, around.mean, batch, key, span, self._read(fixed))
         return self._dense_fitness(fixed, around, generation, span)
 
     def both(
@@ -106,7 +106,7 @@ class Generation(NamedTuple):
         assert local is not None
         batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
         of_pairs = lambda pairs: weights(halves.of_pair, pairs)[0]  # noqa: E731
-        fitness, total = population_both(local, around.mean, batch, key, of_pairs, span)
+        fitness, total = population_both(local, around.mean, batch, key, of_pairs, span, self._read(fixed))
         return fitness, Distribution(total)
 
     def estimate(
@@ -120,7 +120,8 @@ class Generation(NamedTuple):
         """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, the noise made again."""
         if self.local:
             batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            return Distribution(population_estimate(self.local, around.mean, batch, key, weights, span))
+            total = population_estimate(self.local, around.mean, batch, key, weights, span, self._read(fixed))
+            return Distribution(total)
         dense, keys = self.strategy.dense, self._unit_keys(fixed, generation)
 
         def term(unit: Array, own: Array) -> Distribution:
@@ -147,8 +148,12 @@ class Generation(NamedTuple):
     def _rows(self, fitness: Array) -> Float[Array, "pairs members"]:
         return by_pairs(self.local, fitness) if self.local else chunks.by_units(self.plan, fitness)
 
-    def _batch(self, fixed: Fixed, generation: Array) -> tuple[Array, Array]:
-        return self.task.draw(fixed.arrays, _at(fixed.batch, generation))
+    def _batch(self, fixed: Fixed, generation: Array) -> Picks:
+        return self.task.pick(fixed.arrays, _at(fixed.batch, generation))
+
+    def _read(self, fixed: Fixed) -> Callable[[Picks], tuple[Array, Array]]:
+        """Each chunk reads its own examples: to read them all costs a worker as much as a chunk does."""
+        return lambda picks: self.task.read(fixed.arrays, picks)
 
     def _unit_keys(self, fixed: Fixed, generation: Array) -> Key:
         return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)

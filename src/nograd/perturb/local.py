@@ -25,6 +25,10 @@ Perturbation: TypeAlias = LowRank | Node
 # fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
 Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
 
+# A part of the batch as it is handed over -> arrays of examples: where it is only numbers of examples, each chunk
+# reads its own.
+Read: TypeAlias = Callable[[PyTree], PyTree]
+
 _TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
 _BLOCK_ELEMENTS = 1 << 18  # of the widest value of a block of directions
 _MAX_TILE = 256
@@ -127,14 +131,18 @@ def _power_of_two(most: int) -> int:
     return 1 << max(most, 1).bit_length() - 1
 
 
+def _as_it_is(batch: PyTree) -> PyTree:
+    return batch
+
+
 def population_fitness(
-    local: Local, params: Params, batch: PyTree, key: Key, span: Span | None = None
+    local: Local, params: Params, batch: PyTree, key: Key, span: Span | None = None, read: Read = _as_it_is
 ) -> Float[Array, "chunks size members"]:
     """The fitness of every member by tiles: the mean of its examples. See `by_pairs`."""
-    rows = _padded(local, batch)
+    rows = _padded(local, batch, read)
 
     def tile(index: Array) -> Array:
-        return local.kind.fitness(*_tile(local, params, rows, key, index), local.shared, local.block).reshape(-1)
+        return local.kind.fitness(*_tile(local, params, rows, key, index, read), local.shared, local.block).reshape(-1)
 
     return chunks.evaluate_chunks(local.plan, tile, span)
 
@@ -146,9 +154,10 @@ def population_estimate(
     key: Key,
     weights: Float[Array, "chunks size members"],
     span: Span | None = None,
+    read: Read = _as_it_is,
 ) -> Params:
     """Σ w · ε over the population, with the noise (and the layers' inputs for `node`) made again."""
-    rows = _padded(local, batch)
+    rows = _padded(local, batch, read)
 
     def tile(index: Array, weights: Array) -> Params:
         shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
@@ -158,16 +167,22 @@ def population_estimate(
         def given(fitness: Array, first: Array | int) -> Array:
             return jax.lax.dynamic_slice_in_dim(shaped, first, fitness.shape[1], axis=1)
 
-        return local.kind.both(*_tile(local, params, rows, key, index), given, local.shared, local.block)[1]
+        return local.kind.both(*_tile(local, params, rows, key, index, read), given, local.shared, local.block)[1]
 
     return local.kind.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
 
 
 def population_both(
-    local: Local, params: Params, batch: PyTree, key: Key, weights: Weights, span: Span | None = None
+    local: Local,
+    params: Params,
+    batch: PyTree,
+    key: Key,
+    weights: Weights,
+    span: Span | None = None,
+    read: Read = _as_it_is,
 ) -> tuple[Float[Array, "chunks size members"], Params]:
     """Fitness and Σ w · ε in one pass, where the weights of a pair follow from its own fitness."""
-    rows = _padded(local, batch)
+    rows = _padded(local, batch, read)
 
     def tile(index: Array) -> tuple[Array, Params]:
         real = index * local.tile + jnp.arange(local.tile) < local.units
@@ -176,7 +191,9 @@ def population_both(
             shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
             return jnp.where(real[:, None, None], shaped, 0.0)
 
-        fitness, total = local.kind.both(*_tile(local, params, rows, key, index), of_pairs, local.shared, local.block)
+        fitness, total = local.kind.both(
+            *_tile(local, params, rows, key, index, read), of_pairs, local.shared, local.block
+        )
         return fitness.reshape(-1), total
 
     fitness, total = chunks.both_chunks(local.plan, tile, span)
@@ -195,10 +212,10 @@ def by_tiles(local: Local, weights: Float[Array, "pairs members"]) -> Float[Arra
     return chunks.by_chunks(local.plan, padded.reshape(-1, local.tile * local.unit_members))
 
 
-def _padded(local: Local, batch: PyTree) -> PyTree:
-    """The batch by units [units, group, ...], the last one repeated to fill a tile; or as it is, where shared."""
+def _padded(local: Local, batch: PyTree, read: Read) -> PyTree:
+    """The batch by units [units, group, ...], the last one repeated to fill a tile; read as a whole, where shared."""
     if local.shared:
-        return batch
+        return read(batch)
     more = local.plan.chunks * local.plan.size * local.tile - local.units
 
     def rows(leaf: Array) -> Array:
@@ -208,12 +225,12 @@ def _padded(local: Local, batch: PyTree) -> PyTree:
     return jax.tree.map(rows, batch)
 
 
-def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array) -> tuple[Any, ...]:
+def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array, read: Read) -> tuple[Any, ...]:
     """What a perturbation's `fitness` and `both` take first: all about one tile."""
     start = index * local.tile
     inputs = rows
     if not local.shared:
-        inputs = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows)
+        inputs = read(jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows))
     noise = local.kind.draw(local.perturbation, local.prepared, params, key, start, local.tile)
     return local.perturbation, local.prepared, local.loss, params, inputs, noise
 

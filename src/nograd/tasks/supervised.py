@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nograd.data import Dataset
 from nograd.fitness import Fitness
@@ -29,6 +29,13 @@ class Arrays(NamedTuple):
     scale: Array
 
 
+class Picks(NamedTuple):
+    """Some examples, by number: little to draw, where the examples themselves are read only by who needs them."""
+
+    rows: Int[Array, " batch"]
+    corners: Int[Array, "batch 2"] | None  # where the window of each image starts, with a shift
+
+
 class Supervised(NamedTuple):
     """A labelled data set, a network and a fitness."""
 
@@ -45,24 +52,35 @@ class Supervised(NamedTuple):
         data = self.dataset
         return Arrays(*map(jnp.asarray, (data.x_train, data.y_train, data.offset, data.scale)))
 
-    def draw(self, arrays: Arrays, key: Key) -> tuple[Array, Array]:
-        """The minibatch at an address: inputs [batch, *input] as float32, labels [batch].
+    def pick(self, arrays: Arrays, key: Key) -> Picks:
+        """Which examples are in the minibatch at an address.
 
         "random" draws with replacement, "contiguous" a slice at a random start (the blog's). A batch of the
         whole split is the split itself.
         """
         examples = arrays.x.shape[0]
         if self.batch == examples:
-            x, y = arrays.x, arrays.y
+            rows = jnp.arange(examples)
         elif self.sampling == "contiguous":
-            start = jax.random.randint(key, (), 0, examples - self.batch + 1)
-            x, y = (jax.lax.dynamic_slice_in_dim(a, start, self.batch) for a in (arrays.x, arrays.y))
+            rows = jax.random.randint(key, (), 0, examples - self.batch + 1) + jnp.arange(self.batch)
         else:
             rows = jax.random.randint(key, (self.batch,), 0, examples)
-            x, y = arrays.x[rows], arrays.y[rows]
-        if self.shift:
-            x = shifted(x, jax.random.fold_in(key, 1), self.shift)
-        return model_input(x, arrays.offset, arrays.scale), y
+        most = 2 * self.shift + 1
+        corners = jax.random.randint(jax.random.fold_in(key, 1), (self.batch, 2), 0, most) if self.shift else None
+        return Picks(rows, corners)
+
+    def read(self, arrays: Arrays, picks: Picks) -> tuple[Array, Array]:
+        """The examples picked: inputs [*picks, *input] as float32, labels [*picks]."""
+        rows = picks.rows.reshape(-1)
+        x = arrays.x[rows]
+        if picks.corners is not None:
+            x = shifted(x, picks.corners.reshape(-1, 2), self.shift)
+        x = model_input(x, arrays.offset, arrays.scale)
+        return x.reshape(*picks.rows.shape, *x.shape[1:]), arrays.y[picks.rows]
+
+    def draw(self, arrays: Arrays, key: Key) -> tuple[Array, Array]:
+        """The minibatch at an address: inputs [batch, *input] as float32, labels [batch]."""
+        return self.read(arrays, self.pick(arrays, key))
 
     def objective(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
         """The mean fitness of the minibatch."""
@@ -119,13 +137,18 @@ def supervised(
     return Supervised(dataset, model, fitness, batch, sampling, private, shift)
 
 
-def shifted(x: Array, key: Key, most: int) -> Array:
-    """Each image moved by its own whole number of pixels, uniform in −most..most down and right; zeros come in."""
+def shifted(x: Array, corners: Int[Array, "batch 2"], most: int) -> Array:
+    """Each image moved by its own whole number of pixels, −most..most down and right; zeros come in.
+
+    Args:
+        x: images [batch, height, width, ...].
+        corners: where each image's window starts in the padded one, 0..2 · most.
+        most: pixels.
+    """
     rest = ((0, 0),) * (x.ndim - 3)
     padded = jnp.pad(x, ((0, 0), (most, most), (most, most), *rest))
-    starts = jax.random.randint(key, (x.shape[0], 2), 0, 2 * most + 1)
     size = x.shape[1:]
-    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (*at, *(0,) * len(rest)), size))(padded, starts)
+    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (*at, *(0,) * len(rest)), size))(padded, corners)
 
 
 def model_input(x: Array, offset: Array, scale: Array) -> Array:
