@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nograd.perturb.dense import dense as dense
     from nograd.perturb.lowrank import lowrank as lowrank
     from nograd.perturb.node import node as node
+    from nograd.report.command import report as report
     from nograd.results import Run as Run
     from nograd.results import load as load
     from nograd.session import train as train
@@ -56,6 +57,7 @@ _HOMES = {
     "node": "nograd.perturb.node",
     "openai_es": "nograd.strategies.openai_es",
     "oriented": "nograd.models",
+    "report": "nograd.report.command",
     "straight_through": "nograd.marks",
     "train": "nograd.session",
     "value_and_grad": "nograd.gradient",

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
-_PAGE = 140  # columns of a table that goes to a file or a pipe
+_COLUMNS = 140  # columns of a table that goes to a file or a pipe
 _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data",
     "predict": "classes of new examples by a run's network",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
+    "report": "one HTML page of a run, of several compared, of a study or of a speedup",
     "presets": "the recipes that ship with nograd, with their sources",
 }
 
@@ -79,6 +80,7 @@ def _dispatch(arguments: list[str]) -> int:
         "evaluate": _evaluate,
         "predict": _predict,
         "speedup": _speedup,
+        "report": _page,
         "presets": _presets,
     }
     if command not in runners:
@@ -291,8 +293,19 @@ def _speedup(arguments: list[str]) -> int:
     if config.json:
         print(json.dumps(figures, indent=1))
         return 0
-    show(figures, Console(width=None if sys.stdout.isatty() else _PAGE))
+    show(figures, Console(width=None if sys.stdout.isatty() else _COLUMNS))
     print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
+    return 0
+
+
+def _page(arguments: list[str]) -> int:
+    from nograd.report.config import ReportConfig
+
+    config = parse(ReportConfig, arguments, "nograd report")
+    _prepare_jax()
+    from nograd.report.command import run_report
+
+    run_report(config, lambda line: print(line, flush=True))
     return 0
 
 

@@ -30,6 +30,7 @@ class Chart(NamedTuple):
     height: int = 240
     wide: bool = False
     brush: bool = False  # whether dragging along an axis chooses lines; see page.js
+    hover: tuple[Spec, ...] = ()  # layers that answer to the pointer: not in the picture, which has none
 
 
 def require_library() -> None:
@@ -41,13 +42,14 @@ def require_library() -> None:
 def figure(chart: Chart) -> Markup:
     """The chart as a <figure>: title, picture, note, and the specification for the script."""
     spec = complete(chart)
+    live = spec | {"layer": [*spec["layer"], *chart.hover]} if chart.hover else spec
     classes = "chart" + (" wide" if chart.wide else "")
     return tag(
         "figure",
         tag("figcaption", chart.title),
         tag("div", picture(spec, chart.title), class_="plot"),
         note_of(chart),
-        data_block(spec),
+        data_block(live),
         class_=classes,
         data_brush="ranges" if chart.brush else None,
     )
@@ -119,7 +121,10 @@ def configuration() -> Spec:
         | {"gridColor": "var(--grid)", "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8},
         "axisX": {"grid": False, "domain": True, "domainColor": "var(--faint)", "tickCount": 6},
         "axisY": {"tickCount": 5},
-        "legend": quiet | text | {"orient": "top", "title": None, "symbolStrokeWidth": 2, "columns": 3, "offset": 6},
+        "legend": quiet
+        | text
+        | {"orient": "top", "title": None, "symbolStrokeWidth": 2, "columns": 3, "offset": 6}
+        | {"symbolOpacity": 1, "labelLimit": 260},
         "text": {"fontSize": 12, "color": INK},
         "line": {"strokeWidth": 1.6},
         "range": {"category": list(COLOURS)},

@@ -50,9 +50,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def confident_mistakes(
-    x: np.ndarray, labels: np.ndarray, outputs: np.ndarray, most: int = MISTAKES
-) -> list[Mistake]:
+def confident_mistakes(x: np.ndarray, labels: np.ndarray, outputs: np.ndarray, most: int = MISTAKES) -> list[Mistake]:
     """The wrongly classified examples with the highest softmax probability of their class."""
     shares, predicted = softmax(outputs), outputs.argmax(-1)
     certainty = shares[np.arange(len(shares)), predicted]

@@ -21,7 +21,7 @@ Row: TypeAlias = Sequence[Cell | str | Markup]
 def table(columns: Sequence[str], rows: Iterable[Row], *, sortable: bool = False, caption: str | None = None) -> Markup:
     """A table that scrolls sideways where the screen is narrower than it is."""
     rows = list(rows)
-    numbers = [bool(rows) and _is_number(rows[0][place]) for place in range(len(columns))]
+    numbers = [any(_is_number(row[place]) for row in rows) for place in range(len(columns))]
     heads = [_head(title, number, sortable) for title, number in zip(columns, numbers, strict=True)]
     body = [tag("tr", [_drawn(cell, sortable) for cell in row]) for row in rows]
     drawn = tag(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nograd.page.charts import COLOURS, Chart, category, figures, quantity, share, tip, values
+from nograd.page.charts import Chart, category, figures, quantity, share, tip, values
 from nograd.page.html import Markup, tabs
 
 _MOST = 400  # points of a curve; more are averaged, as no screen shows them
@@ -55,7 +55,7 @@ def _fitness(traces: Sequence[Trace], field: str, label: str, form: str) -> Char
         for line in lines:
             mean, deviation = line["fitness_mean"], line["fitness_std"]
             rows.append({"run": trace.name, "x": line[field], "mean": mean} | _band(mean, deviation))
-    x, y = quantity("x", label, axis={"format": "~s"}), {"type": "quantitative", "scale": {"zero": False}}
+    x, y = _across(rows, label), {"type": "quantitative", "scale": {"zero": False}}
     colour = category("run", [trace.name for trace in traces])
     if len(traces) == 1:
         colour |= {"legend": None}
@@ -68,12 +68,11 @@ def _fitness(traces: Sequence[Trace], field: str, label: str, form: str) -> Char
         "layer": [
             {"mark": {"type": "area", "opacity": 0.16}, "encoding": {"y": {"field": "low", **title, **y}, "y2": {"field": "high"}}},
             {"mark": {"type": "line"}, "encoding": {"y": {"field": "mean", **title, **y}}},
-            _nearest(x, {"field": "mean", **title, **y}, tips),
         ],
     }  # fmt: skip
     note = "Line: mean; band: ± standard deviation over the members, s."
     note += f" Each point is the mean of up to {averaged:,} generations." if averaged > 1 else ""
-    return Chart("Fitness", spec, note)
+    return Chart("Fitness", spec, note, hover=(_nearest(x, {"field": "mean", **title, **y}, tips),))
 
 
 def _band(mean: float, deviation: float) -> dict[str, float]:
@@ -95,7 +94,7 @@ def _accuracy(traces: Sequence[Trace], field: str, label: str, form: str) -> Cha
     if not rows:
         return None
     names = [split for split, _ in splits] if single else [trace.name for trace in traces]
-    x, y = quantity("x", label, axis={"format": "~s"}), share("y", "accuracy")
+    x, y = _across(rows, label), share("y", "accuracy")
     tips = [tip("series", "of"), tip("x", label, form), tip("y", "accuracy", ".2%")]
     few = len(rows) <= 80
     spec = {
@@ -108,12 +107,11 @@ def _accuracy(traces: Sequence[Trace], field: str, label: str, form: str) -> Cha
                 "mark": {"type": "point", "size": 130, "strokeWidth": 2, "filled": False},
                 "encoding": {"tooltip": tips},
             },
-            _nearest(x, y, tips),
         ],
     }
     note = "Ring: the generation with the best validation accuracy, whose network is kept."
     what = "" if single else ", validation"
-    return Chart(f"Accuracy{what}", spec, note)
+    return Chart(f"Accuracy{what}", spec, note, hover=(_nearest(x, y, tips),))
 
 
 def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -> dict[str, Any]:
@@ -127,6 +125,7 @@ def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -
     }
 
 
-def colour(place: int) -> str:
-    """The colour of the run at this place of a comparison."""
-    return COLOURS[place % len(COLOURS)]
+def _across(rows: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
+    """The axis from left to right; millions as M."""
+    large = max((row["x"] for row in rows), default=0) >= 1e5
+    return quantity("x", label, axis={"format": "~s" if large else ",~f"})
