@@ -32,8 +32,9 @@ def make_study(trials: int = 500, seed: int = 0, winner: bool = True, name: str 
         clocks[worker] += (trial.seconds or 0.0) + 0.5
         made.append(trial)
     best = max(made, key=lambda trial: trial.value or 0.0)
-    won = Winner(best.number, {**best.settings, "task": "digits", "generations": 500}, [100, 101, 102],
-                 [0.964, 0.968, 0.972], [0.96, 0.956, 0.972], [(0.928, 0.978), (0.923, 0.975), (0.943, 0.986)])  # fmt: skip
+    settings = {**best.settings, "task": "digits", "generations": 500}
+    intervals = [(0.928, 0.978), (0.923, 0.975), (0.943, 0.986)]
+    won = Winner(best.number, settings, [100, 101, 102], [0.964, 0.968, 0.972], [0.96, 0.956, 0.972], intervals)
     search = {"sampler": "random", "pruner": "hyperband", "budget": "2h", "generations": 500, "workers": 4}
     spent = max(clocks.values())
     return Study(

@@ -118,7 +118,8 @@ def configuration() -> Spec:
         "view": {"stroke": None},
         "axis": quiet
         | text
-        | {"gridColor": "var(--grid)", "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8},
+        | {"gridColor": "var(--grid)", "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8}
+        | {"labelOverlap": "greedy", "labelSeparation": 8},
         "axisX": {"grid": False, "domain": True, "domainColor": "var(--faint)", "tickCount": 6},
         "axisY": {"tickCount": 5},
         "legend": quiet
@@ -137,6 +138,11 @@ def configuration() -> Spec:
 def values(rows: Sequence[dict[str, Any]]) -> Spec:
     """The data of a view."""
     return {"values": list(rows)}
+
+
+def layer(mark: str, encoding: Spec, **look: Any) -> Spec:
+    """One layer of a view: marks of a kind, their encodings and their look."""
+    return {"mark": {"type": mark, **look}, "encoding": encoding}
 
 
 def quantity(field: str, title: str | None = None, **more: Any) -> Spec:

@@ -9,7 +9,7 @@ from nograd.page.document import note
 from nograd.page.html import Markup, join, section, tag
 from nograd.page.pictures import first_layer, gallery, is_image, picture_of, picture_of_weights
 from nograd.page.predictions import Mistake, Predictions, predictions
-from nograd.page.tables import Cell, table
+from nograd.page.tables import Cell, Row, table
 from nograd.results import Run
 from nograd.tasks.supervised import Split
 from nograd.types import NogradError
@@ -41,20 +41,23 @@ def mistakes_of(run: Run, split: Split) -> Markup:
 def _confusion(found: Predictions) -> Markup:
     if len(found.confusion) > _CLASSES:
         return _frequent(found.confusion)
-    totals = found.confusion.sum(1, keepdims=True)
     heads = [tag("th", str(label), scope="col") for label in range(len(found.confusion))]
-    rows = [
-        tag("tr", tag("th", label, scope="row"), [_counted(counts, total, label, k) for k in range(len(counts))], tag("td", f"{counts[label] / max(total, 1):.1%}"))
-        for label, (counts, total) in enumerate(zip(found.confusion, totals[:, 0], strict=True))
-    ]  # fmt: skip
+    rows = [_row(label, counts) for label, counts in enumerate(found.confusion)]
     head = tag("tr", tag("th", "true ╲ predicted", scope="col"), heads, tag("th", "right", scope="col"))
     drawn = tag("table", tag("thead", head), tag("tbody", rows), class_="confusion")
     return join([tag("h3", "Confusion matrix"), tag("div", drawn, class_="scroll", tabindex=0)])
 
 
+def _row(label: int, counts: np.ndarray) -> Markup:
+    """What the examples of one class were taken for, and the share that is right."""
+    total = max(int(counts.sum()), 1)
+    cells = [_counted(counts, total, label, predicted) for predicted in range(len(counts))]
+    return tag("tr", tag("th", label, scope="row"), cells, tag("td", f"{counts[label] / total:.1%}"))
+
+
 def _counted(counts: np.ndarray, total: int, label: int, predicted: int) -> Markup:
     """A count on its share of the row as colour; mistakes, which are few, on the square root of theirs."""
-    share = counts[predicted] / max(total, 1)
+    share = counts[predicted] / total
     shade = share if label == predicted else np.sqrt(share)
     kind = "right" if label == predicted else ("none" if not counts[predicted] else None)
     return tag("td", f"{counts[predicted]:,}", class_=kind, style=f"--share:{shade:.3f}")
@@ -65,7 +68,9 @@ def _frequent(counted: np.ndarray) -> Markup:
     wrong = counted - np.diag(np.diag(counted))
     order = np.argsort(-wrong, axis=None, kind="stable")[:20]
     pairs = [divmod(int(place), len(wrong)) for place in order if wrong.flat[place]]
-    rows = [[str(label), str(taken), Cell(f"{wrong[label, taken]:,}", number=True)] for label, taken in pairs]
+    rows: list[Row] = [
+        [str(label), str(taken), Cell(f"{wrong[label, taken]:,}", number=True)] for label, taken in pairs
+    ]
     return table(("true class", "predicted", "examples"), rows, caption="The most frequent confusions")
 
 

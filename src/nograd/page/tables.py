@@ -15,7 +15,7 @@ class Cell(NamedTuple):
     mark: bool = False
 
 
-Row: TypeAlias = Sequence[Cell | str | Markup]
+Row: TypeAlias = Sequence[Cell | str]
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, sortable: bool = False, caption: str | None = None) -> Markup:

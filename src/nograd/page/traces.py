@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nograd.page.charts import Chart, category, figures, quantity, share, tip, values
+from nograd.page.charts import Chart, category, figures, layer, quantity, share, tip, values
 from nograd.page.html import Markup, tabs
 
 _MOST = 400  # points of a curve; more are averaged, as no screen shows them
@@ -48,81 +48,79 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def _fitness(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart:
-    rows, averaged = [], 1
-    for trace in traces:
-        lines = thinned(trace.metrics)
-        averaged = max(averaged, math.ceil(len(trace.metrics) / _MOST))
-        for line in lines:
-            mean, deviation = line["fitness_mean"], line["fitness_std"]
-            rows.append({"run": trace.name, "x": line[field], "mean": mean} | _band(mean, deviation))
-    x, y = _across(rows, label), {"type": "quantitative", "scale": {"zero": False}}
+    rows = [
+        {"run": trace.name, "x": line[field], "mean": line["fitness_mean"], **_band(line)}
+        for trace in traces
+        for line in thinned(trace.metrics)
+    ]
+    title = "fitness (mean of the population)"
+    x, y = _across(rows, label), {"scale": {"zero": False}}
     colour = category("run", [trace.name for trace in traces])
     if len(traces) == 1:
-        colour |= {"legend": None}
-    tips = [tip("run", "run"), tip("x", label, form), tip("mean", "fitness", ".4f"), tip("low", "− s", ".4f")]
-    tips.append(tip("high", "+ s", ".4f"))
-    title = {"title": "fitness (mean of the population)"}
+        colour["legend"] = None
+    band = {"y": quantity("low", title, **y), "y2": {"field": "high"}}
+    tips = [tip("run", "run"), tip("x", label, form)]
+    tips += [tip("mean", "fitness", ".4f"), tip("low", "− s", ".4f"), tip("high", "+ s", ".4f")]
+    mean = quantity("mean", title, **y)
     spec = {
         "data": values(rows),
         "encoding": {"x": x, "color": colour},
-        "layer": [
-            {"mark": {"type": "area", "opacity": 0.16}, "encoding": {"y": {"field": "low", **title, **y}, "y2": {"field": "high"}}},
-            {"mark": {"type": "line"}, "encoding": {"y": {"field": "mean", **title, **y}}},
-        ],
-    }  # fmt: skip
+        "layer": [layer("area", band, opacity=0.16), layer("line", {"y": mean})],
+    }
+    averaged = max(math.ceil(len(trace.metrics) / _MOST) for trace in traces)
     note = "Line: mean; band: ± standard deviation over the members, s."
     note += f" Each point is the mean of up to {averaged:,} generations." if averaged > 1 else ""
-    return Chart("Fitness", spec, note, hover=(_nearest(x, {"field": "mean", **title, **y}, tips),))
+    return Chart("Fitness", spec, note, hover=(_nearest(x, mean, tips),))
 
 
-def _band(mean: float, deviation: float) -> dict[str, float]:
+def _band(line: dict[str, Any]) -> dict[str, float]:
+    mean, deviation = line["fitness_mean"], line["fitness_std"]
     return {"low": _mean([mean - deviation]), "high": _mean([mean + deviation])}
 
 
 def _accuracy(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart | None:
     """Training and validation of one run; the validation accuracy of several."""
     single = len(traces) == 1
-    splits = [("validation", "val_accuracy"), ("training", "train_accuracy")] if single else [("", "val_accuracy")]
-    rows = [
-        {"series": split or trace.name, "run": trace.name, "x": line[field], "y": line[name],
-         "chosen": split != "training" and line["generation"] == trace.chosen}
-        for trace in traces
-        for split, name in splits
-        for line in trace.metrics
-        if line.get(name) is not None
-    ]  # fmt: skip
+    rows = [row for trace in traces for row in _points(trace, field, single)]
     if not rows:
         return None
-    names = [split for split, _ in splits] if single else [trace.name for trace in traces]
+    names = ["validation", "training"] if single else [trace.name for trace in traces]
     x, y = _across(rows, label), share("y", "accuracy")
     tips = [tip("series", "of"), tip("x", label, form), tip("y", "accuracy", ".2%")]
-    few = len(rows) <= 80
+    ring = layer("point", {"tooltip": tips}, size=130, strokeWidth=2, filled=False)
+    few = {"point": {"size": 18}} if len(rows) <= 80 else {}
     spec = {
         "data": values(rows),
         "encoding": {"x": x, "y": y, "color": category("series", names)},
-        "layer": [
-            {"mark": {"type": "line", "point": {"size": 18} if few else False}},
-            {
-                "transform": [{"filter": "datum.chosen"}],
-                "mark": {"type": "point", "size": 130, "strokeWidth": 2, "filled": False},
-                "encoding": {"tooltip": tips},
-            },
-        ],
+        "layer": [layer("line", {}, **few), ring | {"transform": [{"filter": "datum.chosen"}]}],
     }
     note = "Ring: the generation with the best validation accuracy, whose network is kept."
-    what = "" if single else ", validation"
-    return Chart(f"Accuracy{what}", spec, note, hover=(_nearest(x, y, tips),))
+    return Chart("Accuracy" if single else "Validation accuracy", spec, note, hover=(_nearest(x, y, tips),))
+
+
+def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
+    """The accuracies of one run: of validation and training where it is alone, else of validation under its name."""
+    splits = {"val_accuracy": "validation", "train_accuracy": "training"}
+    series = splits if single else {"val_accuracy": trace.name}
+    return [
+        {
+            "series": name,
+            "x": line[field],
+            "y": line[metric],
+            "chosen": metric == "val_accuracy" and line["generation"] == trace.chosen,
+        }
+        for metric, name in series.items()
+        for line in trace.metrics
+        if line.get(metric) is not None
+    ]
 
 
 def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -> dict[str, Any]:
     """Points that show at the pointer alone, with their box."""
     hover = {"name": "hover", "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True}}
     seen = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0}
-    return {
-        "params": [hover],
-        "mark": {"type": "point", "filled": True, "size": 50},
-        "encoding": {"x": x, "y": y, "opacity": seen, "tooltip": tips},
-    }
+    shown = layer("point", {"x": x, "y": y, "opacity": seen, "tooltip": tips}, filled=True, size=50)
+    return shown | {"params": [hover]}
 
 
 def _across(rows: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _differences(found: Sequence[Snapshot]) -> Markup:
     """A row a setting that is not the same in all; what differs from the first run is marked."""
     every = [settings(now.run.settings) for now in found]
     first, names = every[0], [now.name for now in found]
-    rows = [
+    rows: list[Row] = [
         [name, *(Cell(short(one[name]), mark=one[name] != first[name]) for one in every)] for name in differing(every)
     ]
     if not rows:
@@ -96,7 +96,7 @@ def _data(found: Sequence[Snapshot]) -> Markup:
     sums = [str(now.run.config["data"]["checksum"]) for now in found]
     if len(set(sums)) == 1:
         return note("All runs have the same data: ", tag("code", sums[0][:16]), "….")
-    rows = [
+    rows: list[Row] = [
         [now.name, Cell(tag("code", checksum[:16]), mark=checksum != sums[0])]
         for now, checksum in zip(found, sums, strict=True)
     ]

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nograd.formats import percent, time_unit
-from nograd.page.charts import COLOURS, FAINT, Chart, category, figures, quantity, tip, values
+from nograd.page.charts import COLOURS, FAINT, Chart, category, figures, layer, quantity, tip, values
 from nograd.page.document import badge, document, note
 from nograd.page.html import Child, Markup, section
 from nograd.page.tables import Cell, cards, facts, table
@@ -29,7 +29,7 @@ def speedup_page(figures_of: dict[str, Any], name: str) -> str:
     words = ", ".join(str(figures_of[name]) for name in what) + f", population {figures_of['population']:,}"
     crowded = any(row["oversubscribed"] for row in strong)
     tables = [_shown(part) for part in parts(figures_of)]
-    pictures = [panel(figures_of, *words) for words in _PANELS]
+    pictures = [chart(figures_of, panel) for panel in _PANELS]
     return document(
         name,
         [f"speedup of {words} ", badge("oversubscribed counts marked *", "busy") if crowded else None],
@@ -52,7 +52,8 @@ def _key_figures(figures_of: dict[str, Any]) -> Iterator[tuple[str, Child, Child
     row = fair[-1] if len(fair) > 1 else figures_of["strong"]["rows"][-1]
     said = f"median of {figures_of['rounds']} rounds" + (", oversubscribed" if row["oversubscribed"] else "")
     ratio, effective = row["speedup"], row["efficiency"]
-    yield f"speedup on {row['workers']} workers", f"{ratio['median']:.2f}×", f"{ratio['low']:.2f} to {ratio['high']:.2f}, {said}"  # fmt: skip
+    ends = f"{ratio['low']:.2f} to {ratio['high']:.2f}"
+    yield f"speedup on {row['workers']} workers", f"{ratio['median']:.2f}×", f"{ends}, {said}"
     yield "efficiency", f"{effective['median']:.1%}", f"{effective['low']:.1%} to {effective['high']:.1%}"
     if fit := figures_of["strong"]["amdahl"]:
         error = "?" if fit["standard_error"] is None else f"{fit['standard_error']:.4f}"
@@ -63,69 +64,84 @@ def _key_figures(figures_of: dict[str, Any]) -> Iterator[tuple[str, Child, Child
         yield f"projection to {last['cores']:,} cores", f"{ratio['value']:,.1f}×", f"NOT measured; {ends}"
 
 
-_PANELS: tuple[tuple[str, str, str, Callable[[Any, Any, float], Any], str], ...] = (
-    # field of the rows, title, axis, from the law's speedup at p workers (and the time of one) to it, format
-    ("seconds", "Time of a generation", "time of a generation", lambda ratio, workers, alone: alone / ratio, ".3~g"),
-    ("speedup", "Speedup", "speedup", lambda ratio, workers, alone: ratio, ".3~g"),
-    ("efficiency", "Efficiency", "efficiency", lambda ratio, workers, alone: ratio / workers, ".0%"),
+class Panel(NamedTuple):
+    """One figure of the rows as a chart."""
+
+    field: str  # of the rows
+    title: str
+    form: str  # of its numbers
+    turn: Callable[[Any, Any, float], Any]  # from the law's speedup at p workers, p, and the time of one worker
+
+
+_PANELS = (
+    Panel("seconds", "Time of a generation", ".3~g", lambda ratio, workers, alone: alone / ratio),
+    Panel("speedup", "Speedup", ".3~g", lambda ratio, workers, alone: ratio),
+    Panel("efficiency", "Efficiency", ".0%", lambda ratio, workers, alone: ratio / workers),
 )
 
 
-def panel(figures_of: dict[str, Any], field: str, title: str, label: str, turn: Callable[[Any, Any, float], Any], form: str) -> Chart:  # fmt: skip
+def chart(figures_of: dict[str, Any], panel: Panel) -> Chart:
     """Medians with their intervals over the workers, the ideal, and Amdahl's law with its 95% band."""
-    known = [(kind, words) for kind, words in _KINDS if figures_of[kind]]
-    rows = [_point(row, field, words) for kind, words in known for row in figures_of[kind]["rows"]]
-    span = max(row["x"] for row in rows)
-    # Side by side, as both kinds have a point at each count.
-    rows = [row | {"at": row["x"] + 0.02 * span * (row["series"] != _KINDS[0][1])} for row in rows]
-    scale, unit = time_unit(max(row["y"] for row in rows)) if field == "seconds" else (1.0, "")
-    label = f"{label} [{unit}]" if unit else label
-    rows = [row | {name: row[name] * scale for name in ("y", "low", "high")} for row in rows]
-    lines = [line | {k: line[k] * scale for k in ("y", "low", "high")} for line in _lines(figures_of, turn)]
-    names = [words for _, words in known]
-    laws = ["ideal", *(["Amdahl's law"] if any(line["law"] == "Amdahl's law" for line in lines) else [])]
-    colour = category(
-        "series", [*names, *laws], [COLOURS[0], COLOURS[1]][: len(names)] + [FAINT, COLOURS[2]], legend={"columns": 2}
-    )
-    x = quantity("at", "workers", axis={"values": sorted({row["x"] for row in rows}), "format": "d"}, scale={"nice": False, "padding": 14})  # fmt: skip
-    y = quantity("y", label, axis={"format": form}, scale={"zero": True})
-    tips = [tip("series", "of"), tip("x", "workers", "d"), tip("y", label, ".4~g"), tip("low", "from", ".4~g"), tip("high", "to", ".4~g"), tip("crowded", "cores")]  # fmt: skip
-    drawn = [line | {"series": line["law"]} for line in lines]
-    filled = {"condition": {"test": "datum.crowded == 'oversubscribed'", "value": "var(--paper)"}, **colour}
+    kinds = [(kind, series) for kind, series in _KINDS if figures_of[kind]]
+    points = [_point(row, panel, series) for kind, series in kinds for row in figures_of[kind]["rows"]]
+    lines, label = _lines(figures_of, panel), panel.title.lower()
+    if panel.field == "seconds":
+        scale, unit = time_unit(max(point["y"] for point in points))
+        points, lines, label = _scaled(points, scale), _scaled(lines, scale), f"{label} [{unit}]"
+    counts = sorted({point["workers"] for point in points})
+    x = quantity("x", "workers", axis={"values": counts, "format": "d"}, scale={"nice": False, "padding": 14})
+    y = quantity("y", label, axis={"format": panel.form}, scale={"zero": True})
+    ends = {"y": quantity("low", label), "y2": {"field": "high"}}
+    laws = list(dict.fromkeys(line["series"] for line in lines))
+    colours = [*COLOURS[: len(kinds)], FAINT, COLOURS[2]]
+    colour = category("series", [*(series for _, series in kinds), *laws], colours, legend={"columns": 2})
+    hollow = {"condition": {"test": "datum.crowded", "value": "var(--paper)"}, **colour}
+    tips = [tip("series", "of"), tip("workers", "workers", "d"), tip("y", label, ".4~g")]
+    tips += [tip("low", "from", ".4~g"), tip("high", "to", ".4~g")]
     spec = {
-        "data": values(rows),
+        "data": values(points),
         "encoding": {"x": x, "color": colour},
         "layer": [
-            {"data": values(drawn), "mark": {"type": "area", "opacity": 0.14}, "encoding": {"y": quantity("low", label), "y2": {"field": "high"}}},
-            {"data": values(drawn), "mark": {"type": "line"}, "encoding": {"y": y}},
-            {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": {"y": quantity("low", label), "y2": {"field": "high"}}},
-            {"mark": {"type": "point", "filled": False, "size": 70, "strokeWidth": 2, "opacity": 1}, "encoding": {"y": y, "fill": filled, "tooltip": tips}},
+            {"data": values(lines), **layer("area", ends, opacity=0.14)},
+            {"data": values(lines), **layer("line", {"y": y})},
+            layer("rule", ends, strokeWidth=1.5),
+            layer("point", {"y": y, "fill": hollow, "tooltip": tips}, size=70, strokeWidth=2, opacity=1),
         ],
-    }  # fmt: skip
-    hollow = " Hollow: oversubscribed, more workers than cores." if any(row["crowded"] == "oversubscribed" for row in rows) else ""  # fmt: skip
-    return Chart(title, spec, f"Bars: intervals of the medians; band: 95% of the fit.{hollow}", height=260)
+    }
+    note = "Bars: intervals of the medians." + (" Band: 95% of the fit." if len(laws) > 1 else "")
+    if any(point["crowded"] for point in points):
+        note += " Hollow: oversubscribed, more workers than cores."
+    return Chart(panel.title, spec, note, height=260)
 
 
-def _point(row: dict[str, Any], field: str, series: str) -> dict[str, Any]:
-    found = row[field]
-    crowded = "oversubscribed" if row["oversubscribed"] else "one a worker"
-    return {"series": series, "x": row["workers"], "y": found["median"], "low": found["low"], "high": found["high"], "crowded": crowded}  # fmt: skip
+def _point(row: dict[str, Any], panel: Panel, series: str) -> dict[str, Any]:
+    # Side by side, as both kinds have a point at each count.
+    x = row["workers"] * (1.03 if series == _KINDS[1][1] else 1.0)
+    found = row[panel.field]
+    ends = {"y": found["median"], "low": found["low"], "high": found["high"]}
+    return {"series": series, "workers": row["workers"], "x": x, "crowded": row["oversubscribed"], **ends}
 
 
-def _lines(figures_of: dict[str, Any], turn: Callable[[Any, Any, float], Any]) -> list[dict[str, Any]]:
+def _lines(figures_of: dict[str, Any], panel: Panel) -> list[dict[str, Any]]:
     """The ideal and the fitted law at many worker counts, with the ends of its band."""
     rows, fit = figures_of["strong"]["rows"], figures_of["strong"]["amdahl"]
-    alone, workers = rows[0]["seconds"]["median"], np.linspace(1, max(2, *(row["workers"] for row in rows)), 40)
-    curves = {"ideal": (workers, workers, workers)}
+    workers = np.linspace(1, max(2, *(row["workers"] for row in rows)), 40)
+    laws = {"ideal": (workers, workers, workers)}
     if fit:
         known: dict[str, Any] = {name: math.nan if value is None else value for name, value in fit.items()}
-        curves["Amdahl's law"] = band(Amdahl(**known), workers)
+        laws["Amdahl's law"] = band(Amdahl(**known), workers)
     lines = []
-    for law, ratios in curves.items():
-        middle, *ends = (turn(ratio, workers, alone) for ratio in ratios)
-        for x, y, one, other in zip(workers, middle, *ends, strict=True):
-            lines.append({"law": law, "at": float(x), "y": float(y), "low": float(min(one, other)), "high": float(max(one, other))})  # fmt: skip
+    for series, ratios in laws.items():
+        turned = np.array([panel.turn(ratio, workers, rows[0]["seconds"]["median"]) for ratio in ratios])
+        columns = zip(workers, turned[0], turned.min(0), turned.max(0), strict=True)
+        lines += [
+            {"series": series, **dict(zip(("x", "y", "low", "high"), map(float, c), strict=True))} for c in columns
+        ]
     return lines
+
+
+def _scaled(rows: list[dict[str, Any]], scale: float) -> list[dict[str, Any]]:
+    return [row | {name: row[name] * scale for name in ("y", "low", "high")} for row in rows]
 
 
 def where(rows: list[dict[str, Any]]) -> Chart:

@@ -11,6 +11,7 @@ from nograd.page.html import Child, Markup, join, section, tag
 from nograd.page.snapshot import measured
 from nograd.page.tables import Cell, Row, cards, facts, table
 from nograd.report import study_charts as charts
+from nograd.report.parallel import parallel
 from nograd.report.trials import axes, ended, groups
 from nograd.search.records import Study, Trial, Winner
 
@@ -44,7 +45,7 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
         [words, " ", state],
         cards(_key_figures(study, ranked, statistics)),
         section("The winner", _winner(study.winner)) if study.winner else None,
-        section("What the search found", *_found(study, ranked, statistics)) if ranked else note("No trial has a value yet."),
+        section("What the search found", _found(study, ranked, statistics)),
         section("Trials", _states(study), _trials(study)),
         section("Time", _time(study)),
         section("The search", facts({name: short(value) for name, value in study.search.items()})),
@@ -100,8 +101,10 @@ def _winner(winner: Winner) -> Markup:
 
 
 def _found(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> list[Child]:
+    if not ranked:
+        return [note("No trial has a value yet.")]
     group, found = groups(ranked), axes(study, ranked)
-    parts: list[Child] = [figures(charts.parallel(found, ranked, group))] if found else []
+    parts: list[Child] = [figures(parallel(found, ranked, group))] if found else []
     parts.append(
         figures(
             charts.progress(ranked),
@@ -152,8 +155,9 @@ def _row(trial: Trial, names: Sequence[str]) -> Row:
 
 
 def _setting(value: object) -> Cell:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(short(value), value if isinstance(value, int | float) else value and str(value), number=number)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell(short(value), value, number=True)
+    return Cell(short(value), None if value is None else short(value))
 
 
 def _time(study: Study) -> list[Child]:

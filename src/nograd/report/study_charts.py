@@ -1,15 +1,14 @@
 """The charts of a study, each a function from its trials to a `Chart`."""
 
-import math
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nograd.formats import percent, short
-from nograd.page.charts import COLOURS, FAINT, Chart, category, quantity, share, tip, values
-from nograd.report.trials import ABSENT, GROUPS, Axis
+from nograd.page.charts import COLOURS, FAINT, INK, Chart, category, layer, quantity, share, tip, values
+from nograd.report.trials import GROUP_COLOURS, GROUPS, Axis
 from nograd.search.records import Trial, TrialState
 
-_GROUP_COLOURS = (COLOURS[1], COLOURS[0], FAINT)
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "stopped", "failed", "running")
 _STATE_COLOURS = (COLOURS[0], FAINT, COLOURS[5], COLOURS[1], COLOURS[2])
 _VALUE = "validation accuracy"
@@ -17,23 +16,20 @@ _VALUE = "validation accuracy"
 
 def progress(trials: Sequence[Trial]) -> Chart:
     """Each trial when it ended, and the best so far as steps."""
-    done = sorted((trial.start or 0.0) + (trial.seconds or 0.0) for trial in trials)
-    scale, unit = time_unit(done[-1] if done else 0.0)
-    rows: list[dict[str, Any]] = []
-    best = 0.0
-    for trial in sorted(trials, key=lambda trial: (trial.start or 0.0) + (trial.seconds or 0.0)):
-        best = max(best, trial.value or 0.0)
-        at = ((trial.start or 0.0) + (trial.seconds or 0.0)) / scale
-        rows.append({"x": round(at, 3), "value": trial.value, "best": best, "trial": trial.number})
+    ordered = sorted(trials, key=lambda trial: _span(trial, 1.0)[1])
+    scale, unit = time_unit(_span(ordered[-1], 1.0)[1])
+    best = itertools.accumulate((trial.value or 0.0 for trial in ordered), max)
+    rows = [
+        {"x": _span(trial, scale)[1], "value": trial.value, "best": high, "trial": trial.number}
+        for trial, high in zip(ordered, best, strict=True)
+    ]
     x, tips = quantity("x", f"time of the study [{unit}]"), [tip("trial", "trial"), tip("value", _VALUE, ".2%")]
-    points = {"type": "point", "filled": True, "size": 22, "color": FAINT}
-    line = {"type": "line", "interpolate": "step-after", "color": COLOURS[1], "strokeWidth": 2}
     spec = {
         "data": values(rows),
         "encoding": {"x": x},
         "layer": [
-            {"mark": points, "encoding": {"y": share("value", _VALUE), "tooltip": tips}},
-            {"mark": line, "encoding": {"y": share("best", _VALUE)}},
+            layer("point", {"y": share("value", _VALUE), "tooltip": tips}, filled=True, size=22, color=FAINT),
+            layer("line", {"y": share("best", _VALUE)}, interpolate="step-after", color=COLOURS[1], strokeWidth=2),
         ],
     }
     return Chart("The best so far", spec, "Points: trials at their end; line: the best of them until then.")
@@ -49,9 +45,9 @@ def efficiency(curve: Sequence[tuple[int, Sequence[float]]]) -> Chart:
         "data": values(rows),
         "encoding": {"x": x, "tooltip": tips},
         "layer": [
-            {"mark": {"type": "rule", "color": "var(--quiet)"}, "encoding": _ends("low", "high")},
-            {"mark": {"type": "bar", "size": 20, "color": COLOURS[0]}, "encoding": _ends("q1", "q3")},
-            {"mark": {"type": "tick", "size": 20, "thickness": 2, "color": "var(--ink)"}, "encoding": _ends("median")},
+            layer("rule", _ends("low", "high"), color="var(--quiet)"),
+            layer("bar", _ends("q1", "q3"), size=20, color=COLOURS[0]),
+            layer("tick", _ends("median"), size=20, thickness=2, color=INK),
         ],
     }
     note = "The trials, cut into experiments of this size: the best of each as box (quartiles, median) and range."
@@ -68,11 +64,12 @@ def importance(found: Mapping[str, tuple[float, float, float]]) -> Chart:
         "data": values(rows),
         "encoding": {"y": y, "tooltip": tips},
         "layer": [
-            {"mark": {"type": "bar", "height": 12, "color": COLOURS[0]}, "encoding": {"x": quantity("mean", "importance")}},
-            {"mark": {"type": "rule", "strokeWidth": 2, "color": "var(--ink)"}, "encoding": {"x": quantity("low", "importance"), "x2": {"field": "high"}}},
+            layer("bar", {"x": quantity("mean", "importance")}, height=12, color=COLOURS[0]),
+            layer("rule", {"x": quantity("low", "importance"), "x2": {"field": "high"}}, strokeWidth=2, color=INK),
         ],
-    }  # fmt: skip
-    return Chart("Importance of the settings", spec, "Line: its interval.", height=60 + 24 * len(rows))
+    }
+    note = "Bars: means over bootstrap samples of the trials; lines: from their 5% to their 95% quantile."
+    return Chart("Importance of the settings", spec, note, height=60 + 24 * len(rows))
 
 
 def slices(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str]) -> list[Chart]:
@@ -81,86 +78,49 @@ def slices(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, st
 
 
 def _slice(axis: Axis, ranked: Sequence[Trial], group: Mapping[int, str]) -> Chart:
-    rows = [
-        {"x": short(value) if axis.choices else value, "y": trial.value, "group": group[trial.number], "trial": trial.number}
-        for trial in reversed(ranked)  # the best on top
-        if (value := trial.settings.get(axis.name)) is not None
-    ]  # fmt: skip
     encoding: dict[str, Any] = {
         "y": share("y", _VALUE),
-        "color": category("group", GROUPS, _GROUP_COLOURS, legend=None),
+        "color": category("group", GROUPS, GROUP_COLOURS, legend=None),
         "tooltip": [tip("trial", "trial"), tip("x", axis.name), tip("y", _VALUE, ".2%")],
     }
-    mark: dict[str, Any] = {"type": "point", "filled": True, "size": 24, "opacity": 0.85}
     if axis.choices:
-        encoding["x"] = {"field": "x", "type": "nominal", "sort": list(axis.choices), "title": axis.name, "axis": {"labelAngle": 0}}  # fmt: skip
-        # Spread by the number of the trial, not at random: the same page each time.
+        encoding["x"] = {"field": "x", "type": "nominal", "sort": list(axis.choices), "title": axis.name}
+        encoding["x"] |= {"axis": {"labelAngle": 0}}
         encoding["xOffset"] = {"field": "spread", "type": "quantitative", "scale": {"domain": [-0.7, 1.7]}}
-        rows = [row | {"spread": row["trial"] * 0.6180339887 % 1} for row in rows]
     else:
         scale = {"type": "log"} if axis.logarithmic else {"zero": False}
         form = {"format": ".0~e"} if axis.logarithmic and axis.low < 1e-4 else {}
         encoding["x"] = quantity("x", axis.name, axis=form, scale=scale | {"nice": False})
-    return Chart(axis.name, {"data": values(rows), "mark": mark, "encoding": encoding}, height=190)
-
-
-def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str]) -> Chart:
-    """A line a trial through all its settings to its value. A drag along an axis sets the signal `ranges`."""
-    value_axis = Axis("accuracy", False, *_reach(ranked), ())
-    every = [*axes, value_axis]
-    rows = [_line(trial, axes, value_axis, group[trial.number]) for trial in reversed(ranked)]
-    fields = [f"p{place}" for place in range(len(every))]
-    inside = " && ".join(
-        f"datum.{field} >= ranges[{place}][0] && datum.{field} <= ranges[{place}][1]"
-        for place, field in enumerate(fields)
-    )
-    x = {"field": "x", "type": "quantitative", "axis": None, "scale": {"domain": [0, len(every) - 1], "nice": False}}
-    y = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [ABSENT - 0.03, 1.22], "nice": False}}
-    tips = [tip("trial", "trial"), *(tip(f"t{place}", axis.name) for place, axis in enumerate(every))]
-    lines = {
-        "data": values(rows),
-        "transform": [{"fold": fields}, {"calculate": "toNumber(slice(datum.key, 1))", "as": "x"}],
-        "mark": {"type": "line", "strokeJoin": "round", "strokeWidth": 1.2},
-        "encoding": {
-            "x": x,
-            "y": y | {"field": "value"},
-            "detail": {"field": "trial"},
-            "color": category("group", GROUPS, _GROUP_COLOURS),
-            "opacity": {"condition": {"test": inside, "value": 0.75}, "value": 0.04},
-            "tooltip": tips,
-        },
-    }
-    labels = [label | {"x": place} for place, axis in enumerate(every) for label in _labels(axis)]
-    # In two rows where they are many: a name may be longer than the room between two axes.
-    names = [
-        {"x": place, "y": 1.1 + 0.09 * (place % 2) * (len(every) > 5), "text": axis.name}
-        for place, axis in enumerate(every)
+    rows = [
+        _point(trial, short(value) if axis.choices else value, group)
+        for trial in reversed(ranked)  # the best on top
+        if (value := trial.settings.get(axis.name)) is not None
     ]
-    spec = {
-        # Free at first: wider than any place on an axis.
-        "params": [{"name": "ranges", "value": [[-1, 2]] * len(every)}],
-        "layer": [_axis_lines(len(every), x, y), lines, _texts(labels, x, y, 11), _texts(names, x, y, 12), _brushes(len(every), x, y)],
-    }  # fmt: skip
-    note = "A line a trial. Drag along an axis to choose, double-click to free all." + (
-        " Below an axis: not drawn for this trial." if any(row[f] == ABSENT for row in rows for f in fields) else ""
-    )
-    return Chart("All settings at once", spec, note, height=340, wide=True, brush=True)
+    points = layer("point", encoding, filled=True, size=24, opacity=0.85)
+    return Chart(axis.name, {"data": values(rows), **points}, height=190)
+
+
+def _point(trial: Trial, x: Any, group: Mapping[int, str]) -> dict[str, Any]:
+    """A trial as a point; spread by its number, not at random: the same page each time."""
+    spread = round(trial.number * 0.6180339887 % 1, 3)
+    return {"x": x, "y": trial.value, "group": group[trial.number], "trial": trial.number, "spread": spread}
 
 
 def workers(trials: Sequence[Trial]) -> Chart:
     """Which worker trained which trial when: a bar a trial."""
     timed = [trial for trial in trials if trial.start is not None and trial.seconds is not None]
-    scale, unit = time_unit(max(((t.start or 0.0) + (t.seconds or 0.0) for t in timed), default=0.0))
+    scale, unit = time_unit(max((_span(trial, 1.0)[1] for trial in timed), default=0.0))
     rows = [
         {
             "worker": trial.worker,
-            "start": round((trial.start or 0.0) / scale, 4),
-            "end": round(((trial.start or 0.0) + (trial.seconds or 0.0)) / scale, 4),
+            "start": start,
+            "end": end,
             "state": trial.state,
             "trial": trial.number,
-            "value": percent(trial.value),
+            "value": value,
         }
         for trial in timed
+        for start, end, value in [(*_span(trial, scale), percent(trial.value))]
     ]
     names = [state for state in _STATES if any(trial.state == state for trial in timed)]
     colours = [_STATE_COLOURS[_STATES.index(state)] for state in names]
@@ -177,6 +137,12 @@ def workers(trials: Sequence[Trial]) -> Chart:
         },
     }
     return Chart("What each worker did", spec, "", height=70 + 30 * count, wide=True)
+
+
+def _span(trial: Trial, scale: float) -> tuple[float, float]:
+    """When it began and ended."""
+    start = trial.start or 0.0
+    return round(start / scale, 4), round((start + (trial.seconds or 0.0)) / scale, 4)
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -199,61 +165,3 @@ def _box(best: list[float]) -> dict[str, float]:
 
 def _ends(low: str, high: str | None = None) -> dict[str, Any]:
     return {"y": share(low, f"best {_VALUE}")} | ({"y2": {"field": high}} if high else {})
-
-
-def _reach(ranked: Sequence[Trial]) -> tuple[float, float]:
-    found = [trial.value or 0.0 for trial in ranked]
-    return min(found), max(found)
-
-
-def _line(trial: Trial, axes: Sequence[Axis], value_axis: Axis, group: str) -> dict[str, Any]:
-    """A trial's places p0, p1, … and the texts t0, t1, … of its settings; the last is its value."""
-    row: dict[str, Any] = {"trial": trial.number, "group": group}
-    for place, axis in enumerate(axes):
-        row |= {
-            f"p{place}": axis.place(trial.settings.get(axis.name)),
-            f"t{place}": short(trial.settings.get(axis.name)),
-        }
-    return row | {f"p{len(axes)}": value_axis.place(trial.value), f"t{len(axes)}": percent(trial.value)}
-
-
-def _labels(axis: Axis) -> list[dict[str, Any]]:
-    """What stands beside an axis: each choice, or both ends and the middle."""
-    if axis.choices:
-        return [{"y": axis.place(choice), "text": choice} for choice in axis.choices]
-    middle = math.sqrt(axis.low * axis.high) if axis.logarithmic else (axis.low + axis.high) / 2
-    write = percent if axis.name == "accuracy" else lambda value: f"{value:.3g}"
-    return [{"y": axis.place(value), "text": write(value)} for value in (axis.low, middle, axis.high)]
-
-
-def _axis_lines(count: int, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
-    rows = [{"x": place, "y": 0, "y2": 1} for place in range(count)]
-    return {"data": values(rows), "mark": {"type": "rule", "color": FAINT}, "encoding": {"x": x, "y": y, "y2": {"field": "y2"}}}  # fmt: skip
-
-
-def _texts(rows: Sequence[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], size: int) -> dict[str, Any]:
-    """Texts beside their axis, in a ring of the page's colour so that lines do not cross them out."""
-    last = max(row["x"] for row in rows)
-    ring = {"stroke": "var(--paper)", "strokeWidth": 4, "strokeJoin": "round"}
-    layers = []
-    for look in (ring, {}):
-        for test, align, dx in ((f"datum.x < {last}", "left", 4), (f"datum.x == {last}", "right", -4)):
-            mark = {"type": "text", "align": align, "dx": dx, "fontSize": size, "limit": 110, **look}
-            layers.append({"transform": [{"filter": test}], "mark": mark})
-    return {"data": values(rows), "encoding": {"x": x, "y": y, "text": {"field": "text"}}, "layer": layers}
-
-
-def _brushes(count: int, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
-    """A bar on each axis whose range is not free."""
-    transform = [
-        {"calculate": "ranges[datum.x][0]", "as": "y"},
-        {"calculate": "ranges[datum.x][1]", "as": "y2"},
-        {"filter": "datum.y2 - datum.y < 2.5"},
-    ]
-    mark = {"type": "bar", "size": 12, "color": COLOURS[0], "opacity": 0.25, "clip": True}
-    return {
-        "data": values([{"x": place} for place in range(count)]),
-        "transform": transform,
-        "mark": mark,
-        "encoding": {"x": x, "y": y | {"stack": None}, "y2": {"field": "y2"}},
-    }

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nograd.formats import short
+from nograd.page.charts import COLOURS, FAINT
 from nograd.search.records import Dimension, Study, Trial
 
 GROUPS = ("best 5%", "next 20%", "the others")
+GROUP_COLOURS = (COLOURS[1], COLOURS[0], FAINT)
 ABSENT = -0.12  # where a setting that was not drawn lies below its axis
 
 
