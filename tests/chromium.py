@@ -1,5 +1,7 @@
 """Chromium without a window, spoken to over a pipe: what a page logs and fetches, and what is on it."""
 
+import base64
+import fcntl
 import json
 import os
 import shutil
@@ -24,18 +26,39 @@ class Browser:
         self.fetched: list[str] = []
         self._number = 0
         self._profile = tempfile.TemporaryDirectory(prefix="nograd-chromium-", ignore_cleanup_errors=True)
+        self._rest, self._session = b"", None
+        self._process = self._started()
+        try:
+            self._attach(width, height, dark)
+        except BaseException:
+            self.close()
+            raise
+
+    def _started(self) -> subprocess.Popen:
+        """Chromium, which reads commands from its descriptor 3 and writes answers to 4."""
         there, self._write = os.pipe()
         self._read, back = os.pipe()
-        # Chromium reads commands from descriptor 3 and writes answers to 4.
-        wired = f'exec "$0" "$@" 3<&{there} 4>&{back}'
-        command = ["bash", "-c", wired, PROGRAM, *_FLAGS.split(), f"--user-data-dir={self._profile.name}", "about:blank"]
-        self._process = subprocess.Popen(
-            command, pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        os.close(there)
-        os.close(back)
-        self._rest = b""
-        self._session = None
+        # Out of the way of 3 and 4, which may be one of the two.
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (there, back)]
+        wired = f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}'
+        command = [
+            "bash",
+            "-c",
+            wired,
+            PROGRAM,
+            *_FLAGS.split(),
+            f"--user-data-dir={self._profile.name}",
+            "about:blank",
+        ]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, pass_fds=high, **quiet)
+        for descriptor in (there, back, *high):
+            os.close(descriptor)
+        return process
+
+    def _attach(self, width: int, height: int, dark: bool) -> None:
+        """Talks to its page from here on, with a window of this size."""
+        self._until(lambda: self._call("Target.getTargets")["targetInfos"])
         target = self._call("Target.getTargets")["targetInfos"][0]["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -49,6 +72,10 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it."""
         self._process.terminate()
         self._process.wait(timeout=20)
         os.close(self._write)
@@ -79,14 +106,10 @@ class Browser:
 
     def picture(self, whole: bool = True) -> bytes:
         """A PNG of the page."""
-        import base64
-
         return base64.b64decode(self._call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
 
     def pdf(self) -> bytes:
         """The page as it is printed."""
-        import base64
-
         return base64.b64decode(self._call("Page.printToPDF", printBackground=True)["data"])
 
     def _until(self, holds: Any, seconds: float = 30.0) -> None:

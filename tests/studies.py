@@ -31,7 +31,7 @@ def make_study(trials: int = 500, seed: int = 0, winner: bool = True, name: str 
         trial = _trial(number, worker, clocks[worker], rng)
         clocks[worker] += (trial.seconds or 0.0) + 0.5
         made.append(trial)
-    best = max(made, key=lambda trial: trial.value or 0.0)
+    best = max(made, key=lambda trial: trial.value or 0.0, default=_trial(0, "", 0.0, rng))
     settings = {**best.settings, "task": "digits", "generations": 500}
     intervals = [(0.928, 0.978), (0.923, 0.975), (0.943, 0.986)]
     won = Winner(best.number, settings, [100, 101, 102], [0.964, 0.968, 0.972], [0.96, 0.956, 0.972], intervals)
@@ -39,7 +39,7 @@ def make_study(trials: int = 500, seed: int = 0, winner: bool = True, name: str 
     spent = max(clocks.values())
     return Study(
         Path("studies") / name, name, "digits", SPACE, search, {"fitness": "cross_entropy", "population": 256},
-        250, 7200.0, spent, made, won if winner and made and best.value else None,
+        250, 7200.0, spent, made, won if winner and best in made and best.value else None,
     )  # fmt: skip
 
 

@@ -71,7 +71,9 @@ def together(config: TrainConfig, directory: RunDirectory, start: Progress, give
 def require_packages(config: TrainConfig) -> None:
     """Raises ConfigError where what the settings ask for is not installed, with the line that does."""
     for name in ("tensorboard", "wandb"):
-        if getattr(config, name) and find_spec(name) is None:
+        spec = find_spec(name) if getattr(config, name) else None
+        # Without an origin it is a mere folder of that name, which such packages leave where they have run.
+        if getattr(config, name) and (spec is None or spec.origin is None):
             raise ConfigError(f"--{name} needs the package {name}: pip install 'nograd[{name}]'")
     if config.open:
         from nograd.page.charts import require_library

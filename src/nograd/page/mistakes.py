@@ -32,13 +32,14 @@ def mistakes_of(run: Run, split: Split) -> Markup:
     weights = first_layer(params, shape)
     return join(
         [
-            section("Mistakes", note(said), _confusion(found), _most_confident(found, shape, columns)),
+            section("Mistakes", note(said), confusion_table(found), most_confident(found, shape, columns)),
             section("Weights of the first layer", _weights(weights)) if weights is not None else None,
         ]
     )
 
 
-def _confusion(found: Predictions) -> Markup:
+def confusion_table(found: Predictions) -> Markup:
+    """The confusion matrix, shaded; the most frequent confusions alone where there are many classes."""
     if len(found.confusion) > _CLASSES:
         return _frequent(found.confusion)
     heads = [tag("th", str(label), scope="col") for label in range(len(found.confusion))]
@@ -74,7 +75,8 @@ def _frequent(counted: np.ndarray) -> Markup:
     return table(("true class", "predicted", "examples"), rows, caption="The most frequent confusions")
 
 
-def _most_confident(found: Predictions, shape: Sequence[int], columns: Sequence[str]) -> Markup:
+def most_confident(found: Predictions, shape: Sequence[int], columns: Sequence[str]) -> Markup:
+    """The most confident mistakes: as pictures, as rows of a table, or by number."""
     if not found.mistakes:
         return Markup()
     head = tag("h3", "The most confident mistakes")
