@@ -132,7 +132,7 @@ def workers(trials: Sequence[Trial]) -> Chart:
             "x": quantity("start", f"time of the study [{unit}]"),
             "x2": {"field": "end"},
             "y": {"field": "worker", "type": "nominal", "title": "worker"},
-            "color": category("state", names, colours),
+            "color": category("state", names, colours, legend={"columns": len(_STATES)}),
             "tooltip": [tip("trial", "trial"), tip("state", "state"), tip("value", _VALUE)],
         },
     }
