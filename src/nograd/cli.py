@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
-_COLUMNS = 140  # columns of a table that goes to a file or a pipe
+_PAGE = 140  # columns of a table that goes to a file or a pipe
 _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data",
@@ -80,7 +80,7 @@ def _dispatch(arguments: list[str]) -> int:
         "evaluate": _evaluate,
         "predict": _predict,
         "speedup": _speedup,
-        "report": _page,
+        "report": _html,
         "presets": _presets,
     }
     if command not in runners:
@@ -293,12 +293,12 @@ def _speedup(arguments: list[str]) -> int:
     if config.json:
         print(json.dumps(figures, indent=1))
         return 0
-    show(figures, Console(width=None if sys.stdout.isatty() else _COLUMNS))
+    show(figures, Console(width=None if sys.stdout.isatty() else _PAGE))
     print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
     return 0
 
 
-def _page(arguments: list[str]) -> int:
+def _html(arguments: list[str]) -> int:
     from nograd.report.config import ReportConfig
 
     config = parse(ReportConfig, arguments, "nograd report")
