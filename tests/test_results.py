@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from nograd.curves import draw_curves
-from nograd.display import Display, _duration
+from nograd.display import Display
+from nograd.formats import duration
 from nograd.loop import Limits, Progress
 from nograd.results import known_split, prediction_table, proportion
 from nograd.types import ConfigError
@@ -55,7 +56,7 @@ def test_curves_draw_what_there_is():
     ("seconds", "text"), [(0, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (7322, "2 h 02 min")]
 )
 def test_durations_are_for_people(seconds, text):
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_rate_and_time_left():

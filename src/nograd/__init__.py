@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nograd.perturb.dense import dense as dense
     from nograd.perturb.lowrank import lowrank as lowrank
     from nograd.perturb.node import node as node
+    from nograd.report.command import report as report
     from nograd.results import Run as Run
     from nograd.results import load as load
     from nograd.session import train as train
@@ -64,6 +65,7 @@ _HOMES = {
     "pgpe": "nograd.strategies.pgpe",
     "sep_cma_es": "nograd.strategies.sep_cma_es",
     "snes": "nograd.strategies.snes",
+    "report": "nograd.report.command",
     "straight_through": "nograd.marks",
     "train": "nograd.session",
     "value_and_grad": "nograd.gradient",

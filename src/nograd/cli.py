@@ -34,6 +34,7 @@ _COMMANDS = {
     "evaluate": "accuracy of a run on a split of its data",
     "predict": "classes of new examples by a run's network",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
+    "report": "one HTML page of a run, of several compared, of a study or of a speedup",
     "presets": "the recipes that ship with nograd, with their sources",
 }
 
@@ -79,6 +80,7 @@ def _dispatch(arguments: list[str]) -> int:
         "evaluate": _evaluate,
         "predict": _predict,
         "speedup": _speedup,
+        "report": _html,
         "presets": _presets,
     }
     if command not in runners:
@@ -294,6 +296,17 @@ def _speedup(arguments: list[str]) -> int:
         return 0
     show(figures, Console(width=None if sys.stdout.isatty() else _PAGE))
     print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
+    return 0
+
+
+def _html(arguments: list[str]) -> int:
+    from nograd.report.config import ReportConfig
+
+    config = parse(ReportConfig, arguments, "nograd report")
+    _prepare_jax()
+    from nograd.report.command import run_report
+
+    run_report(config, lambda line: print(line, flush=True))
     return 0
 
 

@@ -152,6 +152,12 @@ class TrainConfig:
     """Start from a recipe of your own: FILE.toml with these settings as keys."""
     resume: str | None = _setting(None, control=True)
     """Go on with a run: its directory, or one checkpoint of it."""
+    open: bool = _setting(False, control=True)
+    """Write the page RUN/report.html while the training runs, and show it in the browser."""
+    tensorboard: bool = _setting(False, control=True)
+    """Write the metrics for TensorBoard too: tensorboard --logdir runs."""
+    wandb: bool = _setting(False, control=True)
+    """Send the metrics to Weights & Biases too, to the project $WANDB_PROJECT or nograd."""
 
 
 def validate(config: TrainConfig) -> TrainConfig:

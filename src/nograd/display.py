@@ -7,6 +7,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from nograd.formats import duration
 from nograd.loop import Limits
 from nograd.loop import Progress as Training
 
@@ -62,7 +63,7 @@ class Display:
     def _line(self, progress: Training, line: dict[str, Any]) -> str:
         text = (
             f"generation {progress.generation:,}/{self.limits.generations:,}  {self._summary(progress, line)}"
-            f"  {progress.seconds:.1f} s, {_duration(self._left(progress))} left"
+            f"  {progress.seconds:.1f} s, {duration(self._left(progress))} left"
         )
         return text + (f"  ({line['dropped']} members dropped)" if line["dropped"] else "")
 
@@ -82,11 +83,3 @@ class Display:
 
 def _format(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -83,6 +83,12 @@ class Run:
         offset, scale = (np.asarray(data[name], np.float32) for name in ("offset", "scale"))
         return predict(self.model, self.params, np.asarray(x), offset, scale)
 
+    def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
+        dataset = dataset or load_data(self.settings)
+        check_data(self.config, dataset)
+        return split_arrays(dataset, split)
+
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The most likely class of each example, int [examples]."""
         return self.outputs(x).argmax(-1)
@@ -94,9 +100,7 @@ class Run:
             split: "train", "val" or "test".
             dataset: needed only where the run was trained on a `Dataset` object.
         """
-        dataset = dataset or load_data(self.settings)
-        check_data(self.config, dataset)
-        x, y = split_arrays(dataset, split)
+        x, y = self.examples(split, dataset)
         return {"split": split, **proportion(int(np.sum(self.predict(x) == y)), len(y))}
 
 
@@ -149,8 +153,13 @@ def prediction_table(outputs: np.ndarray, probabilities: bool = False) -> str:
     """A CSV text with one row an example: its class, and the softmax of its outputs where asked for."""
     header, rows = "class", [str(label) for label in outputs.argmax(-1)]
     if probabilities:
-        exponentials = np.exp(outputs - outputs.max(-1, keepdims=True))
-        shares = exponentials / exponentials.sum(-1, keepdims=True)
+        shares = softmax(outputs)
         header += "".join(f",p{label}" for label in range(outputs.shape[-1]))
         rows = [",".join([row, *(f"{p:.6f}" for p in share)]) for row, share in zip(rows, shares, strict=True)]
     return "\n".join([header, *rows]) + "\n"
+
+
+def softmax(outputs: np.ndarray) -> np.ndarray:
+    """exp(oₖ)/Σⱼ exp(oⱼ): a probability of each class from outputs [examples, classes]."""
+    exponentials = np.exp(outputs - outputs.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from nograd.engines.choose import make_engine
 from nograd.fitness import Fitness
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
+from nograd.observers.together import require_packages, together
 from nograd.perturb.dense import Dense
 from nograd.perturb.local import Perturbation
 from nograd.results import Run, saved_settings
@@ -129,6 +130,7 @@ def run_config(
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
     started = time.perf_counter() if started is None else started
+    require_packages(config)
     start = _prepare(settings.validate(config), dataset, objects)
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
@@ -137,15 +139,17 @@ def run_config(
         engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
     with ExitStack() as stack:
         stack.callback(engine.close)
-        observer = on_start(start._replace(workers=engine.workers)) if on_start else None
+        own = on_start(start._replace(workers=engine.workers)) if on_start else None
+        observer = together(start.job.config, start.directory, start.progress, own)
         startup = time.perf_counter() - started - engine.compile_seconds
         trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
-        if isinstance(observer, AbstractContextManager):
-            stack.enter_context(observer)
+        stack.enter_context(observer)
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
     _finish(start.job, start.directory, ending, clock)
-    return Run(start.directory, start.job.task.model)
+    run = Run(start.directory, start.job.task.model)
+    observer.finish(run)
+    return run
 
 
 def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | None) -> Start:
@@ -189,7 +193,13 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields themselves. Raises ConfigError for a name that is no setting."""
-    known = {*settings.recipe_fields(), "preset", "config"} - {"task", "model", "fitness", "optimizer", "perturbation"}
+    known = {*settings.recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
+        "task",
+        "model",
+        "fitness",
+        "optimizer",
+        "perturbation",
+    }
     for name in fields:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")

@@ -1,22 +1,34 @@
-"""The figures of a speedup as tables for a person."""
+"""The figures of a speedup as tables for a person: on a terminal, and for a page."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from nograd.formats import byte_count, short_time, time_unit
+
 _RESTLESS = 0.25  # width of a speedup's interval over its median, from which a person is told
-_PARTS = ("evaluate", "communicate", "wait", "update", "other")
+PARTS = ("evaluate", "communicate", "wait", "update", "other")
+
+
+class Grid(NamedTuple):
+    """A table as text, whatever draws it."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """Prints all tables, and the sentences between them."""
-    for part in _parts(figures):
-        console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
+    for part in parts(figures):
+        drawn = part if isinstance(part, str) else _drawn(part)
+        console.print(drawn, highlight=False, markup=False, soft_wrap=isinstance(part, str))
 
 
-def _parts(figures: dict[str, Any]) -> Iterator[Table | str]:
+def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
+    """The tables and the sentences between them, in order."""
     strong, weak = figures["strong"], figures["weak"]
     yield (
         f"{figures['task']}, {figures['model']}, {figures['parameters']:,} parameters; {figures['perturbation']} "
@@ -42,29 +54,31 @@ def _parts(figures: dict[str, Any]) -> Iterator[Table | str]:
         yield _scaling(weak["rows"], title, "scaled speedup", "gustafson")
 
 
-def _scaling(rows: list[dict[str, Any]], title: str, speedup: str, serial: str) -> Table:
+def _scaling(rows: list[dict[str, Any]], title: str, speedup: str, serial: str) -> Grid:
     name = {"karp_flatt": "Karp-Flatt serial fraction", "gustafson": "Gustafson serial share"}[serial]
     grown = "population" in rows[0]
     columns = ["workers", *(["population"] if grown else []), "time a generation", speedup, "efficiency", name]
-    table = _table(title, columns)
+    table = Grid(title, columns, [])
     for row in rows:
         cells = [_workers(row), *([f"{row['population']:,}"] if grown else []), _time_range(row["seconds"])]
         cells += [_range(row["speedup"], "{:.2f}"), _range(row["efficiency"], "{:.1%}"), _estimate(row[serial])]
-        table.add_row(*cells)
+        table.rows.append(cells)
     return table
 
 
-def _where(rows: list[dict[str, Any]]) -> Table:
+def _where(rows: list[dict[str, Any]]) -> Grid:
     """Medians of the parent's time; bytes are of one generation."""
-    table = _table("Where the time of a generation goes (as the first worker sees it)", ["workers", *_PARTS, "traffic"])
+    title = "Where the time of a generation goes (as the first worker sees it)"
+    table = Grid(title, ["workers", *PARTS, "traffic"], [])
     for row in rows:
         whole = sum(row["where"].values())
-        parts = [f"{_time(row['where'][part])} ({row['where'][part] / whole:.0%})" for part in _PARTS]
-        table.add_row(_workers(row), *parts, f"{_bytes(row['bytes_down'])} out, {_bytes(row['bytes_up'])} in")
+        shares = [f"{short_time(row['where'][part])} ({row['where'][part] / whole:.0%})" for part in PARTS]
+        traffic = f"{byte_count(row['bytes_down'])} out, {byte_count(row['bytes_up'])} in"
+        table.rows.append([_workers(row), *shares, traffic])
     return table
 
 
-def _law(figures: dict[str, Any]) -> Iterator[Table | str]:
+def _law(figures: dict[str, Any]) -> Iterator[Grid | str]:
     fit, projected = figures["strong"]["amdahl"], figures["strong"]["projection"]
     if fit is None:
         yield "Amdahl's law: not fitted, as no count above one worker has a core for each"
@@ -76,13 +90,12 @@ def _law(figures: dict[str, Any]) -> Iterator[Table | str]:
     yield text
     if fit["serial_fraction"] < 0:
         yield "A negative fraction is a speedup above the number of workers: caches, or a machine that drifts"
-    table = _table(
-        f"PROJECTION by Amdahl's law from {', '.join(map(str, measured))} workers: NOT measured",
-        ["cores", "projected time a generation", "projected speedup"],
-    )
+    title = f"PROJECTION by Amdahl's law from {', '.join(map(str, measured))} workers: NOT measured"
+    table = Grid(title, ["cores", "projected time a generation", "projected speedup"], [])
     for row in projected:
         seconds = {"median": row["seconds"]["value"], **row["seconds"]}
-        table.add_row(f"{row['cores']:,}", _time_range(seconds), _range(row["speedup"], "{:,.1f}", "value"))
+        speedup = _range(row["speedup"], "{:,.1f}", "value")
+        table.rows.append([f"{row['cores']:,}", _time_range(seconds), speedup])
     yield table
     yield (
         "95% intervals, from the scatter of the rounds alone: they hold as far as the law does. An overhead that "
@@ -91,10 +104,12 @@ def _law(figures: dict[str, Any]) -> Iterator[Table | str]:
     )
 
 
-def _table(title: str, columns: list[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
+def _drawn(grid: Grid) -> Table:
+    table = Table(title=grid.title, title_justify="left", title_style="bold")
+    for column in grid.columns:
         table.add_column(column, justify="right")
+    for row in grid.rows:
+        table.add_row(*row)
     return table
 
 
@@ -114,27 +129,8 @@ def _range(interval: dict[str, Any], form: str, middle: str = "median") -> str:
 
 def _time_range(interval: dict[str, Any]) -> str:
     """One unit for all three."""
-    scale, unit = _unit(interval["median"])
+    scale, unit = time_unit(interval["median"])
     return _range({name: value and value * scale for name, value in interval.items()}, "{:.3g}") + f" {unit}"
-
-
-def _time(seconds: float) -> str:
-    scale, unit = _unit(seconds)
-    return f"{seconds * scale:.3g} {unit}"
-
-
-def _unit(seconds: float) -> tuple[float, str]:
-    if seconds < 1e-3:
-        return 1e6, "µs"
-    return (1e3, "ms") if seconds < 1 else (1.0, "s")
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
 
 
 def _estimate(estimate: dict[str, Any] | None) -> str:

@@ -1,0 +1,177 @@
+"""The page of a study: the winner, what the search found, each trial, and how the time was used. Pure functions."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from nograd.formats import duration, percent, short
+from nograd.page.charts import figures
+from nograd.page.document import badge, document, note
+from nograd.page.html import Child, Markup, join, section, tag
+from nograd.page.snapshot import measured
+from nograd.page.tables import Cell, Row, cards, facts, table
+from nograd.report import study_charts as charts
+from nograd.report.parallel import parallel
+from nograd.report.trials import axes, ended, groups
+from nograd.search.records import Study, Trial, Winner
+
+_MOST = 1000  # trials on a page; of more, the best
+
+
+class Statistics(NamedTuple):
+    """What `nograd.search.statistics` says of a study."""
+
+    efficiency: list[tuple[int, list[float]]]  # (trials in an experiment, the best value of each experiment)
+    expected_best: tuple[float, float] | None  # mean and standard deviation, of the value and its sampling error
+    trials_until_top: int  # trials of a random search that find the best 5% with 95% probability
+    importance: dict[str, tuple[float, float, float]]  # of each setting: mean, low, high
+
+
+def study_page(study: Study, statistics: Statistics, refresh: int | None = None) -> str:
+    """The HTML page of a study, finished or not.
+
+    Args:
+        study: as it is on disk.
+        statistics: of the same study.
+        refresh: seconds after which the page loads itself again while trials are running.
+    """
+    ranked = ended(study)[:_MOST]
+    running = any(trial.state == "running" for trial in study.trials)
+    state = badge("not finished", "busy") if running or not study.winner else badge("finished", "good")
+    budget = f" of {duration(study.budget_seconds)}" if study.budget_seconds else ""
+    words = f"search on {study.task}, {len(study.trials):,} trials in {duration(study.spent_seconds)}{budget}"
+    return document(
+        study.name,
+        [words, " ", state],
+        cards(_key_figures(study, ranked, statistics)),
+        section("The winner", _winner(study.winner)) if study.winner else None,
+        section("What the search found", _found(study, ranked, statistics)),
+        section("Trials", _states(study), _trials(study)),
+        section("Time", _time(study)),
+        section("The search", facts({name: short(value) for name, value in study.search.items()})),
+        section("Settings that all trials share", _base(study)),
+        refresh=refresh if running else None,
+    )  # fmt: skip
+
+
+def _key_figures(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> Iterator[tuple[str, Child, Child]]:
+    if study.winner and study.winner.test_accuracies:
+        tests = study.winner.test_accuracies
+        mean = sum(tests) / len(tests)
+        yield "test accuracy", percent(mean), f"mean of the winner on {len(tests)} fresh seeds: {_range(tests)}"
+    if ranked:
+        accuracy, interval = measured(ranked[0].value, study.validation)
+        yield (
+            "best validation accuracy",
+            accuracy,
+            f"trial {ranked[0].number}; 95% interval {interval}, but the best of many is biased",
+        )
+    if statistics.expected_best:
+        mean, deviation = statistics.expected_best
+        yield "expected of the best", percent(mean), f"± {deviation:.2%}, with the noise of the validation split"
+    yield "trials", f"{len(study.trials):,}", _counted(study)
+    needed = "random trials find the best 5% of the space with 95% probability"
+    yield "trials needed", f"{statistics.trials_until_top:,}", needed
+
+
+def _range(shares: Sequence[float]) -> str:
+    return f"{min(shares):.2%} to {max(shares):.2%}"
+
+
+def _counted(study: Study) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in Counter(t.state for t in study.trials).most_common())
+
+
+def _winner(winner: Winner) -> Markup:
+    """The chosen configuration trained again on fresh seeds: validation and test, with intervals."""
+    rows: list[Row] = []
+    found = zip(winner.seeds, winner.val_accuracies, winner.test_accuracies, winner.test_intervals, strict=True)
+    for seed, validation, test, (low, high) in found:
+        numbers = (f"{seed}", percent(validation), percent(test), f"{low:.2%} to {high:.2%}")
+        rows.append([Cell(text, number=True) for text in numbers])
+    columns = ("seed", "validation accuracy", "test accuracy", "95% interval")
+    recipe = facts({name: short(value) for name, value in winner.settings.items() if value is not None})
+    return join(
+        [
+            note(f"Trial {winner.trial}, trained again; the test split is used for these runs alone."),
+            table(columns, rows),
+            tag("details", tag("summary", "its settings"), recipe),
+        ]
+    )
+
+
+def _found(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> list[Child]:
+    if not ranked:
+        return [note("No trial has a value yet.")]
+    group, found = groups(ranked), axes(study, ranked)
+    parts: list[Child] = [figures(parallel(found, ranked, group))] if found else []
+    parts.append(
+        figures(
+            charts.progress(ranked),
+            charts.efficiency(statistics.efficiency) if statistics.efficiency else None,
+            charts.importance(statistics.importance) if statistics.importance else None,
+        )
+    )
+    if found:
+        parts += [
+            tag("h3", "Each setting alone"),
+            note("Colours as above."),
+            figures(*charts.slices(found, ranked, group)),
+        ]
+    return parts
+
+
+def _states(study: Study) -> Markup | None:
+    """Why trials ended early: each state and reason with its count."""
+    counted = Counter((trial.state, trial.reason or "–") for trial in study.trials if trial.state != "complete")
+    rows: list[Row] = [
+        [badge(state, "bad" if state == "failed" else "plain"), Cell(f"{count:,}", number=True), reason]
+        for (state, reason), count in counted.most_common(20)
+    ]
+    return table(("state", "trials", "reason"), rows, caption="Not complete") if rows else None
+
+
+def _trials(study: Study) -> Markup:
+    """All trials, the best first; a click on a heading sorts."""
+    names = [dimension.name for dimension in study.space]
+    order = sorted(study.trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number))
+    columns = ("trial", "value", *names, "seconds", "state", "worker")
+    drawn = table(columns, [_row(trial, names) for trial in order[:_MOST]], sortable=True)
+    more = len(order) - _MOST
+    return join([tag("div", drawn, class_="tall"), note(f"{more:,} more trials are not shown.") if more > 0 else None])
+
+
+def _row(trial: Trial, names: Sequence[str]) -> Row:
+    settings = [_setting(trial.settings.get(name)) for name in names]
+    seconds = Cell("–" if trial.seconds is None else f"{trial.seconds:,.1f}", trial.seconds, number=True)
+    return [
+        Cell(str(trial.number), trial.number, number=True),
+        Cell(percent(trial.value), trial.value, number=True),
+        *settings,
+        seconds,
+        Cell(trial.state, trial.state),
+        Cell(trial.worker, trial.worker),
+    ]
+
+
+def _setting(value: object) -> Cell:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell(short(value), value, number=True)
+    return Cell(short(value), None if value is None else short(value))
+
+
+def _time(study: Study) -> list[Child]:
+    timed = [trial for trial in study.trials if trial.start is not None and trial.seconds is not None]
+    if not timed:
+        return [note("No trial has ended yet.")]
+    spent, crew = sum(trial.seconds or 0.0 for trial in timed), len({trial.worker for trial in timed})
+    span = max((trial.start or 0.0) + (trial.seconds or 0.0) for trial in timed)
+    words = (
+        f"{duration(spent)} of training on {crew} workers within {duration(span)}: busy {spent / (crew * span):.0%}."
+    )
+    return [note(words), figures(charts.workers(timed))]
+
+
+def _base(study: Study) -> Markup:
+    drawn = facts({name: short(value) for name, value in study.base.items() if value is not None})
+    return tag("details", tag("summary", "show them"), drawn)
