@@ -7,18 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 import nograd as ng
 from blobs import make_blobs
-from nograd.build import build_job
-from nograd.config import TrainConfig
-from nograd.engines import children
+from generations import DENSE, LOCAL, after, bits, inline, job_of
+from nograd.engines import children, post
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
@@ -27,8 +24,6 @@ from nograd.types import ConfigError, EngineError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
-DENSE = {"population": 26, "batch": 32}
-LOCAL = {"batch": 24, "directions": 8, "shaping": "raw", "chunks": 6}
 KINDS = {
     "dense": DENSE,
     "dense, single members": DENSE | {"mirrored": False, "noise": "gaussian", "shaping": "standardized"},
@@ -44,32 +39,10 @@ KINDS = {
 FAST = ("dense", "lowrank, ranks", "node")
 
 
-def job_of(**settings):
-    return build_job(replace(TrainConfig(), **{"model": "mlp:8", "lr": 0.05, **settings}), make_blobs())
-
-
 def process(job, workers, **options):
     engine = Process(job.generation, job.state_shapes(), job.keys, workers, **options)
     engine.wait_until_ready()
     return engine
-
-
-def bits(state):
-    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
-
-
-def after(engine, job, generations, each=lambda generation: None):
-    """State and what was reported after some generations."""
-    state, told = job.init_state(), []
-    for generation in range(generations):
-        each(generation)
-        state, outcome = engine.step(state)
-        told.append(bits(outcome))
-    return bits(state), told
-
-
-def inline(job, generations=4):
-    return after(Inline(job.generation, job.state_shapes(), job.keys), job, generations)
 
 
 @pytest.mark.parametrize("kind", [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in KINDS])
@@ -159,7 +132,7 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, m
 
 
 def test_a_worker_that_cannot_start_says_why_once(monkeypatch, capfd):
-    monkeypatch.setitem(children._ENVIRONMENT, "JAX_PLATFORMS", "abacus")
+    monkeypatch.setitem(post.ENVIRONMENT, "JAX_PLATFORMS", "abacus")
     job = job_of(**DENSE)
     engine = Process(job.generation, job.state_shapes(), job.keys, 3)
     try:

@@ -7,10 +7,9 @@ itself: 4 bytes a member up and down in place of 4 bytes a parameter, for more a
 
 import os
 import pickle
-import sys
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,14 +17,12 @@ import numpy as np
 
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines.post import ENVIRONMENT, Post
 from nograd.engines.process import SHARED
 from nograd.engines.programs import loaded
 from nograd.engines.worker import Done, Share, Worker, split
 from nograd.strategies.openai_es import State
-from nograd.types import ConfigError, EngineError
-
-_DEATHS = 3  # in a row, before a worker is given up
-_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
+from nograd.types import ConfigError
 
 
 def checksum(leaves: Sequence[Any]) -> int:
@@ -77,21 +74,16 @@ class Replica:
         self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, values)[0]]
 
 
-class Actor:
-    """A replica on the cluster, and its successors under the same number."""
+class Actor(Post):
+    """A replica on the cluster, and its successors."""
 
-    def __init__(self, number: int, arguments: tuple[Any, ...]) -> None:
-        self.number, self._arguments, self._deaths = number, arguments, 0
-        self._ready = False
-        self.lost = True  # whether its state must be sent
-        self._spawn()
-
-    def is_ready(self) -> bool:
-        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
-        return self._ready or self.wait_until_ready(0.0)
+    def __init__(self, number: int, arguments: tuple[Any, ...], remedy: Callable[[], str]) -> None:
+        super().__init__(number, remedy)
+        self._arguments = arguments
+        self._start()
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """The same, after up to so many seconds; an actor waits for a free core of the cluster as long as it takes."""
+        """Whether it can be asked, after up to so many seconds: it waits for a free core as long as it takes."""
         import ray
 
         if not self._ready and ray.wait([self._started], timeout=seconds)[0]:
@@ -99,8 +91,7 @@ class Actor:
                 self._ready = ray.get(self._started)
             except ray.exceptions.ActorDiedError as error:
                 if "creation task" in str(error) or "__init__" in str(error):
-                    print(str(error).rstrip(), file=sys.stderr)
-                    raise EngineError(f"worker {self.number} cannot start: {str(error).splitlines()[-1]}") from None
+                    raise self._unable(str(error)) from None
                 self.replace()
         return self._ready
 
@@ -132,22 +123,9 @@ class Actor:
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             return None
         except ray.exceptions.RayTaskError as error:
-            cause = f"{type(error.cause).__name__}: {error.cause}"
-            raise EngineError(
-                f"worker {self.number} failed: {cause}; try fewer workers a node, or a smaller --batch"
-            ) from None
+            raise self._failed(f"{type(error.cause).__name__}: {error.cause}") from None
         self._deaths = 0
         return content
-
-    def replace(self) -> None:
-        """A new one in place of a dead one. Raises EngineError where one after the other dies."""
-        self._deaths += 1
-        if self._deaths >= _DEATHS:
-            raise EngineError(
-                f"worker {self.number} was lost {_DEATHS} times in a row; see the logs of Ray, or use fewer --workers"
-            )
-        self.stop()
-        self._spawn()
 
     def stop(self) -> None:
         """Ends it for good."""
@@ -155,12 +133,13 @@ class Actor:
 
         ray.kill(self.actor)
 
-    def _spawn(self) -> None:
+    def _start(self) -> None:
         import ray
 
-        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
+        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
         self.actor = remote.remote(*self._arguments)
-        self._started, self._ready, self.lost = self.actor.ready.remote(), False, True
+        self._started, self._ready = self.actor.ready.remote(), False
+        self.lost = True  # its state must be sent
 
 
 class Ray(Crewed):
@@ -204,7 +183,7 @@ class Ray(Crewed):
         width = len(jax.tree.leaves(state.params))
         fixed = [np.asarray(array) for array in self.fixed]
         common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
-        self._actors = [Actor(number, common) for number in range(1, count)]
+        self._actors = [Actor(number, common, self.remedy) for number in range(1, count)]
         self.members, self.workers = self._actors, count
         self._params: list[Any] = []
 
@@ -251,10 +230,10 @@ class Ray(Crewed):
             self.bytes_down += actor.request(actor.actor.evaluate, (int(number), share))
         times.append(time.perf_counter())
         mine = checksum(params)
-        done = {own: jax.block_until_ready(self.worker.run("evaluate", params, number, own))}
+        done = {own: self.own("evaluate", params, number, own)}
         times.append(time.perf_counter())
         for actor, share in zip(crew, others, strict=True):
-            done[share] = self._from(actor, mine) or self.worker.run("evaluate", params, number, share)
+            done[share] = self._from(actor, mine) or self.own("evaluate", params, number, share)
         times.append(time.perf_counter())
         fitness, _ = self._merged("evaluate", done)
         content = fitness.tobytes()
