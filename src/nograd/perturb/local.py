@@ -25,7 +25,7 @@ Perturbation: TypeAlias = LowRank | Node
 # fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
 Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
 
-_TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
+TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
 _MAX_TILE = 256
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
 
@@ -98,7 +98,7 @@ def local_population(
         perturbation = perturbation._replace(directions=block)
     prepared = _kind(perturbation).prepare(perturbation, loss, params, example)
     elements = group * perturbation.directions * perturbation.signs * _widest(loss, params, example)
-    most = min(_TILE_ELEMENTS // max(elements, 1), _MAX_TILE, -(-units // (count or 1)))
+    most = min(TILE_ELEMENTS // max(elements, 1), _MAX_TILE, -(-units // (count or 1)))
     tile = 1 << max(most, 1).bit_length() - 1
     return Local(perturbation, loss, prepared, units, group, shared, tile, chunks.plan(-(-units // tile), count))
 
