@@ -28,6 +28,7 @@ class Child(Post):
     def __init__(self, number: int, core: int | None, memory: int, remedy: Callable[[], str]) -> None:
         super().__init__(number, remedy)
         self._core, self._memory = core, memory
+        self.seconds = 0.0  # that its shares have taken, by its own clock
         self._slowest, self._asked = 0.0, 0.0
         self._message: Any = None
         self._start()
@@ -81,6 +82,7 @@ class Child(Post):
             raise self._failed(rest[0])
         nodes, seconds = rest
         self._deaths, self._slowest = 0, max(self._slowest, seconds)
+        self.seconds += seconds
         done, size = self._result(*self._request, nodes)
         return done, size + len(content)
 
