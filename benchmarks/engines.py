@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
@@ -165,9 +166,9 @@ def wire(generations: int) -> None:
             training = Training(machines, settings, "scalars", 120.0)
             for _ in training.run(3):  # among them the state
                 pass
-            idle = rate(machines, lambda: time.sleep(5))
-            counts = []
-            busy = rate(machines, lambda: counts.extend(training.run(generations)))
+            counts: list[dict[str, float]] = []
+            idle = rate(machines, partial(time.sleep, 5))
+            busy = rate(machines, lambda: counts.extend(training.run(generations)))  # noqa: B023
             training.end()
             own = sum(line["up"] + line["down"] for line in counts) / generations / len(machines.nodes)
             seconds = sum(line["seconds"] for line in counts) / generations

@@ -1,6 +1,8 @@
 """From words to an engine."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jax
 
@@ -38,6 +40,26 @@ def make_engine(
 
         return Devices(generation, state, keys, jax.local_devices()[:count], may_work_alone=alone)
     return Process(generation, state, keys, count, deadline, may_work_alone=alone)
+
+
+@contextmanager
+def places(name: str, address: str | None = None) -> Iterator[int]:
+    """The most workers that have a core or a device of their own; a cluster stays joined meanwhile.
+
+    Raises:
+        ConfigError: there is no such engine here.
+    """
+    if name == "ray":
+        from nograd.engines.cluster import joined
+
+        with joined(address) as cores:
+            yield cores
+    elif _on_devices(name):
+        yield len(jax.local_devices())
+    else:
+        if why := _obstacle():
+            raise ConfigError(f"--engine process cannot run here: {why}")
+        yield len(available_cores())
 
 
 def check_engine(generation: Generation, name: str, workers: str) -> int:

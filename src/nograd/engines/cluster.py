@@ -9,7 +9,8 @@ import os
 import pickle
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import jax
@@ -171,13 +172,13 @@ class Ray(Crewed):
                 "--exchange scalars needs a shaping that goes over the whole population; use --shaping centered_rank, "
                 "or --exchange sums"
             )
-        self._own_cluster = _joined(address)
+        self._joined = ExitStack()
+        self._cores = self._joined.enter_context(joined(address))
         super().__init__(generation, state, keys, [], deadline, may_work_alone=False)
         self._exchange, self.resynchronised = exchange, 0
         import ray
 
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        count = cores if workers == "auto" else int(workers)
+        count = self._cores if workers == "auto" else int(workers)
         wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
         portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
         width = len(jax.tree.leaves(state.params))
@@ -209,11 +210,7 @@ class Ray(Crewed):
     def close(self) -> None:
         """Ends the actors, and the cluster where it was started here."""
         super().close()
-        if self._own_cluster:
-            import ray
-
-            ray.shutdown()
-            self._own_cluster = False
+        self._joined.close()
 
     def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
         """A generation in which every worker makes the whole update, and only fitness travels."""
@@ -263,14 +260,33 @@ class Ray(Crewed):
         return None
 
 
-def _joined(address: str | None) -> bool:
-    """Connects to a cluster, or starts one on this machine alone: whether that was done here."""
+@contextmanager
+def joined(address: str | None) -> Iterator[int]:
+    """Connects to a cluster, or starts one on this machine alone, and leaves it; within another one, uses that.
+
+    Yields:
+        Its cores.
+
+    Raises:
+        ConfigError: Ray is not installed, or no cluster answers.
+    """
     try:
         import ray
     except ImportError:
         raise ConfigError("--engine ray needs Ray; install it by pip install 'nograd[ray]'") from None
-    if ray.is_initialized():
-        return False
+    own = not ray.is_initialized()
+    if own:
+        _init(address)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _init(address: str | None) -> None:
+    import ray
+
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     try:
@@ -283,4 +299,3 @@ def _joined(address: str | None) -> bool:
         raise ConfigError(
             f"no Ray cluster at --address {address}: {reason}; start one by ray start --head, or leave the address out"
         ) from None
-    return True
