@@ -13,11 +13,12 @@ def fitness(params):
 
 
 es = ng.openai_es(population=64, sigma=0.5, optimizer=optax.adam(0.3))
+ask, tell = jax.jit(es.ask), jax.jit(es.tell)  # traced once
 state = es.init({"x": jnp.zeros(3)})
 key = jax.random.key(0)  # one key for the whole run: the generation is part of every address
 for _ in range(60):
-    members = es.ask(state, key)  # {"x": [64, 3]}
-    state, info = es.tell(state, key, jax.vmap(fitness)(members))
+    members = ask(state, key)  # {"x": [64, 3]}
+    state, info = tell(state, key, jax.vmap(fitness)(members))
 
 print(f"fitness {fitness(state.params):.0f} at {jnp.round(state.params['x'])}")
 assert fitness(state.params) == 0

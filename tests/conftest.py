@@ -10,16 +10,17 @@ if hasattr(os, "sched_setaffinity") and "PYTEST_XDIST_WORKER" in os.environ:
     _CORES = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_CORES[int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")) % len(_CORES)]})
 os.environ["KERAS_BACKEND"] = "jax"  # before Keras starts, which would choose TensorFlow
-# Many tests compile the same programs; the folder goes with the interpreter.
-_CACHE = tempfile.TemporaryDirectory(prefix="nograd-xla-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+# Many tests compile the same programs: pytest's workers and their children share a folder, which goes with the first.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _CACHE = tempfile.TemporaryDirectory(prefix="nograd-xla-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
-import pytest  # noqa: E402
+import pytest
 
-from blobs import make_blobs  # noqa: E402
-from nograd.data import Dataset  # noqa: E402
+from blobs import make_blobs
+from nograd.data import Dataset
 
 
 @pytest.fixture

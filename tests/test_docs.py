@@ -25,11 +25,13 @@ def test_example(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_python_blocks(path, tmp_path):
+def test_python_blocks(path, tmp_path, monkeypatch):
+    """The blocks of a page in their order, as one script; in this process, which has JAX and the rest imported."""
     blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)
     if not blocks:
         pytest.skip(f"{path.name} shows no Python")
-    run(["-c", "\n".join(blocks)], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(blocks), str(path), "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

@@ -15,8 +15,11 @@ from rich.console import Console
 from scipy import stats
 
 from nograd.cli import main
+from nograd.config import TrainConfig
+from nograd.engines import choose
 from nograd.speedup import intervals, scaling
 from nograd.speedup import measure as measuring
+from nograd.speedup.command import _on_cluster
 from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers, training
 from nograd.speedup.figures import strong_figures, weak_figures
 from nograd.speedup.measure import Measurement, Post, Timing, check_results, digest
@@ -210,6 +213,9 @@ class FakeEngine:
         self.seconds = {"evaluate": 0.0, "update": 0.0}
         self.bytes_up = self.bytes_down = 0
 
+    def wait_until_ready(self):
+        pass
+
     def step(self, state):
         self.log.append(self.workers)
         self.seconds["evaluate"] += 1e-6
@@ -221,13 +227,17 @@ class FakeEngine:
 
 def test_worker_counts_take_turns_and_the_order_alternates(monkeypatch):
     log = []
-    make = lambda generation, shapes, keys, name, workers, deadline: FakeEngine(int(workers), log)  # noqa: E731
+    make = lambda generation, shapes, keys, name, workers, *more: FakeEngine(int(workers), log)  # noqa: E731
     monkeypatch.setattr(measuring, "make_engine", make)
     monkeypatch.setattr(measuring, "_CALM", 0.0)
     job = SimpleNamespace(
-        generation=None, keys=None, state_shapes=lambda: None, init_state=lambda: SimpleNamespace(params=[np.zeros(2)])
+        config=TrainConfig(),
+        generation=None,
+        keys=None,
+        state_shapes=lambda: None,
+        init_state=lambda: SimpleNamespace(params=[np.zeros(2)]),
     )
-    found = measuring.measure([Post(1, job), Post(2, job)], 3, 2, 60.0, lambda line: None)
+    found = measuring.measure([Post(1, job), Post(2, job)], 3, 2, lambda line: None)
     # Each timing is one generation that does not count, then two.
     assert log == [1, 1, 1, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 2, "closed", "closed"]
     assert found.times.shape == (3, 2)
@@ -251,6 +261,15 @@ def test_the_digest_sees_every_bit():
     assert digest(params) == digest(dict(params))
     assert digest(params) != digest(changed)
     assert digest(params) != digest({**params, "b": -params["b"]})  # -0.0
+
+
+def test_counts_fit_on_a_cluster_together():
+    """Each count keeps its actors, all but the first process, to take turns with the others."""
+    assert _on_cluster([1, 2, 4, 8], 16, "auto") == [1, 2, 4, 8]
+    assert _on_cluster([1, 2, 4, 8], 8, "auto") == [1, 2, 4]
+    assert _on_cluster([1, 8], 8, "1,8") == [1, 8]
+    with pytest.raises(ConfigError, match=r"need 11 cores together, and it has 8; use --workers 1,8"):
+        _on_cluster([1, 2, 4, 8], 8, "1,2,4,8")
 
 
 # Settings ------------------------------------------------------------------------------------------------
@@ -282,10 +301,8 @@ ROW = {"workers", "oversubscribed", "seconds", "speedup", "efficiency", "where",
 @pytest.fixture
 def nograd(capsys, tmp_path, monkeypatch):
     """Runs `nograd speedup` in an empty folder, on two cores that may be one; returns (code, stdout, stderr)."""
-    from nograd.speedup import command
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "available_cores", lambda: [0, 1])
+    monkeypatch.setattr(choose, "available_cores", lambda: [0, 1])
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -364,6 +381,8 @@ def test_every_setting_is_a_flag(nograd):
         (["--workers", "two"], "--workers cannot be two; use auto, or numbers"),
         (["--workers", "0,2"], "--workers cannot be 0,2"),
         (["--workers", "1,64"], "--workers cannot be 64: this work is cut into 16 chunks"),
+        (["--address", "10.0.0.1:6379"], "add --engine ray"),
+        (["--engine", "inline", "--workers", "2"], "JAX finds 1 cpu device"),
         (["--rounds", "1"], "--rounds cannot be 1; use 2 or more"),
         (["--generations", "0"], "--generations cannot be 0; use 1 or more"),
         (["--population", "9"], "--population cannot be 9; use 10"),
@@ -384,7 +403,5 @@ def test_a_mistake_is_one_line(nograd, flags, told):
 
 
 def test_a_machine_of_one_core_says_what_can_be_measured(nograd, monkeypatch):
-    from nograd.speedup import command
-
-    monkeypatch.setattr(command, "available_cores", lambda: [0])
+    monkeypatch.setattr(choose, "available_cores", lambda: [0])
     assert "there is one core here; use --workers 1,2" in nograd("digits")[2]

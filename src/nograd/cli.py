@@ -155,7 +155,7 @@ def _announce(start: "Start") -> "Observer":
         f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
     )
     if start.workers > 1:
-        print(f"workers: {start.workers} processes")
+        print(f"workers: {start.workers}, each a {start.worker}")
     if start.job.local and (names := start.job.local.fallbacks):
         print(
             f"dense noise of their own, as {config.perturbation} has no rule for where they stand: {', '.join(names)}"

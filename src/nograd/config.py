@@ -121,15 +121,16 @@ class TrainConfig:
     keep_checkpoints: int = 3
     """How many checkpoints to keep, beside the best by validation."""
     engine: Literal["auto", "inline", "process", "ray"] = "auto"
-    """Where the evaluations run: inline (this process), process (one a core), ray (a cluster), or auto (process on a
-    CPU with several cores). The result is the same, bit by bit."""
+    """Where the evaluations run: inline (this process, on one or several devices), process (one a core), ray (a
+    cluster), or auto (process on a CPU with several cores, else inline). The result is the same, bit by bit."""
     address: str | None = None
     """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
     exchange: Literal["sums", "scalars"] = "sums"
     """What travels on a Ray cluster: partial sums of the estimate, or fitness alone (each worker then makes the whole
     update itself)."""
     workers: str = "auto"
-    """Processes that share a generation, this one included; auto: one a core."""
+    """What shares a generation: processes, this one included, or devices of the inline engine. auto: one process a
+    core; inline, all GPUs that JAX finds."""
     chunks: int | None = None
     """Parts that a generation is cut into, the most workers that can share it. It sets the order of sums, so it is
     part of the result. Default: as many as suit the population."""
@@ -195,8 +196,6 @@ def _validate_workers(config: TrainConfig) -> None:
     for name, default in (("address", None), ("exchange", "sums")):
         if config.engine != "ray" and getattr(config, name) != default:
             raise ConfigError(f"--{name} {getattr(config, name)} is for a Ray cluster; add --engine ray")
-    if config.engine == "inline" and config.workers not in ("auto", "1"):
-        raise ConfigError(f"--engine inline has one worker, got --workers {config.workers}; use --engine process")
 
 
 def _validate_population(config: TrainConfig) -> None:

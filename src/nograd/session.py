@@ -21,7 +21,7 @@ from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig
 from nograd.curves import draw_curves
 from nograd.data import Dataset
-from nograd.engines.choose import make_engine
+from nograd.engines.choose import check_engine, make_engine
 from nograd.fitness import Fitness
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
@@ -55,7 +55,8 @@ class Start(NamedTuple):
     state: State | None  # None: generation 0, still to be drawn
     progress: Progress
     best: Best | None
-    workers: int = 1  # processes that share a generation
+    workers: int = 1  # that share a generation
+    worker: str = "process"  # what each of them is
 
 
 OnStart = Callable[[Start], Observer | None]
@@ -139,7 +140,8 @@ def run_config(
         engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
     with ExitStack() as stack:
         stack.callback(engine.close)
-        own = on_start(start._replace(workers=engine.workers)) if on_start else None
+        start = start._replace(workers=engine.workers, worker=engine.kind)
+        own = on_start(start) if on_start else None
         observer = together(start.job.config, start.directory, start.progress, own)
         startup = time.perf_counter() - started - engine.compile_seconds
         trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
@@ -158,6 +160,7 @@ def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | No
     if directory:
         settings.check_resumable(saved_settings(directory), config)
     job = build_job(config, dataset or load_data(config), objects)
+    check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, _versions())
     mark = identity(config, recorded)
     state, progress, best = None, Progress(), None

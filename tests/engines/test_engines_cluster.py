@@ -2,25 +2,20 @@
 
 import os
 import signal
-from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
-from blobs import make_blobs
-from nograd.build import build_job
-from nograd.config import TrainConfig
+from generations import DENSE, LOCAL, after, inline, job_of
 from nograd.engines.choose import make_engine
 from nograd.engines.cluster import Ray, checksum
-from nograd.engines.inline import Inline
 from nograd.types import ConfigError
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-DENSE = {"population": 26, "batch": 32}
 SEPARABLE = DENSE | {"strategy": "sep-cma-es", "noise": "gaussian", "mirrored": False}
-NODE = {"batch": 24, "directions": 8, "shaping": "raw", "chunks": 6, "perturbation": "node"}
+NODE = LOCAL | {"perturbation": "node"}
 
 
 @pytest.fixture(scope="module")
@@ -36,30 +31,10 @@ def cluster():
     made.shutdown()
 
 
-def job_of(**settings):
-    return build_job(replace(TrainConfig(), **{"model": "mlp:8", "lr": 0.05, **settings}), make_blobs())
-
-
 def engine_of(job, cluster, workers="3", exchange="sums"):
     made = Ray(job.generation, job.state_shapes(), job.keys, workers, 30.0, cluster.address, exchange)
     made.wait_until_ready(120)
     return made
-
-
-def bits(state):
-    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
-
-
-def after(engine, job, generations, each=lambda generation: None):
-    state = job.init_state()
-    for generation in range(generations):
-        each(generation)
-        state, _ = engine.step(state)
-    return bits(state)
-
-
-def inline(job, generations=4):
-    return after(Inline(job.generation, job.state_shapes(), job.keys), job, generations)
 
 
 @pytest.mark.parametrize(

@@ -162,11 +162,10 @@ def test_what_is_no_module_is_refused(wrong):
 @pytest.mark.parametrize(
     "model",
     [
-        from_equinox(Words, example=np.zeros((1, 64), int)),
-        from_equinox(Stateful, frozen=True),
-        Images(KEY),
+        pytest.param(from_equinox(Words, example=np.zeros((1, 64), int)), id="attention", marks=pytest.mark.slow),
+        pytest.param(from_equinox(Stateful, frozen=True), id="frozen"),
+        pytest.param(Images(KEY), id="raw", marks=pytest.mark.slow),
     ],
-    ids=["attention", "frozen", "raw"],
 )
 def test_it_trains(model, tmp_path):
     assert_trains(model, tmp_path / "run")

@@ -233,6 +233,13 @@ def test_what_is_no_model_is_refused():
         from_keras(layers.Dense(10))
 
 
-@pytest.mark.parametrize("model", [from_keras(attention()), from_keras(with_norm(), frozen=True), convolutional()])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(from_keras(attention()), id="attention", marks=pytest.mark.slow),
+        pytest.param(from_keras(with_norm(), frozen=True), id="frozen"),
+        pytest.param(convolutional(), id="raw", marks=pytest.mark.slow),
+    ],
+)
 def test_it_trains(model, tmp_path):
     assert_trains(model, tmp_path / "run")

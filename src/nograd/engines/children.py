@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pickle
-import resource
 import signal
 import socket
 import subprocess
@@ -15,37 +14,32 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
 from nograd.engines.child import arrives_soon
+from nograd.engines.post import ENVIRONMENT, Post
 from nograd.engines.worker import Done, Node, Share
-from nograd.types import EngineError
 
-_DEATHS = 3  # in a row, without one share done between, before a worker is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
-_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
 # (kind, share, its subtrees) -> what the shared memory holds of it, and the bytes
 Result: TypeAlias = Callable[[str, Share, list[Node]], tuple[Done, int]]
 
 
-class Child:
-    """One worker process, and its successors under the same number."""
+class Child(Post):
+    """One worker process of this machine, and its successors."""
 
-    def __init__(self, number: int, core: int | None, memory: int) -> None:
-        self.number = number
+    def __init__(self, number: int, core: int | None, memory: int, remedy: Callable[[], str]) -> None:
+        super().__init__(number, remedy)
         self._core, self._memory = core, memory
-        self._deaths, self._slowest = 0, 0.0
-        self._ready, self._asked, self._cause = False, 0.0, "ended"
-        self._spawn()
+        self.seconds = 0.0  # that its shares have taken, by its own clock
+        self._slowest, self._asked = 0.0, 0.0
+        self._message: Any = None
+        self._start()
 
     def setup(self, message: Any, result: Result) -> None:
         """Says where in the shared memory all lies (read when the process has started), and how to read an answer."""
         self._message, self._result = message, result
         self._send(message)
 
-    def is_ready(self) -> bool:
-        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
-        return self._ready or self.wait_until_ready(0.0)
-
     def wait_until_ready(self, seconds: float) -> bool:
-        """The same, after up to so many seconds."""
+        """Whether it can be asked, after up to so many seconds; EngineError where it cannot start."""
         if self._ready:
             return True
         try:
@@ -58,8 +52,7 @@ class Child:
                 return False
             word, rest = "failed", [self._last_words() or f"it {self._cause}"]
         if word == "failed":
-            print(rest[0].rstrip(), file=sys.stderr)
-            raise EngineError(f"worker {self.number} cannot start: {rest[0].strip().splitlines()[-1]}")
+            raise self._unable(rest[0])
         self._ready = True
         return True
 
@@ -86,27 +79,21 @@ class Child:
             return None
         word, *rest = pickle.loads(content)
         if word == "failed":
-            raise EngineError(f"worker {self.number} failed: {rest[0]}; {self._remedy()}")
+            raise self._failed(rest[0])
         nodes, seconds = rest
         self._deaths, self._slowest = 0, max(self._slowest, seconds)
+        self.seconds += seconds
         done, size = self._result(*self._request, nodes)
         return done, size + len(content)
-
-    def replace(self) -> None:
-        """A new process in place of a dead one. Raises EngineError where one after the other dies."""
-        self._deaths += 1
-        if self._deaths >= _DEATHS:
-            raise EngineError(f"worker {self.number} {self._cause}, {_DEATHS} times in a row; {self._remedy()}")
-        self._close()
-        self._spawn()
-        self._send(self._message)
 
     def stop(self) -> None:
         """Ends the process for good."""
         self._end()
-        self._close()
+        self._link.close()
+        os.close(self._life)
+        self._stderr.close()
 
-    def _spawn(self) -> None:
+    def _start(self) -> None:
         ours, theirs = socket.socketpair()
         read, self._life = os.pipe()  # closed with this process, however it ends
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
@@ -114,7 +101,7 @@ class Child:
         command += [str(number) for number in (theirs.fileno(), self._memory, read, self._pin)]
         self._process = subprocess.Popen(
             command,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             pass_fds=(theirs.fileno(), self._memory, read),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -124,6 +111,8 @@ class Child:
         os.close(read)
         self._link = Connection(ours.detach())
         self._ready = False
+        if self._message is not None:
+            self._send(self._message)
 
     @property
     def _pin(self) -> int:
@@ -146,19 +135,6 @@ class Child:
         self._cause = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return code < 0
 
-    def _close(self) -> None:
-        self._link.close()
-        os.close(self._life)
-        self._stderr.close()
-
     def _last_words(self) -> str:
         self._stderr.seek(0)
         return self._stderr.read().decode("utf-8", "replace")
-
-    def _remedy(self) -> str:
-        unit = 1 if sys.platform == "darwin" else 1024
-        need = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-        return (
-            f"if memory ran out: a worker of this run needs about {need:.1f} GB, "
-            f"so use --workers {self.number} or fewer, or a smaller --batch"
-        )

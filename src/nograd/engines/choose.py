@@ -1,6 +1,8 @@
 """From words to an engine."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jax
 
@@ -30,16 +32,63 @@ def make_engine(
         from nograd.engines.cluster import Ray
 
         return Ray(generation, state, keys, workers, deadline, address, exchange)
-    count = _process_workers(generation, name, workers)
-    if count > 1:
-        return Process(generation, state, keys, count, deadline, may_work_alone=workers == "auto")
-    return Inline(generation, state, keys)
+    count, alone = check_engine(generation, name, workers), workers == "auto"
+    if count == 1:
+        return Inline(generation, state, keys)
+    if _on_devices(name):
+        from nograd.engines.devices import Devices
+
+        return Devices(generation, state, keys, jax.local_devices()[:count], may_work_alone=alone)
+    return Process(generation, state, keys, count, deadline, may_work_alone=alone)
 
 
-def _process_workers(generation: Generation, name: str, workers: str) -> int:
-    """Processes to share the work, this one included."""
-    if name == "inline":
-        return 1
+@contextmanager
+def places(name: str, address: str | None = None) -> Iterator[int]:
+    """The most workers that have a core or a device of their own; a cluster stays joined meanwhile.
+
+    Raises:
+        ConfigError: there is no such engine here.
+    """
+    if name == "ray":
+        from nograd.engines.cluster import joined
+
+        with joined(address) as cores:
+            yield cores
+    elif _on_devices(name):
+        yield len(jax.local_devices())
+    else:
+        if why := _obstacle():
+            raise ConfigError(f"--engine process cannot run here: {why}")
+        yield len(available_cores())
+
+
+def check_engine(generation: Generation, name: str, workers: str) -> int:
+    """The workers that share a generation, this process included; 0 for a cluster, which alone can tell.
+
+    Raises:
+        ConfigError: there cannot be so many here.
+    """
+    if name == "ray":
+        return 0
+    return _devices(generation, workers) if _on_devices(name) else _processes(generation, name, workers)
+
+
+def _on_devices(name: str) -> bool:
+    """Whether the workers are devices of this process."""
+    return name == "inline" or (name == "auto" and jax.default_backend() != "cpu")
+
+
+def _devices(generation: Generation, workers: str) -> int:
+    found, backend = len(jax.local_devices()), jax.default_backend()
+    if workers == "auto":  # several devices of one CPU gain nothing: they are for tests
+        return 1 if backend == "cpu" else min(found, generation.plan.chunks)
+    if int(workers) > found:
+        other = "--engine process" if backend == "cpu" else f"--workers {found}"
+        raise ConfigError(f"--workers cannot be {workers} here: JAX finds {found} {backend} device(s); use {other}")
+    return int(workers)
+
+
+def _processes(generation: Generation, name: str, workers: str) -> int:
     wanted = (name == "process" and workers != "1") or workers not in ("auto", "1")
     if (why := _obstacle()) and wanted:
         raise ConfigError(f"--engine process with --workers {workers} cannot run here: {why}")

@@ -7,10 +7,10 @@ itself: 4 bytes a member up and down in place of 4 bytes a parameter, for more a
 
 import os
 import pickle
-import sys
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import jax
@@ -18,14 +18,12 @@ import numpy as np
 
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines.post import ENVIRONMENT, Post
 from nograd.engines.process import SHARED
 from nograd.engines.programs import loaded
 from nograd.engines.worker import Done, Share, Worker, split
 from nograd.strategies.strategy import State
-from nograd.types import ConfigError, EngineError
-
-_DEATHS = 3  # in a row, before a worker is given up
-_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
+from nograd.types import ConfigError
 
 
 def checksum(leaves: Sequence[Any]) -> int:
@@ -77,21 +75,16 @@ class Replica:
         self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, values)[0]]
 
 
-class Actor:
-    """A replica on the cluster, and its successors under the same number."""
+class Actor(Post):
+    """A replica on the cluster, and its successors."""
 
-    def __init__(self, number: int, arguments: tuple[Any, ...]) -> None:
-        self.number, self._arguments, self._deaths = number, arguments, 0
-        self._ready = False
-        self.lost = True  # whether its state must be sent
-        self._spawn()
-
-    def is_ready(self) -> bool:
-        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
-        return self._ready or self.wait_until_ready(0.0)
+    def __init__(self, number: int, arguments: tuple[Any, ...], remedy: Callable[[], str]) -> None:
+        super().__init__(number, remedy)
+        self._arguments = arguments
+        self._start()
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """The same, after up to so many seconds; an actor waits for a free core of the cluster as long as it takes."""
+        """Whether it can be asked, after up to so many seconds: it waits for a free core as long as it takes."""
         import ray
 
         if not self._ready and ray.wait([self._started], timeout=seconds)[0]:
@@ -99,8 +92,7 @@ class Actor:
                 self._ready = ray.get(self._started)
             except ray.exceptions.ActorDiedError as error:
                 if "creation task" in str(error) or "__init__" in str(error):
-                    print(str(error).rstrip(), file=sys.stderr)
-                    raise EngineError(f"worker {self.number} cannot start: {str(error).splitlines()[-1]}") from None
+                    raise self._unable(str(error)) from None
                 self.replace()
         return self._ready
 
@@ -132,22 +124,9 @@ class Actor:
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             return None
         except ray.exceptions.RayTaskError as error:
-            cause = f"{type(error.cause).__name__}: {error.cause}"
-            raise EngineError(
-                f"worker {self.number} failed: {cause}; try fewer workers a node, or a smaller --batch"
-            ) from None
+            raise self._failed(f"{type(error.cause).__name__}: {error.cause}") from None
         self._deaths = 0
         return content
-
-    def replace(self) -> None:
-        """A new one in place of a dead one. Raises EngineError where one after the other dies."""
-        self._deaths += 1
-        if self._deaths >= _DEATHS:
-            raise EngineError(
-                f"worker {self.number} was lost {_DEATHS} times in a row; see the logs of Ray, or use fewer --workers"
-            )
-        self.stop()
-        self._spawn()
 
     def stop(self) -> None:
         """Ends it for good."""
@@ -155,12 +134,13 @@ class Actor:
 
         ray.kill(self.actor)
 
-    def _spawn(self) -> None:
+    def _start(self) -> None:
         import ray
 
-        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": _ENVIRONMENT})(Replica)
+        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
         self.actor = remote.remote(*self._arguments)
-        self._started, self._ready, self.lost = self.actor.ready.remote(), False, True
+        self._started, self._ready = self.actor.ready.remote(), False
+        self.lost = True  # its state must be sent
 
 
 class Ray(Crewed):
@@ -192,19 +172,19 @@ class Ray(Crewed):
                 "--exchange scalars needs a shaping that goes over the whole population; use --shaping centered_rank, "
                 "or --exchange sums"
             )
-        self._own_cluster = _joined(address)
+        self._joined = ExitStack()
+        self._cores = self._joined.enter_context(joined(address))
         super().__init__(generation, state, keys, [], deadline, may_work_alone=False)
         self._exchange, self.resynchronised = exchange, 0
         import ray
 
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        count = cores if workers == "auto" else int(workers)
+        count = self._cores if workers == "auto" else int(workers)
         wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
         portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
         width = len(generation.strategy.leaves(state))
         fixed = [np.asarray(array) for array in self.fixed]
         common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
-        self._actors = [Actor(number, common) for number in range(1, count)]
+        self._actors = [Actor(number, common, self.remedy) for number in range(1, count)]
         self.members, self.workers = self._actors, count
         self._params: list[Any] = []
 
@@ -230,11 +210,7 @@ class Ray(Crewed):
     def close(self) -> None:
         """Ends the actors, and the cluster where it was started here."""
         super().close()
-        if self._own_cluster:
-            import ray
-
-            ray.shutdown()
-            self._own_cluster = False
+        self._joined.close()
 
     def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
         """A generation in which every worker makes the whole update, and only fitness travels."""
@@ -251,10 +227,10 @@ class Ray(Crewed):
             self.bytes_down += actor.request(actor.actor.evaluate, (int(number), share))
         times.append(time.perf_counter())
         mine = checksum(params)
-        done = {own: jax.block_until_ready(self.worker.run("evaluate", params, number, own))}
+        done = {own: self.own("evaluate", params, number, own)}
         times.append(time.perf_counter())
         for actor, share in zip(crew, others, strict=True):
-            done[share] = self._from(actor, mine) or self.worker.run("evaluate", params, number, share)
+            done[share] = self._from(actor, mine) or self.own("evaluate", params, number, share)
         times.append(time.perf_counter())
         fitness, _ = self._merged("evaluate", done)
         content = fitness.tobytes()
@@ -284,14 +260,33 @@ class Ray(Crewed):
         return None
 
 
-def _joined(address: str | None) -> bool:
-    """Connects to a cluster, or starts one on this machine alone: whether that was done here."""
+@contextmanager
+def joined(address: str | None) -> Iterator[int]:
+    """Connects to a cluster, or starts one on this machine alone, and leaves it; within another one, uses that.
+
+    Yields:
+        Its cores.
+
+    Raises:
+        ConfigError: Ray is not installed, or no cluster answers.
+    """
     try:
         import ray
     except ImportError:
         raise ConfigError("--engine ray needs Ray; install it by pip install 'nograd[ray]'") from None
-    if ray.is_initialized():
-        return False
+    own = not ray.is_initialized()
+    if own:
+        _init(address)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _init(address: str | None) -> None:
+    import ray
+
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     try:
@@ -304,4 +299,3 @@ def _joined(address: str | None) -> bool:
         raise ConfigError(
             f"no Ray cluster at --address {address}: {reason}; start one by ray start --head, or leave the address out"
         ) from None
-    return True

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import jax
 import numpy as np
 
 from nograd.engines.generation import Generation, Keys, Outcome
@@ -100,7 +99,7 @@ class Crewed(Inline):
         for member, share in zip(crew, others, strict=True):
             self.bytes_down += member.ask(kind, int(number), share)
         times.append(time.perf_counter())
-        done = {own: jax.block_until_ready(self.worker.run(kind, params, number, own, weights))}
+        done = {own: self.own(kind, params, number, own, weights)}
         times.append(time.perf_counter())
         answers = [member.answer(self._deadline) for member in crew]
         times.append(time.perf_counter())
@@ -110,7 +109,7 @@ class Crewed(Inline):
                 self.bytes_up += size
             else:
                 member.replace()
-                done[share] = self.worker.run(kind, params, number, share, weights)
+                done[share] = self.own(kind, params, number, share, weights)
         merged = self._merged(kind, done)
         times.append(time.perf_counter())
         names = ("communicate", "evaluate", "wait", "communicate")

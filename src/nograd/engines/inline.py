@@ -1,4 +1,4 @@
-"""The inline engine: every chunk of a generation in this process."""
+"""The inline engine: every chunk of a generation in this process, on one device."""
 
 import time
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from nograd.engines import footprint
 from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.programs import compile_all
-from nograd.engines.worker import Worker
+from nograd.engines.worker import Done, Share, Worker
 from nograd.strategies.strategy import Info, State
 
 
@@ -18,7 +19,7 @@ class Inline:
     `seconds` says where the time went: evaluate (this process's own share), communicate, wait (for others), update.
     """
 
-    workers = 1
+    workers, kind = 1, "process"  # how many share a generation, and what each of them is
 
     def __init__(self, generation: Generation, state: State, keys: Keys) -> None:
         self.generation = generation
@@ -30,7 +31,8 @@ class Inline:
         self.calls = {name: program.call for name, program in self.programs.items()}
         self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)
         self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
-        self.bytes_down = self.bytes_up = 0  # to and from other processes in the last generation
+        self.bytes_down = self.bytes_up = 0  # to and from other workers in the last generation
+        self._parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.params))  # bytes
 
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away."""
@@ -53,9 +55,19 @@ class Inline:
     def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[Any, list[Any]]:
         """All chunks of one phase: (fitness [chunks, size, width] where asked for, Σ w · ε where asked for)."""
         start, chunks = time.perf_counter(), self.generation.plan.chunks
-        done = jax.block_until_ready(self.worker.run(kind, params, number, (0, chunks), weights))
+        done = self.own(kind, params, number, (0, chunks), weights)
         self.seconds["evaluate"] += time.perf_counter() - start
         return done.fitness, next(iter(done.sums.values()), [])
+
+    def own(self, kind: str, params: list[Any], number: Any, share: Share, weights: Any = None) -> Done:
+        """A share done by this process. Raises EngineError where memory runs out."""
+        with footprint.named("this process", self.remedy):
+            return jax.block_until_ready(self.worker.run(kind, params, number, share, weights))
+
+    def remedy(self) -> str:
+        """What to do where memory ran out."""
+        fewer = f"--workers {self.workers // 2}" if self.workers > 1 else ""
+        return footprint.remedy(self.generation, self.programs, self._parameters, fewer)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         """Nothing is waited for: this process is here."""

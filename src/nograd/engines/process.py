@@ -45,7 +45,7 @@ class Process(Crewed):
             # Started first: they import JAX while this process compiles.
             for number in range(1, workers):
                 core = cores[number] if workers <= len(cores) else None
-                children.append(Child(number, core, self._file))
+                children.append(Child(number, core, self._file, self.remedy))
             super().__init__(generation, state, keys, children, deadline, may_work_alone)
             self._share_memory(children, state)
         except BaseException:

@@ -29,7 +29,7 @@ Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pai
 # reads its own.
 Read: TypeAlias = Callable[[PyTree], PyTree]
 
-_TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
+TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
 _BLOCK_ELEMENTS = 1 << 18  # of the widest value of a block of directions
 _MAX_TILE = 256
 _CHUNKS = 8  # that the tiles of `node` are made for
@@ -122,7 +122,7 @@ def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int
         tile = _power_of_two(min(_MAX_TILE, -(-units // (count or _CHUNKS))))
         blocks = [block for block in range(1, directions + 1) if directions % block == 0]
         return tile, max((block for block in blocks if tile * block * elements <= _BLOCK_ELEMENTS), default=1)
-    most = min(_TILE_ELEMENTS // max(elements * directions, 1), _MAX_TILE, -(-units // (count or 1)))
+    most = min(TILE_ELEMENTS // max(elements * directions, 1), _MAX_TILE, -(-units // (count or 1)))
     return _power_of_two(most), directions
 
 

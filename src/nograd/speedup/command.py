@@ -7,13 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from nograd.build import DEFAULT_POPULATION, Job, build_job, load_data
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig, counts_population, validate
 from nograd.data import Dataset
-from nograd.engines.process import available_cores
+from nograd.engines.choose import places
 from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers
 from nograd.speedup.figures import spread, strong_figures, weak_figures
 from nograd.speedup.measure import Post, Tell, measure
@@ -33,33 +31,40 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
     Raises:
         NogradError: it cannot be measured here; the message says what to do.
     """
-    if (backend := jax.default_backend()) != "cpu":
-        raise ConfigError(f"worker processes need a CPU, and JAX computes on {backend}; set JAX_PLATFORMS=cpu")
     folder = _folder(config.out)
-    dataset, cores = load_data(train), len(available_cores())
+    dataset = load_data(train)
     job = build_job(train, dataset)
-    workers = _counts(config.workers, job, cores)
-    strong = [Post(count, job) for count in workers]
-    weak = [Post(count, _grown(train, dataset, job, count)) for count in workers] if config.weak else []
-    figures = _work(job) | {"cores": cores} | spread(config.rounds) | {"versions": _versions()}
-    tell("strong scaling, the same work for all:")
-    measured = measure(strong, config.rounds, config.generations, train.deadline, tell)
-    figures |= {"generations": measured.generations, "strong": strong_figures(measured, cores), "weak": None}
-    if weak:
-        tell("weak scaling, work that grows with the workers:")
-        measured = measure(weak, config.rounds, measured.generations, train.deadline, tell)
-        populations = [post.job.generation.members for post in weak]
-        figures["weak"] = weak_figures(measured, populations, cores)
+    with places(config.engine, config.address) as cores:
+        figures = _measured(config, job, dataset, cores, tell)
     text = json.dumps(figures, indent=1, allow_nan=False)
     write_atomically(folder / "speedup.json", f"{text}\n".encode())
     write_atomically(folder / "speedup.png", draw(figures))
     return figures
 
 
-def _counts(asked: str, job: Job, cores: int) -> list[int]:
-    """The worker counts. Raises ConfigError for one that has more workers than there are chunks to deal."""
-    chunks = job.generation.plan.chunks
+def _measured(config: SpeedupConfig, job: Job, dataset: Dataset, cores: int, tell: Tell) -> dict[str, Any]:
+    """Strong scaling, weak scaling, and what was measured where."""
+    workers = _counts(config, job, cores)
+    strong = [Post(count, job) for count in workers]
+    weak = [Post(count, _grown(dataset, job, count)) for count in workers] if config.weak else []
+    figures = _work(job) | {"cores": cores} | spread(config.rounds) | {"versions": _versions()}
+    tell("strong scaling, the same work for all:")
+    measured = measure(strong, config.rounds, config.generations, tell)
+    figures |= {"generations": measured.generations, "strong": strong_figures(measured, cores), "weak": None}
+    if weak:
+        tell("weak scaling, work that grows with the workers:")
+        measured = measure(weak, config.rounds, measured.generations, tell)
+        populations = [post.job.generation.members for post in weak]
+        figures["weak"] = weak_figures(measured, populations, cores)
+    return figures
+
+
+def _counts(config: SpeedupConfig, job: Job, cores: int) -> list[int]:
+    """The worker counts. Raises ConfigError where there are not as many chunks, or places of a cluster."""
+    asked, chunks = config.workers, job.generation.plan.chunks
     counts = asked_workers(asked) or auto_workers(min(cores, chunks))
+    if config.engine == "ray":
+        counts = _on_cluster(counts, cores, asked)
     if counts[-1] > chunks:
         cut = "is one chunk" if chunks == 1 else f"is cut into {chunks} chunks"
         raise ConfigError(
@@ -73,8 +78,20 @@ def _counts(asked: str, job: Job, cores: int) -> list[int]:
     return counts
 
 
-def _grown(train: TrainConfig, dataset: Dataset, job: Job, workers: int) -> Job:
+def _on_cluster(counts: list[int], cores: int, asked: str) -> list[int]:
+    """The counts whose actors fit on a cluster together: all of them hold their cores to take turns."""
+    fits = [count for place, count in enumerate(counts) if sum(counts[: place + 1]) - place - 1 <= cores]
+    if asked != "auto" and fits != counts:
+        raise ConfigError(
+            f"--workers cannot be {asked} on this cluster: all take turns, so that they need "
+            f"{sum(counts) - len(counts)} cores together, and it has {cores}; use --workers 1,{min(cores, counts[-1])}"
+        )
+    return fits
+
+
+def _grown(dataset: Dataset, job: Job, workers: int) -> Job:
     """The job with as many times the population; where that follows from the batch, with as many times the batch."""
+    train = job.config
     if workers == 1:
         return job
     more: dict[str, Any]
@@ -93,7 +110,7 @@ def _grown(train: TrainConfig, dataset: Dataset, job: Job, workers: int) -> Job:
 def _work(job: Job) -> dict[str, Any]:
     """What a generation is."""
     config, generation = job.config, job.generation
-    names = ("task", "model", "perturbation", "noise", "shaping", "mirrored", "batch", "seed")
+    names = ("engine", "exchange", "task", "model", "perturbation", "noise", "shaping", "mirrored", "batch", "seed")
     return {name: getattr(config, name) for name in names} | {
         "directions": None if config.perturbation == "dense" else config.directions,
         "population": generation.members,

@@ -20,7 +20,14 @@ class SpeedupConfig:
     preset: str | None = None
     """The recipe whose work is measured; see nograd presets. Default: the task's own."""
     workers: str = "auto"
-    """Worker counts such as 1,2,4; 1 is measured in any case. auto: 1, 2, 4 and so on up to all cores."""
+    """Worker counts such as 1,2,4; 1 is measured in any case. auto: 1, 2, 4 and so on up to all cores (devices)."""
+    engine: Literal["auto", "process", "inline", "ray"] = "auto"
+    """What the workers are: processes of this machine, devices of this process (inline), or actors of a Ray cluster.
+    auto: processes on a CPU, else devices. One worker is this process alone."""
+    address: str | None = None
+    """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
+    exchange: Literal["sums", "scalars"] = "sums"
+    """What travels on a Ray cluster, as in nograd train."""
     generations: int | None = None
     """Generations of one timing. Default: as many as take about a second on one worker."""
     rounds: int = 5
@@ -60,11 +67,8 @@ def training(given: SpeedupConfig) -> TrainConfig:
     base = base_config(start)
     over: dict[str, Any] = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
     # Where the work runs is this command's own matter, whatever a recipe says.
-    own: dict[str, Any] = {
-        "task": given.task or (base.task if given.preset else None),
-        "engine": "auto",
-        "workers": "auto",
-    }
+    own: dict[str, Any] = {"task": given.task or (base.task if given.preset else None), "workers": "auto"}
+    own |= {"engine": given.engine, "address": given.address, "exchange": given.exchange}
     config = replace(base, **over, **own)
     if config.mirrored and (config.population or 0) % 2:  # train's remedy names a flag that is not here
         raise ConfigError(

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from nograd.build import Job
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
-from nograd.engines.process import Process
 from nograd.strategies.strategy import State
 from nograd.trees import leaf_names
 from nograd.types import EngineError, Params
@@ -54,14 +53,13 @@ class Post(NamedTuple):
     job: Job
 
 
-def measure(posts: Sequence[Post], rounds: int, generations: int | None, deadline: float, tell: Tell) -> Measurement:
+def measure(posts: Sequence[Post], rounds: int, generations: int | None, tell: Tell) -> Measurement:
     """Times every post once a round, upwards and downwards in turn; the engines live through all rounds.
 
     Args:
         posts: the first has one worker.
         rounds: how often each is timed.
         generations: of one timing; None: as many as take about `AIM` seconds on one worker.
-        deadline: seconds of silence after which a worker counts as dead.
         tell: gets a line of text now and then, never during a timing.
 
     Raises:
@@ -70,7 +68,7 @@ def measure(posts: Sequence[Post], rounds: int, generations: int | None, deadlin
     with ExitStack() as stack:
         engines = []
         for workers, job in posts:
-            made = make_engine(job.generation, job.state_shapes(), job.keys, "process", str(workers), deadline)
+            made = make_engine(job.generation, job.state_shapes(), job.keys, *_words_for(workers, job))
             stack.callback(made.close)
             engines.append(made)
         states = _states(posts)
@@ -90,8 +88,7 @@ def measure(posts: Sequence[Post], rounds: int, generations: int | None, deadlin
 
 def timed(engine: Inline, state: State, generations: int) -> Timing:
     """The time of some generations from `state` on, after one that does not count: it wakes the workers."""
-    if isinstance(engine, Process):
-        engine.wait_until_ready()
+    engine.wait_until_ready()
     time.sleep(_CALM)
     engine.step(state)
     before, start = dict(engine.seconds), time.perf_counter()
@@ -133,6 +130,13 @@ def digest(params: Params) -> str:
         seen.update(f"{name} {array.dtype} {array.shape}\n".encode())
         seen.update(array.tobytes())
     return seen.hexdigest()
+
+
+def _words_for(workers: int, job: Job) -> tuple[Any, ...]:
+    """The engine of a post; one worker is this process, without any communication."""
+    config = job.config
+    name = "inline" if workers == 1 else config.engine
+    return name, str(workers), config.deadline, config.address, config.exchange
 
 
 def _states(posts: Sequence[Post]) -> list[State]:

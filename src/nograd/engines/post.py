@@ -1,0 +1,61 @@
+"""A post: a worker process under a number, here or on a cluster, and its successors when it dies."""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from nograd.engines.footprint import out_of_memory
+from nograd.types import EngineError
+
+ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
+_DEATHS = 3  # in a row, without one share done between, before a post is given up
+
+
+class Post(ABC):
+    """What `Crewed` asks of a worker that can die; how it is started and spoken to is the subclass's.
+
+    Args:
+        number: of the worker; this process is worker 0.
+        remedy: what to do where memory ran out.
+    """
+
+    def __init__(self, number: int, remedy: Callable[[], str]) -> None:
+        self.number, self._remedy = number, remedy
+        self._deaths, self._ready, self._cause = 0, False, "was lost"
+
+    def is_ready(self) -> bool:
+        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
+        return self._ready or self.wait_until_ready(0.0)
+
+    @abstractmethod
+    def wait_until_ready(self, seconds: float) -> bool:
+        """The same, after up to so many seconds."""
+
+    def replace(self) -> None:
+        """A new one in place of a dead one. Raises EngineError where one after the other dies."""
+        self._deaths += 1
+        if self._deaths >= _DEATHS:
+            raise EngineError(
+                f"worker {self.number} {self._cause}, {_DEATHS} times in a row; if memory ran out: {self._remedy()}"
+            )
+        self.stop()
+        self._start()
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ends it for good."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """A worker, not ready yet."""
+
+    def _unable(self, report: str) -> EngineError:
+        """It cannot start: its report goes to stderr, the last line of it into the error."""
+        print(report.rstrip(), file=sys.stderr)
+        return EngineError(f"worker {self.number} cannot start: {report.strip().splitlines()[-1]}")
+
+    def _failed(self, cause: str) -> EngineError:
+        """It cannot do its share."""
+        if out_of_memory(cause):
+            return EngineError(f"worker {self.number} ran out of memory: {cause}; {self._remedy()}")
+        return EngineError(f"worker {self.number} failed: {cause}")
