@@ -400,3 +400,29 @@ def test_a_shared_minibatch_needs_one_first_product_a_pair():
 def test_errors_are_one_tree():
     assert issubclass(CheckpointError, RunError)
     assert issubclass(RunError, NogradError)
+
+
+# A strategy of the caller's own ---------------------------------------------------------------------------
+
+
+def test_a_strategy_handed_over_is_the_one_that_words_name(tmp_path):
+    limits = {"model": "mlp:8", "batch": 32, "eval_every": 5, "seed": 1}
+    words = ng.train(
+        make_blobs(),
+        strategy="pgpe",
+        population=16,
+        sigma=0.2,
+        lr=0.05,
+        generations=9,
+        out=tmp_path / "words",
+        **limits,
+    )
+    make = lambda: ng.pgpe(16, 0.2, optax.adam(0.05))  # noqa: E731
+    ng.train(make_blobs(), strategy=make(), generations=5, out=tmp_path / "object", **limits)
+    with pytest.raises(ConfigError, match=r"PGPE.*strategy=…"):
+        ng.train(make_blobs(), resume=tmp_path / "object", generations=9)
+    with pytest.raises(ConfigError, match="sigma is part of the strategy"):
+        ng.train(make_blobs(), strategy=make(), sigma=0.1, out=tmp_path / "no")
+    made = ng.train(make_blobs(), strategy=make(), resume=tmp_path / "object", generations=9)
+    assert lines(made) == lines(words)
+    assert (made.settings.population, made.settings.sigma, made.settings.noise) == (16, 0.2, "gaussian")

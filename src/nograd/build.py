@@ -63,6 +63,7 @@ class Objects(NamedTuple):
     fitness: Fitness | None = None
     optimizer: optax.GradientTransformation | None = None
     perturbation: Dense | Perturbation | None = None
+    strategy: Strategy | None = None  # with its own optimizer and perturbation
 
 
 def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = None) -> Job:
@@ -78,8 +79,8 @@ def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = N
         config.batch_sharing == "private",
         config.shift,
     )
-    perturbation = objects.perturbation or make_perturbation(config)
-    strategy = make_strategy(config, perturbation, objects.optimizer)
+    strategy = objects.strategy or make_strategy(config, objects.perturbation, objects.optimizer)
+    perturbation = strategy.perturbation
     local = None if isinstance(perturbation, Dense) else task.population(perturbation, config.chunks)
     return Job(config, task, strategy, local, run_keys(config.seed))
 
@@ -107,9 +108,12 @@ def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
 
 
 def make_strategy(
-    config: TrainConfig, perturbation: Dense | Perturbation, optimizer: optax.GradientTransformation | None = None
+    config: TrainConfig,
+    perturbation: Dense | Perturbation | None = None,
+    optimizer: optax.GradientTransformation | None = None,
 ) -> Strategy:
-    """The strategy that the config names, with this perturbation and, in place of the config's, this optimizer."""
+    """The strategy that the config names, with this perturbation and this optimizer in place of the config's."""
+    perturbation = perturbation or make_perturbation(config)
     common: dict[str, Any] = {
         "population": _population(config) if isinstance(perturbation, Dense) else None,
         "perturbation": perturbation,
@@ -126,7 +130,9 @@ def make_strategy(
         return ars(top=config.top, **common)
     if config.strategy == "pgpe":
         return pgpe(shaping=config.shaping, lr_sigma=config.lr_sigma, **common)
-    return openai_es(shaping=config.shaping, **common)
+    if config.strategy in (None, "openai-es"):
+        return openai_es(shaping=config.shaping, **common)
+    raise ConfigError(f"the strategy of this run is {config.strategy}; give it: nograd.train(resume=…, strategy=…)")
 
 
 def _population(config: TrainConfig) -> int:

@@ -16,6 +16,7 @@ import optax
 from jax._src import xla_bridge
 
 from nograd import config as settings
+from nograd import strategy_settings
 from nograd.build import Job, Objects, build_job, check_data, identity, load_data, model_spec, record
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig
@@ -30,7 +31,7 @@ from nograd.perturb.dense import Dense
 from nograd.perturb.local import Perturbation
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
-from nograd.strategies.strategy import State
+from nograd.strategies.strategy import State, Strategy
 from nograd.tasks.supervised import split_accuracy
 from nograd.types import ConfigError
 
@@ -67,6 +68,7 @@ def train(
     *,
     model: str | Model | Builder | None = None,
     fitness: str | Fitness | None = None,
+    strategy: str | Strategy | None = None,
     perturbation: str | Dense | Perturbation | None = None,
     optimizer: str | optax.GradientTransformation | None = None,
     out: str | Path | None = None,
@@ -80,6 +82,8 @@ def train(
         task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
+        strategy: a word of the command line, or one such as `nograd.snes(256, sigma=0.1)`; then all that it is made of
+            (sigma, population, optimizer and so on) is its own.
         perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
             `nograd.lowrank(rank=1, sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`.
         optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
@@ -92,13 +96,16 @@ def train(
         NogradError: a setting, the data or the model cannot be; the message says what to do.
     """
     words = {"model": model, "fitness": fitness, "optimizer": optimizer}
-    words |= {"perturbation": perturbation, "out": out, "resume": resume}
+    words |= {"strategy": strategy, "perturbation": perturbation, "out": out, "resume": resume}
     given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
     dataset = task if isinstance(task, Dataset) else None
     if task is None and resume is None and not given.keys() & {"preset", "config"}:
         task = "mnist"
     if task is not None:
         given["task"] = dataset.name if dataset else str(task)
+    if isinstance(strategy, Strategy):
+        _require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
+        given["strategy"] = _strategy_word(strategy)
     if resume is not None:
         base = resumed_settings(str(resume))
     else:
@@ -108,6 +115,7 @@ def train(
         None if isinstance(fitness, str) else fitness,
         None if isinstance(optimizer, str) else optimizer,
         None if isinstance(perturbation, str) else perturbation,
+        None if isinstance(strategy, str) else strategy,
     )
     config = _named(replace(base, **given), objects)
     return run_config(config, dataset=dataset, objects=objects, on_start=lambda start: observer)
@@ -209,6 +217,18 @@ def _known(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _require_own(strategy: Strategy, given: set[str]) -> None:
+    """Raises ConfigError for a setting that a strategy handed over has in itself."""
+    for name in sorted(given & (strategy_settings.OWN | {"chunks"})):
+        raise ConfigError(
+            f"{name} is part of the strategy {_strategy_word(strategy)} that was handed over; set it there"
+        )
+
+
+def _strategy_word(strategy: Strategy) -> str:
+    return f"({type(strategy.rule).__name__}, a Python object)"
+
+
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
     """The run of --resume, and the checkpoint where one is named."""
     if path.endswith(".safetensors"):
@@ -248,6 +268,9 @@ def _named(config: TrainConfig, objects: Objects) -> TrainConfig:
         words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
     if objects.optimizer is not None:
         words["optimizer"] = "(a Python object)"
+    if (strategy := objects.strategy) is not None:
+        words |= {"population": strategy.population, "chunks": strategy.chunks}
+        objects = objects._replace(perturbation=strategy.perturbation)
     if (perturbation := objects.perturbation) is not None:
         words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
         words["perturbation"] = type(perturbation).__name__.lower()

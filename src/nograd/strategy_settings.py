@@ -22,8 +22,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "lr_sigma": ("snes", "pgpe"),
     "top": ("ars",),
 }
-# Of the rest, what was chosen for one strategy suits no other.
-_OWN = {*READERS, "noise", "sigma", "mirrored", "population"}
+# What was chosen for one strategy suits no other.
+OWN = {*READERS, "noise", "sigma", "mirrored", "population"}
 # Where they differ from the fields' own.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ars": {"optimizer": "sgd", "lr": 0.05},
@@ -40,7 +40,7 @@ def laid_under(recipe: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
     """
     own = recipe.get("strategy") or DEFAULT
     strategy = wanted or own
-    kept = recipe if strategy == own else {name: value for name, value in recipe.items() if name not in _OWN}
+    kept = recipe if strategy == own else {name: value for name, value in recipe.items() if name not in OWN}
     return {**DEFAULTS.get(strategy, {}), **kept} | ({"strategy": wanted} if wanted else {})
 
 
@@ -52,6 +52,8 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         defaults: of the fields.
     """
     strategy = values["strategy"]
+    if strategy.startswith("("):  # a Python object, which has read nothing of it
+        return
     standing = {**defaults, **DEFAULTS.get(strategy, {})}
     for name, readers in READERS.items():
         if strategy not in readers and values[name] != standing[name]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import TrainConfig, base_config, validate
+from nograd.config import Strategy, TrainConfig, base_config, validate
 from nograd.types import ConfigError
 
 _WORK = ("model", "perturbation", "population", "batch", "directions", "group", "chunks", "seed", "label", "data_dir")
@@ -41,6 +41,8 @@ class SpeedupConfig:
     """Print JSON in place of the tables."""
     model: str | None = None
     """The network, as in nograd train. This and what follows: default as in the recipe."""
+    strategy: Strategy | None = None
+    """How fitness moves the search."""
     perturbation: Literal["dense", "lowrank", "node"] | None = None
     """How members differ from the mean."""
     population: int | None = None
@@ -63,7 +65,7 @@ class SpeedupConfig:
 
 def training(given: SpeedupConfig) -> TrainConfig:
     """The training whose generations are timed, its task perhaps still open. Raises ConfigError, as train does."""
-    start = TrainConfig(task=given.task, preset=given.preset, data_dir=given.data_dir)
+    start = TrainConfig(task=given.task, preset=given.preset, data_dir=given.data_dir, strategy=given.strategy)
     base = base_config(start)
     over: dict[str, Any] = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
     # Where the work runs is this command's own matter, whatever a recipe says.
