@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nograd.perturb.node import node as node
     from nograd.results import Run as Run
     from nograd.results import load as load
+    from nograd.search.command import search as search
     from nograd.session import train as train
     from nograd.strategies.openai_es import openai_es as openai_es
     from nograd.types import NogradError as NogradError
@@ -56,6 +57,7 @@ _HOMES = {
     "node": "nograd.perturb.node",
     "openai_es": "nograd.strategies.openai_es",
     "oriented": "nograd.models",
+    "search": "nograd.search.command",
     "straight_through": "nograd.marks",
     "train": "nograd.session",
     "value_and_grad": "nograd.gradient",

@@ -33,6 +33,7 @@ _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data",
     "predict": "classes of new examples by a run's network",
+    "search": "hyperparameters by random search within a budget; the winner as a recipe",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
     "presets": "the recipes that ship with nograd, with their sources",
 }
@@ -78,6 +79,7 @@ def _dispatch(arguments: list[str]) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "predict": _predict,
+        "search": _search,
         "speedup": _speedup,
         "presets": _presets,
     }
@@ -260,6 +262,39 @@ def _predict(arguments: list[str]) -> int:
         print(f"{len(x):,} predictions: {config.out}")
     else:
         sys.stdout.write(table)
+    return 0
+
+
+def _search(arguments: list[str]) -> int:
+    from nograd.search.config import SearchConfig, base_of, check, needs_task
+
+    started = time.monotonic() - (time.perf_counter() - _STARTED)
+    given = parse(SearchConfig, arguments, "nograd search")
+    check(given)
+    if needs_task(given):
+        found, why = _with_task(base_of(given))
+        print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
+        given = replace(given, task=found.task)
+    _prepare_jax()
+    import json
+
+    from rich.console import Console
+
+    from nograd.search.command import run_search
+    from nograd.search.display import Display
+    from nograd.search.statistics import summary
+    from nograd.search.table import show
+
+    console = Console(width=None if sys.stdout.isatty() else _PAGE)
+    study, interrupted = run_search(given, Display(None if given.json else console), started)
+    figures = summary(study)
+    if given.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        show(study, figures, console)
+    if interrupted:
+        print(f"go on with: nograd search --out {shlex.quote(str(study.path))}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return 0
 
 

@@ -62,7 +62,7 @@ class Display:
     def _line(self, progress: Training, line: dict[str, Any]) -> str:
         text = (
             f"generation {progress.generation:,}/{self.limits.generations:,}  {self._summary(progress, line)}"
-            f"  {progress.seconds:.1f} s, {_duration(self._left(progress))} left"
+            f"  {progress.seconds:.1f} s, {duration(self._left(progress))} left"
         )
         return text + (f"  ({line['dropped']} members dropped)" if line["dropped"] else "")
 
@@ -84,7 +84,8 @@ def _format(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for a person, such as 1 h 02 min."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
