@@ -8,7 +8,7 @@ from nograd.search.records import Trial
 
 _SPARE = 2.0  # seconds for statistics and files at the very end
 _MARGIN = 1.15  # on the time that the winner's training took the first time
-_MOST = 0.5  # of the whole budget, that the winner may be given
+_MOST = 0.5  # of the whole budget, that more rounds than one may take
 
 
 class Clock(NamedTuple):
@@ -26,12 +26,17 @@ class Clock(NamedTuple):
         """Seconds until the end of all work; the spare ones are not for it."""
         return self.end - _SPARE - time.monotonic()
 
-    def reserve(self, best: Trial | None, seeds: int, workers: int) -> float:
-        """Seconds kept for training the winner again: as many rounds as the workers need, of what it took before."""
-        if self.budget is None or best is None or best.seconds is None:
+    def reserve(self, best: Trial, seeds: int, workers: int) -> float:
+        """Seconds kept for training the winner again.
+
+        As many rounds as the workers need for the seeds, of what the trial took; fewer where that were more than half
+        of the budget, but one at least.
+        """
+        if self.budget is None or not best.seconds:
             return 0.0
-        rounds = math.ceil(max(seeds, 1) / workers)
-        return min(rounds * best.seconds * _MARGIN + 1.0, _MOST * self.budget)
+        each = best.seconds * _MARGIN
+        rounds = min(math.ceil(max(seeds, 1) / workers), int(_MOST * self.budget / each))
+        return max(rounds, 1) * each + 1.0
 
 
 def projected(counted: int, running: list[float], seconds: list[float], workers: int, left: float) -> int | None:

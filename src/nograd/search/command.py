@@ -24,7 +24,7 @@ from nograd.search.crew import Crew
 from nograd.search.display import Display, trial_line
 from nograd.search.ledger import Ledger
 from nograd.search.opening import Opened, open_or_make
-from nograd.search.records import Study
+from nograd.search.records import Study, Trial
 from nograd.search.space import space_lines
 from nograd.search.trials import Trials
 from nograd.search.winner import Confirmations, best_trial, write_recipe
@@ -101,16 +101,25 @@ class _Work:
         self.display, self.interrupted = display, interrupted
         self.here = {"task": opened.base.task, "data_dir": opened.base.data_dir}
         self.trials = Trials(ledger, self.terms.trials, self.here, lambda trial: display.line(trial_line(trial)))
-        self._told = False
+        self._told, self._confirmed = False, -1
 
     def run(self) -> None:
-        """Trials until the time for them is out, then the best one's seeds."""
-        self.crew.do(self.trials, self._search_over, self._tick)
-        if best := best_trial(self.ledger.record()):
-            confirmations = Confirmations(self.ledger, best, self.terms.confirm, self.here)
-            if not self._over():
-                self.display.line(f"the best is trial {best.number}; it is trained again on seeds {confirmations.left}")
+        """Trials until what is left is needed for the best one's seeds, then these; and again where time remains."""
+        while True:
+            self.crew.do(self.trials, self._search_over, self._tick)
+            if best := best_trial(self.ledger.record()):
+                self._confirm(best)
+            if self._over() or self.trials.exhausted or self._left() <= 0:
+                return
+
+    def _confirm(self, best: Trial) -> None:
+        confirmations = Confirmations(self.ledger, best, self.terms.confirm, self.here)
+        if confirmations.left and not self._over():
+            self.display.line(f"the best is trial {best.number}; it is trained again on seeds {confirmations.left}")
             self.crew.do(confirmations, self._over, self.ledger.beat)
+        for failure in confirmations.failures:
+            self.display.line(f"the winner failed with {failure}")
+        self._confirmed = best.number
 
     def _over(self) -> str:
         """The word that ends everything."""
@@ -122,8 +131,10 @@ class _Work:
         return self._over() or ("budget" if self._left() <= 0 else "")
 
     def _left(self) -> float:
-        """Seconds for trials: what the winner needs is kept."""
+        """Seconds for trials: what the best one still needs is kept."""
         best = best_trial(self.trials.study)
+        if best is None or best.number == self._confirmed:
+            return self.clock.left()
         return self.clock.left() - self.clock.reserve(best, self.terms.confirm, len(self.crew.hands))
 
     def _tick(self) -> None:
@@ -136,7 +147,9 @@ class _Work:
         if number is not None and not self._told and math.isfinite(left):
             self._told = True
             each = sum(durations) / len(durations)
-            self.display.line(f"about {number} trials at this rate: {each:.1f} s a trial, workers: {workers}")
+            self.display.line(
+                f"at this rate there will be about {number} trials, of {each:.1f} s each on {workers} workers"
+            )
         self.display.state(*_state(trials, self.terms, self.clock, number, left))
 
 

@@ -54,9 +54,7 @@ def _best(trials: list[Trial]) -> Table:
 
 def _efficiency(figures: dict[str, Any]) -> Table:
     """Bergstra & Bengio's curve in numbers."""
-    table = _table(
-        "Had the search had fewer trials: the best of each group", ["trials", "groups", "least", "median", "most"]
-    )
+    table = _table("The best of fewer trials", ["trials", "groups", "least", "median", "most"])
     for row in figures["efficiency"]:
         best = sorted(row["best"])
         middle = (best[(len(best) - 1) // 2] + best[len(best) // 2]) / 2

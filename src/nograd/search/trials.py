@@ -31,8 +31,9 @@ class Running:
         return time.monotonic() - self.since
 
     def left(self, generations: int) -> float | None:
-        """Seconds to the last generation, at the rate so far; None before it says anything."""
-        return self.spent() * (generations / self.generation - 1) if self.generation else None
+        """Seconds to the last generation, at the rate so far; None before a tenth: until then it compiles, mostly."""
+        known = self.generation * 10 >= generations
+        return self.spent() * (generations / self.generation - 1) if known else None
 
 
 class Trials:
@@ -50,6 +51,7 @@ class Trials:
         self.running: dict[int, Running] = {}
         self.study = ledger.record()
         self._since, self._done = time.monotonic(), 0
+        self.exhausted = False  # whether the limit is reached
 
     @property
     def counted(self) -> int:
@@ -65,7 +67,8 @@ class Trials:
         """Another trial, drawn at its address."""
         if self.limit is not None:
             self.study = self.ledger.record()  # another machine may have drawn one
-            if self.counted >= self.limit:
+            self.exhausted = self.counted >= self.limit
+            if self.exhausted:
                 return None
         self._check_hope()
         trial, drawn = self.ledger.ask(worker)
@@ -92,11 +95,10 @@ class Trials:
         self._told(self.study.trials[tag])
 
     def durations(self) -> list[float]:
-        """Seconds of the trials that came to their end; before the first, what those that run will take."""
-        ended = [
-            trial.seconds for trial in self.study.trials if trial.state in ("complete", "pruned") and trial.seconds
-        ]
-        return ended or [running.spent() + rest for running, rest in self._estimates()]
+        """Seconds of the trials that came to their end, and what those that run will take."""
+        own_end = [trial for trial in self.study.trials if trial.state in ("complete", "pruned")]
+        ended = [trial.seconds for trial in own_end if trial.seconds]
+        return ended + [running.spent() + rest for running, rest in self._estimates()]
 
     def rests(self) -> list[float]:
         """Seconds that the running trials still take, of those that have said something."""

@@ -62,7 +62,7 @@ class Confirmations:
         """Writes the seed's figures down."""
         if ended.state == "complete":
             self._ledger.confirm(self._trial.number, tag, {"val_accuracy": ended.value, **ended.figures})
-        else:
+        elif ended.state == "failed":
             self.failures.append(f"seed {tag}: {ended.reason}")
 
 
