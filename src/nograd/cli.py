@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar  # noqa: E402
 from tyro.conf import Positional  # noqa: E402
 
 from nograd import __version__  # noqa: E402
-from nograd.cache import user_cache, writable  # noqa: E402
+from nograd.cache import kept_programs  # noqa: E402
 from nograd.types import ConfigError, NogradError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -286,7 +286,11 @@ def _search(arguments: list[str]) -> int:
     from nograd.search.table import show
 
     console = Console(width=None if sys.stdout.isatty() else _PAGE)
-    study, interrupted = run_search(given, Display(None if given.json else console), started)
+    try:
+        study, interrupted = run_search(given, Display(None if given.json else console), started)
+    except KeyboardInterrupt:
+        print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
+        return EXIT_INTERRUPTED
     figures = summary(study)
     if given.json:
         print(json.dumps(figures, indent=1))
@@ -395,6 +399,5 @@ def _prepare_jax() -> None:
     A second XLA thread gains nothing here, and would change the order of sums.
     """
     os.environ.setdefault("NPROC", "1")
-    if writable(folder := user_cache("xla")):
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    for name, value in kept_programs().items():
+        os.environ.setdefault(name, value)

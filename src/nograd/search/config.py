@@ -159,9 +159,8 @@ def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> Non
         if value is not None and value != getattr(base, name):
             raise _another(name, getattr(base, name), value)
     if (given.search or given.config) and (changes := changes_of(given)) != terms.search:
-        raise _another(
-            "search", " ".join(map("=".join, terms.search.items())), " ".join(map("=".join, changes.items()))
-        )
+        before, now = (" ".join(map("=".join, each.items())) or "nothing" for each in (terms.search, changes))
+        raise _another("search", before, now)
 
 
 def placed(base: TrainConfig, given: SearchConfig) -> TrainConfig:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from nograd.cache import kept_programs
 from nograd.engines.process import available_cores
 from nograd.search.job import STATES, Ended, Job
 from nograd.types import EngineError
@@ -102,7 +103,12 @@ class Hand:
         core = -1 if self._core is None else self._core
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nograd.search.worker", *map(str, (*files, core))],
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={
+                **kept_programs(),
+                **os.environ,
+                **_ENVIRONMENT,
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            },
             pass_fds=files,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -93,4 +93,6 @@ def _sobol_point(size: int, seed: int, number: int) -> tuple[float, ...]:
     from scipy.stats import qmc
 
     sequence = qmc.Sobol(size, scramble=True, rng=seed)
-    return tuple(float(u) for u in sequence.fast_forward(number).random(1)[0])
+    if number:  # it cannot go forward by nothing
+        sequence.fast_forward(number)
+    return tuple(float(u) for u in sequence.random(1)[0])

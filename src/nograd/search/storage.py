@@ -101,9 +101,9 @@ def database(url: str) -> "optuna.storages.BaseStorage":
     try:
         return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=waits))
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-        cause = str(error.__cause__ or error)
         raise ConfigError(
-            f"--storage {without_password(url)} needs a driver: {cause}; pip install psycopg2-binary or pymysql"
+            f"--storage {without_password(url)} needs a driver: {error.__cause__ or error}; install it with pip, or "
+            "name another, such as mysql+pymysql://"
         ) from error
     except (ValueError, sqlalchemy.exc.ArgumentError) as error:
         raise ConfigError(

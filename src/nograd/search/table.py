@@ -47,7 +47,11 @@ def _best(trials: list[Trial]) -> Table:
     for trial in ranked[:_TOP]:
         value = "" if trial.value is None else f"{trial.value:.2%}"
         table.add_row(
-            str(trial.number), trial.state, value, duration(trial.seconds or 0.0), settings_text(trial.settings)
+            str(trial.number),
+            trial.state,
+            value,
+            "" if trial.seconds is None else duration(trial.seconds),
+            settings_text(trial.settings),
         )
     return table
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 
+from nograd.cache import trim, user_cache
 from nograd.config import settings
 from nograd.search.job import Ended, Job
 from nograd.search.ledger import Ledger, counts
@@ -14,6 +15,7 @@ from nograd.search.records import Trial
 from nograd.search.space import seed_at, trial_config
 from nograd.types import ConfigError
 
+_TRIM_EVERY, _CACHE_SIZE = 64, 1 << 30  # every trial leaves about 150 kB of compiled programs in the cache
 _PATIENCE = 50  # failed trials, and none that did not, before the study is stopped
 
 
@@ -92,6 +94,8 @@ class Trials:
         self.ledger.tell(running.trial, ended.state, ended.value, ended.reason, seconds)
         self.study = self.ledger.record()
         self._done += 1
+        if self._done % _TRIM_EVERY == 0:
+            trim(user_cache("xla"), _CACHE_SIZE)
         self._told(self.study.trials[tag])
 
     def durations(self) -> list[float]:
