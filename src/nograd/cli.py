@@ -282,16 +282,14 @@ def _search(arguments: list[str]) -> int:
 
     from nograd.search.command import run_search
     from nograd.search.display import Display
-    from nograd.search.statistics import summary
     from nograd.search.table import show
 
     console = Console(width=None if sys.stdout.isatty() else _PAGE)
     try:
-        study, interrupted = run_search(given, Display(None if given.json else console), started)
+        study, figures, interrupted = run_search(given, Display(None if given.json else console), started)
     except KeyboardInterrupt:
         print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
         return EXIT_INTERRUPTED
-    figures = summary(study)
     if given.json:
         print(json.dumps(figures, indent=1))
     else:

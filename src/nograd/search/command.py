@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -56,11 +56,19 @@ def search(
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
         task = "mnist"
     given = SearchConfig(task=None if task is None else str(task), search=words, **flags)
-    return run_search(given, Display(Console() if show else None), started)[0]
+    return run_search(given, Display(Console() if show else None), started).study
 
 
-def run_search(given: SearchConfig, display: Display, started: float) -> tuple[Study, bool]:
-    """The study as it is at the end, and whether Ctrl-C ended it.
+class Outcome(NamedTuple):
+    """What a session leaves."""
+
+    study: Study
+    figures: dict[str, Any]  # of statistics.json
+    interrupted: bool  # by Ctrl-C
+
+
+def run_search(given: SearchConfig, display: Display, started: float) -> Outcome:
+    """One session on the study of --out or --join, or on a new one.
 
     Args:
         given: the flags.
@@ -74,6 +82,7 @@ def run_search(given: SearchConfig, display: Display, started: float) -> tuple[S
         stack.enter_context(display)
         ledger = Ledger(place, opened.space, opened.base, terms, time.monotonic() - started)
         stack.callback(ledger.beat, ended=True)
+        stack.callback(ledger.bury)
         ledger.renew(opened.record)
         ledger.bury()
         clock = Clock.of(terms.budget_seconds, ledger.spent())
@@ -82,7 +91,8 @@ def run_search(given: SearchConfig, display: Display, started: float) -> tuple[S
             crew = Crew(_workers(terms))
             stack.callback(crew.close)
             _Work(opened, ledger, clock, crew, display, interrupted).run()
-    return _summed_up(ledger.record()), interrupted.is_set()
+    study = ledger.record()
+    return Outcome(study, _summed_up(study), interrupted.is_set())
 
 
 class _Work:
@@ -187,13 +197,14 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
 
 
-def _summed_up(study: Study) -> Study:
+def _summed_up(study: Study) -> dict[str, Any]:
     """Writes statistics.json and, where there is a winner, best.toml."""
-    text = json.dumps(statistics.summary(study), indent=1, allow_nan=False)
+    figures = statistics.summary(study)
+    text = json.dumps(figures, indent=1, allow_nan=False)
     write_atomically(study.path / STATISTICS, f"{text}\n".encode())
     if study.winner:
-        write_recipe(study.path, study, study.winner)
-    return study
+        write_recipe(study, study.winner)
+    return figures
 
 
 def _workers(terms: Terms) -> int:

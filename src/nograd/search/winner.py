@@ -1,7 +1,6 @@
 """The winner: chosen on validation, trained again on fresh seeds, tested, and saved as a recipe."""
 
 from dataclasses import replace
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -66,7 +65,7 @@ class Confirmations:
             self.failures.append(f"seed {tag}: {ended.reason}")
 
 
-def write_recipe(path: Path, study: Study, winner: Winner) -> Path:
+def write_recipe(study: Study, winner: Winner) -> None:
     """STUDY/best.toml: with it `nograd train --config` gives the figures in its table [about], bit by bit."""
     config = TrainConfig(**winner.settings)
     trial = study.trials[winner.trial]
@@ -78,8 +77,7 @@ def write_recipe(path: Path, study: Study, winner: Winner) -> Path:
         "figure": figure(winner) or f"validation accuracy {trial.value:.2%}; the test split was not used",
     }
     text = to_toml(config) + "\n" + tomli_w.dumps({"about": about})
-    write_atomically(path / RECIPE, text.encode())
-    return path / RECIPE
+    write_atomically(study.path / RECIPE, text.encode())
 
 
 def figure(winner: Winner) -> str:
