@@ -44,9 +44,10 @@ def test_commands_are_real(path):
     """Every `nograd` line of a shell block parses: the command exists and so does each flag."""
     from nograd.cli import _COMMANDS
     from nograd.config import TrainConfig
+    from nograd.search.config import SearchConfig
     from nograd.speedup.config import SpeedupConfig
 
-    known = (*TrainConfig.__dataclass_fields__, *SpeedupConfig.__dataclass_fields__)
+    known = [name for kind in (TrainConfig, SearchConfig, SpeedupConfig) for name in kind.__dataclass_fields__]
     flags = {f"--{name.replace('_', '-')}" for name in known}
     flags |= {"--help", "--debug", "--no-mirrored", "--no-weak", "--split", "--json", "--probabilities", "--out"}
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
