@@ -46,9 +46,8 @@ def scaling(out: Path, arguments: argparse.Namespace) -> None:
             ends = [(trial.start or 0.0) + (trial.seconds or 0.0) for trial in trials]
             rates[workers].append(len(trials) / (max(ends) - min(trial.start or 0.0 for trial in trials)))
     ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
-    print(
-        f"trials/min on one worker {60 * statistics.median(rates[1]):.2f}, on two {60 * statistics.median(rates[2]):.2f}"
-    )
+    one, two = (60 * statistics.median(rates[workers]) for workers in (1, 2))
+    print(f"trials/min on one worker {one:.2f}, on two {two:.2f}")
     print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
