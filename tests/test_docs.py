@@ -47,9 +47,11 @@ def test_commands_are_real(path):
     from nograd.cli import _COMMANDS
     from nograd.config import TrainConfig
     from nograd.report.config import ReportConfig
+    from nograd.search.config import SearchConfig
     from nograd.speedup.config import SpeedupConfig
 
-    known = (*TrainConfig.__dataclass_fields__, *SpeedupConfig.__dataclass_fields__, *ReportConfig.__dataclass_fields__)
+    kinds = (TrainConfig, SearchConfig, SpeedupConfig, ReportConfig)
+    known = [name for kind in kinds for name in kind.__dataclass_fields__]
     flags = {f"--{name.replace('_', '-')}" for name in known}
     flags |= {"--help", "--debug", "--no-mirrored", "--no-weak", "--split", "--json", "--probabilities", "--out"}
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nograd.report.command import report as report
     from nograd.results import Run as Run
     from nograd.results import load as load
+    from nograd.search.command import search as search
     from nograd.session import train as train
     from nograd.strategies.ars import ars as ars
     from nograd.strategies.openai_es import openai_es as openai_es
@@ -66,6 +67,7 @@ _HOMES = {
     "sep_cma_es": "nograd.strategies.sep_cma_es",
     "snes": "nograd.strategies.snes",
     "report": "nograd.report.command",
+    "search": "nograd.search.command",
     "straight_through": "nograd.marks",
     "train": "nograd.session",
     "value_and_grad": "nograd.gradient",

@@ -91,7 +91,7 @@ def load_data(config: TrainConfig) -> Dataset:
         config.task or "mnist",
         data_dir=config.data_dir,
         label=config.label,
-        seed=config.seed,
+        seed=config.seed if config.split_seed is None else config.split_seed,
         standardize=config.standardize,
     )
 

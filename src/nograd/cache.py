@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,6 +15,26 @@ def user_cache(name: str) -> Path:
         except RuntimeError:  # a container may run under a user without a home
             base = Path(tempfile.gettempdir())
     return base / "nograd" / name
+
+
+def kept_programs() -> dict[str, str]:
+    """The environment variables that let JAX keep compiled programs for the next time, where the cache takes files."""
+    folder = user_cache("xla")
+    if not writable(folder):
+        return {}
+    return {"JAX_COMPILATION_CACHE_DIR": str(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+
+
+def trim(folder: Path, size: int) -> None:
+    """Removes the files that were not used for longest, until the folder has `size` bytes at most."""
+    with suppress(OSError):  # another process may trim it at the same time
+        files = [(path, path.stat()) for path in folder.iterdir() if path.is_file()]
+        excess = sum(status.st_size for _, status in files) - size
+        for path, status in sorted(files, key=lambda file: max(file[1].st_atime, file[1].st_mtime)):
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            excess -= status.st_size
 
 
 def writable(folder: Path) -> bool:

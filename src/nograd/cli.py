@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar  # noqa: E402
 from tyro.conf import Positional  # noqa: E402
 
 from nograd import __version__  # noqa: E402
-from nograd.cache import user_cache, writable  # noqa: E402
+from nograd.cache import kept_programs  # noqa: E402
 from nograd.types import ConfigError, NogradError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data",
     "predict": "classes of new examples by a run's network",
+    "search": "hyperparameters by random search within a budget; the winner as a recipe",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
     "report": "one HTML page of a run, of several compared, of a study or of a speedup",
     "presets": "the recipes that ship with nograd, with their sources",
@@ -79,6 +80,7 @@ def _dispatch(arguments: list[str]) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "predict": _predict,
+        "search": _search,
         "speedup": _speedup,
         "report": _html,
         "presets": _presets,
@@ -266,6 +268,41 @@ def _predict(arguments: list[str]) -> int:
     return 0
 
 
+def _search(arguments: list[str]) -> int:
+    from nograd.search.config import SearchConfig, base_of, check, needs_task
+
+    started = time.monotonic() - (time.perf_counter() - _STARTED)
+    given = parse(SearchConfig, arguments, "nograd search")
+    check(given)
+    if needs_task(given):
+        found, why = _with_task(base_of(given))
+        print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
+        given = replace(given, task=found.task)
+    _prepare_jax()
+    import json
+
+    from rich.console import Console
+
+    from nograd.search.command import run_search
+    from nograd.search.display import Display
+    from nograd.search.table import show
+
+    console = Console(width=None if sys.stdout.isatty() else _PAGE)
+    try:
+        study, figures, interrupted = run_search(given, Display(None if given.json else console), started)
+    except KeyboardInterrupt:
+        print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if given.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        show(study, figures, console)
+    if interrupted:
+        print(f"go on with: nograd search --out {shlex.quote(str(study.path))}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
 def _speedup(arguments: list[str]) -> int:
     from nograd.speedup.config import SpeedupConfig, check, training
 
@@ -374,6 +411,5 @@ def _prepare_jax() -> None:
     A second XLA thread gains nothing here, and would change the order of sums.
     """
     os.environ.setdefault("NPROC", "1")
-    if writable(folder := user_cache("xla")):
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    for name, value in kept_programs().items():
+        os.environ.setdefault(name, value)

@@ -41,6 +41,9 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _setting(default: Any, **metadata: Any) -> Any:
+    """A field with metadata: `control` for one that says where and whence, `search` for the range that `nograd search`
+    draws it from, and `when` = (parent, its values) for one that has a meaning only with these.
+    """
     return field(default=default, metadata=metadata)
 
 
@@ -50,61 +53,65 @@ class TrainConfig:
 
     task: Positional[str | None] = None
     """What to learn: mnist, digits, FILE.npz or FILE.csv. Default: mnist where it can be had, else digits."""
-    model: str = "mlp:64"
+    model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
     cnn, or module:function of your own."""
-    fitness: str = "cross_entropy"
+    fitness: str = _setting("cross_entropy", search="choice(cross_entropy, squared_error, accuracy)")
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
     strategy: Strategy | None = None
     """How fitness moves the search: openai-es, ars (plain steps along the best directions), or snes, pgpe or
     sep-cma-es, which learn a sigma for each parameter. Default: the recipe's, else openai-es."""
-    perturbation: Literal["dense", "lowrank", "node"] = "dense"
+    perturbation: Literal["dense", "lowrank", "node"] = _setting("dense", search="choice(dense, lowrank, node)")
     """How members differ from the mean: dense (every parameter has its own draw), lowrank (A·B for each matrix,
     on groups of examples), or node (noise on the outputs of layers, for each example)."""
-    noise: Noise = "rademacher"
+    noise: Noise = _setting("rademacher", search="choice(gaussian, rademacher)")
     """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
     dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
-    sigma: float = 0.05
+    sigma: float = _setting(0.05, search="log(0.001, 1)")
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
     strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
     lr_sigma: float | None = None
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
-    directions: int = 32
+    directions: int = _setting(32, search="choice(8, 16, 32, 64)", when=("perturbation", ("lowrank", "node")))
     """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
-    rank: int = 1
+    rank: int = _setting(1, search="choice(1, 2, 4)", when=("perturbation", ("lowrank",)))
     """Rank of the perturbation of each matrix, for lowrank."""
-    group: int = 8
+    group: int = _setting(8, search="choice(1, 4, 8, 16)", when=("perturbation", ("lowrank",)))
     """Examples that see the same members, for lowrank; 0: the whole batch, with population members."""
     densify: bool = False
     """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
-    mirrored: bool = True
+    mirrored: bool = _setting(True, search="choice(true, false)")
     """Evaluate every draw with both signs (antithetic sampling); not for sep-cma-es."""
-    population: int | None = None
+    population: int | None = _setting(None, search="choice(32, 64, 128, 256, 512)", when=("perturbation", ("dense",)))
     """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
     for node, and for lowrank unless --group 0."""
     top: int | None = None
     """Directions that count, those of the best members, for ars. Default: all."""
-    shaping: Shaping = "centered_rank"
+    shaping: Shaping = _setting("centered_rank", search="choice(raw, standardized, centered_rank, sign)")
     """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
     as in snes). ars, snes and sep-cma-es have their own."""
-    optimizer: Optimizer = "adam"
+    optimizer: Optimizer = _setting("adam", search="choice(sgd, momentum, adam)")
     """The Optax optimizer that takes the step."""
-    lr: float = 0.01
+    lr: float = _setting(0.01, search="log(0.0001, 1)")
     """Its learning rate; for snes, that of the mean. Default for ars 0.05, for snes 1."""
-    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
+    lr_schedule: Literal["constant", "linear", "cosine"] = _setting(
+        "constant", search="choice(constant, linear, cosine)"
+    )
     """How the learning rate goes to 0 over --generations; constant: it does not."""
-    momentum: float = 0.9
+    momentum: float = _setting(
+        0.9, search="uniform(0.5, 0.99)", when=("optimizer", ("momentum", "nesterov", "rmsprop"))
+    )
     """Its momentum, for momentum, nesterov and rmsprop."""
-    weight_decay: float = 0.0
+    weight_decay: float = _setting(0.0, search="log(1e-6, 0.1)")
     """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion)."""
-    batch: int = 256
+    batch: int = _setting(256, search="choice(32, 64, 128, 256, 512)")
     """Examples of a minibatch."""
-    batch_sampling: Literal["random", "contiguous"] = "random"
+    batch_sampling: Literal["random", "contiguous"] = _setting("random", search="choice(random, contiguous)")
     """random draws examples with replacement; contiguous takes a slice at a random start."""
-    batch_sharing: Literal["shared", "private"] = "shared"
+    batch_sharing: Literal["shared", "private"] = _setting("shared", search="choice(shared, private)")
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
-    shift: int = 0
+    shift: int = _setting(0, search="choice(0, 1, 2)")
     """Pixels that each training image may be moved by, at random and anew each time; images only."""
     generations: int = 1000
     """Stop after this many generations."""
@@ -138,9 +145,13 @@ class TrainConfig:
     """Seconds of silence after which a worker counts as dead, and is replaced."""
     seed: int = 0
     """Of everything random: initial weights, noise, minibatches and splits."""
+    split_seed: int | None = None
+    """Of the split of a file into training, validation and test examples alone. Default: --seed."""
     label: str | None = None
     """The label column of a CSV file. Default: a column named label, target, class or y."""
-    standardize: Literal["auto", "none", "center", "standard"] = "auto"
+    standardize: Literal["auto", "none", "center", "standard"] = _setting(
+        "auto", search="choice(auto, center, standard)"
+    )
     """Inputs: auto (bytes to 0..1, CSV columns to mean 0 and variance 1), none, center (bytes to 0..1,
     each feature to mean 0), or standard (each feature to mean 0 and variance 1)."""
     data_dir: str | None = None
@@ -173,7 +184,9 @@ def validate(config: TrainConfig) -> TrainConfig:
         _require(0 < value < float("inf"), name, value, "use a positive number such as 0.01")
     _require(0 <= config.weight_decay < float("inf"), "weight_decay", config.weight_decay, "use 0 or more")
     _require(0 <= config.momentum < 1, "momentum", config.momentum, "use 0 or more and less than 1")
-    _require(0 <= config.seed < 2**32, "seed", config.seed, "use 0 to 4294967295")
+    for name in ("seed", "split_seed"):
+        value = getattr(config, name)
+        _require(value is None or 0 <= value < 2**32, name, value, "use 0 to 4294967295")
     if config.target is not None:
         _require(0 < config.target <= 1, "target", config.target, "it is an accuracy, such as 0.95")
     if config.patience is not None:
@@ -244,10 +257,13 @@ def parse_duration(text: str) -> float:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A TOML file: settings as keys, and an optional table [about] with title, source and figure."""
+    """A TOML file: settings as keys, and two optional tables: [about] with title, source and figure, and [search] with
+    the ranges of `nograd search`.
+    """
 
     settings: dict[str, Any]
     about: dict[str, str]
+    search: dict[str, Any]
 
 
 def recipe_fields() -> dict[str, Any]:
@@ -280,11 +296,12 @@ def parse_recipe(text: str, origin: str) -> Recipe:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin} is not TOML: {error}") from error
-    about = content.pop("about", {})
-    return Recipe({name: _checked(name, value, origin) for name, value in content.items()}, about)
+    about, search = content.pop("about", {}), content.pop("search", {})
+    return Recipe({name: checked(name, value, origin) for name, value in content.items()}, about, search)
 
 
-def _checked(name: str, value: Any, origin: str) -> Any:
+def checked(name: str, value: Any, origin: str) -> Any:
+    """The value of a setting, of the type that its field has. Raises ConfigError, with `origin` before."""
     known = recipe_fields()
     if name not in known:
         raise ConfigError(f"{origin}: unknown setting {name!r}{did_you_mean(name, known)}")

@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -57,6 +57,22 @@ class Observer(Protocol):
         """After each generation, with its line of metrics."""
 
 
+class Keeper(Protocol):
+    """Where a training leaves what it found: a run directory, mostly."""
+
+    def log(self, line: dict[str, Any]) -> None:
+        """The metrics of a generation."""
+
+    def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
+        """A checkpoint, of which the last `keep` are kept."""
+
+    def save_best(self, state: State, meta: dict[str, Any]) -> None:
+        """The checkpoint with the highest validation accuracy."""
+
+    def close(self) -> None:
+        """Nothing more comes, until something does."""
+
+
 class Best(NamedTuple):
     """The parameters with the highest validation accuracy so far."""
 
@@ -68,7 +84,8 @@ class Best(NamedTuple):
 class Ending(NamedTuple):
     """How a training ended."""
 
-    reason: str  # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}
+    # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}, or a word of `stop`
+    reason: str
     state: State
     progress: Progress
     best: Best | None  # None before the first evaluation
@@ -81,16 +98,17 @@ class Trainer:
         self,
         task: Supervised,
         engine: Inline,
-        directory: RunDirectory,
+        directory: Keeper,
         limits: Limits,
         identity: str,
         observer: Observer | None = None,
+        stop: Callable[[], str] = lambda: "",
     ) -> None:
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
-        self.identity, self.observer = identity, observer
+        self.identity, self.observer, self.stop = identity, observer, stop
 
     def run(self, state: State, progress: Progress, best: Best | None) -> Ending:
-        """Trains from `state` on. Ctrl-C and SIGTERM end it after the generation that is running."""
+        """Trains from `state` on. Ctrl-C, SIGTERM and a word of `stop` end it after the generation that is running."""
         saved_at = progress.generation if progress.generation else -1
         with interruptible() as interrupted, closing(self.directory):
             while not (reason := self._reached(progress)):
@@ -113,8 +131,7 @@ class Trainer:
                     best = Best(state.params, progress.generation, line["val_accuracy"])
                 progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
                 saved_at = self._recorded(state, progress, line, saved_at)
-                if interrupted.is_set():
-                    reason = "interrupted"
+                if reason := "interrupted" if interrupted.is_set() else self.stop():
                     break
         if saved_at != progress.generation:
             self._save(state, progress)

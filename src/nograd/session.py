@@ -178,7 +178,7 @@ def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | No
         directory.write_config(recorded)
     else:
         directory = RunDirectory.create(_new_path(config), recorded)
-    return Start(job, directory, _limits(config), mark, recorded["parameters"], state, progress, best)
+    return Start(job, directory, limits_of(config), mark, recorded["parameters"], state, progress, best)
 
 
 def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
@@ -247,7 +247,8 @@ def _new_path(config: TrainConfig) -> Path:
     return Path("runs") / f"{Path(config.task or 'mnist').stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _limits(config: TrainConfig) -> Limits:
+def limits_of(config: TrainConfig) -> Limits:
+    """When a training of these settings ends, looks and saves."""
     return Limits(
         config.generations,
         settings.parse_duration(config.budget) if config.budget else None,

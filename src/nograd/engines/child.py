@@ -20,7 +20,7 @@ def main() -> None:
     """Serves shares until the parent closes the connection or dies."""
     connection, memory, life, core = (int(argument) for argument in sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
-    threading.Thread(target=_die_with, args=(life,), daemon=True).start()
+    threading.Thread(target=die_with, args=(life,), daemon=True).start()
     if core >= 0:
         with contextlib.suppress(AttributeError, OSError):
             os.sched_setaffinity(0, {core})
@@ -52,7 +52,7 @@ def arrives_soon(link: Connection, spin: bool) -> None:
         pass
 
 
-def _die_with(life: int) -> None:
+def die_with(life: int) -> None:
     """Ends this process when the other end of `life` is closed: nobody writes, so to read is to wait for that."""
     os.read(life, 1)
     os._exit(1)

@@ -1,0 +1,152 @@
+"""A study as the process at work on it writes it: trials drawn, reported and ended, signs of life, the winner."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState as OptunaState
+
+from nograd.config import TrainConfig, settings
+from nograd.search import storage
+from nograd.search.config import Terms
+from nograd.search.records import Dimension, Study, Trial, TrialState
+from nograd.search.sampling import make_pruner, make_sampler, suggest
+from nograd.search.sessions import BEAT, begun, worked
+from nograd.search.space import draw
+from nograd.search.storage import Place, one_line
+from nograd.types import ConfigError
+
+# Optuna's samplers learn from what was pruned, at its last evaluation, and a stopped trial is no different.
+_STATES: dict[TrialState, OptunaState] = {
+    "complete": OptunaState.COMPLETE,
+    "pruned": OptunaState.PRUNED,
+    "stopped": OptunaState.PRUNED,
+    "failed": OptunaState.FAIL,
+}
+
+
+def create(place: Place, record: dict[str, Any]) -> None:
+    """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
+    with one_line(place.url):
+        try:
+            study = optuna.create_study(
+                storage=storage.database(place.url), study_name=place.name, direction="maximize"
+            )
+        except optuna.exceptions.DuplicatedStudyError:
+            raise ConfigError(
+                f"there is a study {place.name} in {storage.without_password(place.url)} already; work on it with "
+                f"--join {place.name}, or name another --out"
+            ) from None
+        study.set_user_attr(storage.RECORD, record)
+
+
+class Ledger:
+    """One session's hand on a study. Every write is durable when it returns."""
+
+    def __init__(
+        self, place: Place, space: Sequence[Dimension], base: TrainConfig, terms: Terms, elapsed: float
+    ) -> None:
+        self.place, self.space, self.base, self.seed = place, space, base, terms.seed
+        mark = uuid.uuid4()
+        sampler = make_sampler(terms.sampler, space, terms.seed, mark.fields[0])
+        pruner = make_pruner(terms.pruner, base.eval_every, base.generations)
+        self._study = storage.open_study(place, sampler=sampler, pruner=pruner)
+        self._mark, self._session = mark.hex[:12], begun(elapsed)
+        self._clock = time.monotonic() - elapsed
+        self._last = float("-inf")
+        self.beat()
+
+    # The session ------------------------------------------------------------------------------------------
+
+    def beat(self, ended: bool = False) -> None:
+        """A sign of life now and then, which also counts the time spent."""
+        if not ended and time.monotonic() - self._last < BEAT:
+            return
+        self._last = time.monotonic()
+        # By the monotonic clock: a wall clock that is set would give or take budget.
+        last = self._session.start + self._last - self._clock
+        self._session = self._session._replace(last=last, ended=ended)
+        with one_line(self.place.url):
+            self._study.set_user_attr(f"{storage.SESSION}{self._mark}", list(self._session))
+
+    def spent(self) -> float:
+        """Seconds of work on the study, over all sessions."""
+        known = self._sessions() | {self._mark: self._session._replace(last=self._session.start + self._elapsed())}
+        return worked(known.values())
+
+    def renew(self, record: dict[str, Any]) -> None:
+        """The record with changed terms."""
+        with one_line(self.place.url):
+            self._study.set_user_attr(storage.RECORD, record)
+
+    def bury(self) -> list[int]:
+        """Ends the trials whose process has died; returns their numbers."""
+        with one_line(self.place.url):
+            known = storage.sessions(self._study.user_attrs)
+            unfinished = self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
+            lost = [frozen.number for frozen in unfinished if storage.is_lost(frozen, known)]
+            for number in lost:
+                self._study.tell(number, state=OptunaState.FAIL, skip_if_finished=True)
+        return lost
+
+    # Trials -----------------------------------------------------------------------------------------------
+
+    def ask(self, worker: str) -> tuple[optuna.Trial, dict[str, Any]]:
+        """The next trial and its drawn settings."""
+        with one_line(self.place.url):
+            trial = self._study.ask()
+            drawn = draw(self.space, lambda dimension: suggest(trial, dimension), self.base)
+            begin = {"session": self._mark, "worker": worker, "start": round(self.spent(), 3), "settings": drawn}
+            trial.set_user_attr(storage.BEGIN, begin)
+        return trial, drawn
+
+    def report(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
+        """Writes an evaluation; whether the pruner would end the trial here."""
+        with one_line(self.place.url):
+            try:
+                trial.report(accuracy, generation)
+            except UpdateFinishedTrialError:  # buried by another session, while this process was halted
+                return True
+            return trial.should_prune()
+
+    def tell(self, trial: optuna.Trial, state: TrialState, value: float | None, reason: str, seconds: float) -> None:
+        """Writes how a trial ended."""
+        with one_line(self.place.url):
+            try:
+                trial.set_user_attr(storage.END, {"state": state, "reason": reason, "seconds": round(seconds, 3)})
+            except UpdateFinishedTrialError:
+                return
+            self._study.tell(trial, value if state == "complete" else None, state=_STATES[state], skip_if_finished=True)
+
+    def record(self) -> Study:
+        """The study as it stands."""
+        with one_line(self.place.url):
+            return storage.study_record(self.place, self._study)
+
+    # The winner -------------------------------------------------------------------------------------------
+
+    def choose(self, trial: Trial, config: TrainConfig, seeds: list[int]) -> None:
+        """Writes who won, and the seeds that it is to be trained on again."""
+        winner = {"trial": trial.number, "settings": settings(config), "seeds": seeds}
+        with one_line(self.place.url):
+            self._study.set_user_attr("winner", winner)
+
+    def confirm(self, trial: int, seed: int, figures: dict[str, Any]) -> None:
+        """Writes one more training of the winner."""
+        with one_line(self.place.url):
+            self._study.set_user_attr(storage.confirmed_key(trial, seed), {"seed": seed, **figures})
+
+    def _sessions(self) -> dict[str, Any]:
+        with one_line(self.place.url):
+            return storage.sessions(self._study.user_attrs)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._clock
+
+
+def counts(trial: Trial) -> bool:
+    """Whether it counts for --trials: it came to its own end, or is on its way there."""
+    return trial.state != "stopped" and trial.reason != storage.LOST

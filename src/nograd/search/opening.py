@@ -1,0 +1,125 @@
+"""A study made, or found again: from flags to what all its trials have in common."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nograd import data
+from nograd.build import build_job, check_data
+from nograd.checkpoint import write_atomically
+from nograd.config import TrainConfig, settings
+from nograd.data import Dataset
+from nograd.search import config as flags
+from nograd.search import ledger, storage
+from nograd.search.config import SearchConfig, Terms
+from nograd.search.job import dataset_of
+from nograd.search.records import Dimension
+from nograd.search.space import draw, make_space, random_value, trial_config, try_draws
+from nograd.search.storage import Place, one_line
+from nograd.types import NogradError, RunError
+
+_TRIED = 8  # draws that are built at the start, before one of them has to be possible
+
+
+class Opened(NamedTuple):
+    """A study that can be worked on."""
+
+    place: Place
+    terms: Terms
+    base: TrainConfig  # of all trials, with the data where this machine has them
+    space: list[Dimension]
+    dataset: Dataset
+    record: dict[str, Any]
+    doubt: str  # what is odd about the space; mostly empty
+
+
+def open_or_make(given: SearchConfig) -> Opened:
+    """The study of --join or --out, or a new one. Raises NogradError for what cannot be."""
+    place = _found(given)
+    return _again(given, place) if place else _new(given)
+
+
+def _found(given: SearchConfig) -> Place | None:
+    if given.join and given.storage:
+        place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
+        storage.open_study(place)
+        if not storage.is_study(place.path):
+            _folder(place.path)
+            _mark(place)
+        return place
+    if given.out and storage.is_study(given.out):
+        place = storage.place_of(given.out)
+        return place._replace(url=given.storage) if given.storage else place
+    return None
+
+
+def _again(given: SearchConfig, place: Place) -> Opened:
+    with one_line(place.url):
+        record = storage.open_study(place).user_attrs.get(storage.RECORD)
+    if record is None:
+        raise RunError(f"the study {place.name} in {storage.without_password(place.url)} is not one that nograd wrote")
+    base, terms = TrainConfig(**record["base"]), Terms(**record["search"])
+    flags.check_same_work(given, base, terms)
+    terms, base = flags.renewed(terms, given), flags.placed(base, given)
+    dataset = dataset_of(base)
+    check_data(record, dataset)
+    return Opened(place, terms, base, storage.space_of(record), dataset, {**record, "search": asdict(terms)}, "")
+
+
+def _new(given: SearchConfig) -> Opened:
+    base, changes = flags.base_of(given), flags.changes_of(given)
+    if base.task and Path(base.task).suffix:  # so that best.toml works from anywhere
+        base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
+    make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
+    dataset = dataset_of(base)
+    space = make_space(base, given.space or "default", changes, len(dataset.x_train))
+    failing, why = try_draws(base, space)
+    _build_one(base, space, dataset)
+    terms = flags.terms_of(given, base, changes)
+    record = {
+        "base": settings(base),
+        "space": [dimension._asdict() for dimension in space],
+        "search": asdict(terms),
+        "data": {"name": dataset.name, "checksum": data.checksum(dataset)},
+        "validation": len(dataset.x_val),
+    }
+    place = _new_place(given, base)
+    ledger.create(place, record)
+    _mark(place)
+    doubt = (
+        f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
+    )
+    return Opened(place, terms, base, space, dataset, record, doubt)
+
+
+def _build_one(base: TrainConfig, space: list[Dimension], dataset: Dataset) -> None:
+    """Raises the error of the first draw where none of the first few can be built: a wrong model, a wrong fitness."""
+    errors: list[NogradError] = []
+    for number in range(_TRIED):
+        try:
+            build_job(trial_config(base, draw(space, random_value(base.seed, number), base), 0), dataset)
+            return
+        except NogradError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _new_place(given: SearchConfig, base: TrainConfig) -> Place:
+    stem = Path(base.task or "mnist").stem
+    path = Path(given.out or f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if (path / storage.DATABASE).exists():
+        raise RunError(f"{path} holds a {storage.DATABASE} without {storage.MARK}; choose another --out, or remove it")
+    _folder(path)
+    return Place(path, given.storage or storage.local_url(path), path.absolute().name)
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the study directory {path}: {error.strerror}; choose another --out") from error
+
+
+def _mark(place: Place) -> None:
+    write_atomically(place.path / storage.MARK, storage.mark_text(place).encode())

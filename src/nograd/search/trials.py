@@ -1,0 +1,126 @@
+"""The search itself: trials drawn, given to the crew, watched and written down, until the time or the count is out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+
+from nograd.cache import trim, user_cache
+from nograd.config import settings
+from nograd.search.job import Ended, Job
+from nograd.search.ledger import Ledger, counts
+from nograd.search.records import Trial
+from nograd.search.space import seed_at, trial_config
+from nograd.types import ConfigError
+
+_TRIM_EVERY, _CACHE_SIZE = 64, 1 << 30  # every trial leaves about 150 kB of compiled programs in the cache
+_PATIENCE = 50  # failed trials, and none that did not, before the study is stopped
+
+
+@dataclass
+class Running:
+    """A trial on a worker."""
+
+    trial: optuna.Trial
+    since: float
+    generation: int = 0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    def spent(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self.since
+
+    def left(self, generations: int) -> float | None:
+        """Seconds to the last generation, at the rate so far; None before a tenth: until then it compiles, mostly."""
+        known = self.generation * 10 >= generations
+        return self.spent() * (generations / self.generation - 1) if known else None
+
+
+class Trials:
+    """The crew's work in a study; see `crew.Work`."""
+
+    def __init__(self, ledger: Ledger, limit: int | None, here: dict[str, Any], told: Callable[[Trial], None]) -> None:
+        """
+        Args:
+            ledger: of the study.
+            limit: trials in all, over all sessions; None for any number.
+            here: settings that say where this machine keeps its data.
+            told: of every trial that has ended.
+        """
+        self.ledger, self.limit, self._here, self._told = ledger, limit, here, told
+        self.running: dict[int, Running] = {}
+        self.study = ledger.record()
+        self._since, self._done = time.monotonic(), 0
+        self.exhausted = False  # whether the limit is reached
+
+    @property
+    def counted(self) -> int:
+        """Trials that count for the limit."""
+        return sum(map(counts, self.study.trials))
+
+    @property
+    def done(self) -> int:
+        """Those of them that have ended."""
+        return sum(counts(trial) and trial.state != "running" for trial in self.study.trials)
+
+    def next(self, worker: str) -> tuple[int, Job] | None:
+        """Another trial, drawn at its address."""
+        if self.limit is not None:
+            self.study = self.ledger.record()  # another machine may have drawn one
+            self.exhausted = self.counted >= self.limit
+            if self.exhausted:
+                return None
+        self._check_hope()
+        trial, drawn = self.ledger.ask(worker)
+        seed = seed_at(self.ledger.seed, "trial", trial.number)
+        config = trial_config(self.ledger.base, drawn, seed)
+        self.running[trial.number] = Running(trial, time.monotonic())
+        return trial.number, Job({**settings(config), **self._here})
+
+    def at(self, tag: int, generation: int, accuracy: float | None) -> str:
+        """Writes an evaluation down; "pruned" where the pruner ends the trial."""
+        running = self.running[tag]
+        running.generation = generation
+        if accuracy is None:
+            return ""
+        running.curve.append((generation, accuracy))
+        return "pruned" if self.ledger.report(running.trial, generation, accuracy) else ""
+
+    def ended(self, tag: int, ended: Ended, seconds: float) -> None:
+        """Writes the end down."""
+        running = self.running.pop(tag)
+        self.ledger.tell(running.trial, ended.state, ended.value, ended.reason, seconds)
+        self.study = self.ledger.record()
+        self._done += 1
+        if self._done % _TRIM_EVERY == 0:
+            trim(user_cache("xla"), _CACHE_SIZE)
+        self._told(self.study.trials[tag])
+
+    def durations(self) -> list[float]:
+        """Seconds of the trials that came to their end, and what those that run will take."""
+        own_end = [trial for trial in self.study.trials if trial.state in ("complete", "pruned")]
+        ended = [trial.seconds for trial in own_end if trial.seconds]
+        return ended + [running.spent() + rest for running, rest in self._estimates()]
+
+    def rests(self) -> list[float]:
+        """Seconds that the running trials still take, of those that have said something."""
+        return [rest for _, rest in self._estimates()]
+
+    def rate(self) -> float:
+        """Trials a minute, in this session."""
+        return 60 * self._done / (time.monotonic() - self._since)
+
+    def _estimates(self) -> list[tuple[Running, float]]:
+        generations = self.ledger.base.generations
+        return [(trial, rest) for trial in self.running.values() if (rest := trial.left(generations)) is not None]
+
+    def _check_hope(self) -> None:
+        """Raises ConfigError where everything fails: a night of it would tell no more."""
+        trials = self.study.trials
+        if len(trials) >= _PATIENCE and all(trial.state == "failed" for trial in trials):
+            raise ConfigError(
+                f"all {len(trials)} trials so far have failed, the last one so: {trials[-1].reason}; mend the space "
+                "in a new study"
+            )
