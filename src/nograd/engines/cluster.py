@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ import numpy as np
 
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines.guard import guarded
 from nograd.engines.post import ENVIRONMENT, Post
 from nograd.engines.process import SHARED
 from nograd.engines.programs import loaded
@@ -274,14 +276,28 @@ def joined(address: str | None) -> Iterator[int]:
         import ray
     except ImportError:
         raise ConfigError("--engine ray needs Ray; install it by pip install 'nograd[ray]'") from None
-    own = not ray.is_initialized()
-    if own:
-        _init(address)
-    try:
-        yield int(ray.cluster_resources().get("CPU", 1))
-    finally:
-        if own:
-            ray.shutdown()
+    if ray.is_initialized():
+        yield _cores()
+        return
+    _init(address)
+    with ExitStack() as stack:
+        if address is None:
+            stack.enter_context(guarded(_session()))
+        stack.callback(ray.shutdown)
+        yield _cores()
+
+
+def _cores() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _session() -> str:
+    """The folder of the sockets and logs of the cluster that was started here."""
+    import ray
+
+    return str(Path(ray.nodes()[0]["ObjectStoreSocketName"]).parent.parent)
 
 
 def _init(address: str | None) -> None:
