@@ -35,6 +35,17 @@ def test_python_blocks(path, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_other_blocks_are_well_formed(path):
+    """YAML reads as a mapping, and shells take their scripts."""
+    text = path.read_text("utf-8")
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.S):
+        yaml = pytest.importorskip("yaml")  # comes with Ray
+        assert isinstance(yaml.safe_load(block), dict)
+    for block in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
         if not target.startswith("http"):

@@ -404,4 +404,4 @@ def test_a_mistake_is_one_line(nograd, flags, told):
 
 def test_a_machine_of_one_core_says_what_can_be_measured(nograd, monkeypatch):
     monkeypatch.setattr(choose, "available_cores", lambda: [0])
-    assert "there is one core here; use --workers 1,2" in nograd("digits")[2]
+    assert "there is one core (or device) here; use --workers 1,2" in nograd("digits")[2]

@@ -1,16 +1,24 @@
 """The Ray engine on a real cluster of three nodes of this machine: the bits of the inline engine, whatever happens."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+import nograd as ng
 from generations import DENSE, LOCAL, after, inline, job_of
+from nograd.engines.actors import checksum
 from nograd.engines.choose import make_engine
-from nograd.engines.cluster import Ray, checksum
+from nograd.engines.cluster import Ray
 from nograd.types import ConfigError
+from processes import alive, descendants_of, needs_proc
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -149,3 +157,33 @@ def test_what_a_cluster_cannot_do_is_said(cluster):
     made = lambda *words: make_engine(job.generation, job.state_shapes(), job.keys, "ray", "2", 30.0, *words)  # noqa: E731
     with pytest.raises(ConfigError, match="--shaping centered_rank"):
         made(cluster.address, "scalars")
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_cluster_of_this_machine_ends_with_the_run(tmp_path, number):
+    """kill −9 and Ctrl-C: no process of Ray remains, no shared memory, and the run goes on."""
+    out, memory = tmp_path / "run", Path("/dev/shm")
+    before = set(memory.iterdir())
+    command = [sys.executable, "-m", "nograd", "train", "digits", "--model", "mlp:8", "--population", "32"]
+    command += ["--checkpoint-every", "50", "--generations", "1000000", "--engine", "ray", "--workers", "2"]
+    parent = subprocess.Popen([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 90
+    while not shared(out) and time.monotonic() < end:
+        time.sleep(0.2)
+    started = descendants_of(parent.pid)
+    assert len(started) >= 5
+    parent.send_signal(number)
+    parent.wait(20)
+    end = time.monotonic() + 5
+    while any(map(alive, started)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [Path(f"/proc/{process}/cmdline").read_text() for process in started if alive(process)]
+    assert set(memory.iterdir()) <= before
+    assert ng.train(resume=out, generations=1, workers="1").result["generations"] > 1
+
+
+def shared(out):
+    """Whether a generation has gone to another worker, and a checkpoint to the disk."""
+    text = (out / "metrics.jsonl").read_text() if (out / "metrics.jsonl").exists() else ""
+    return re.search(r'"bytes_down": [1-9]', text) and list(out.glob("checkpoints/generation-*"))

@@ -71,5 +71,5 @@ def test_a_worker_whose_memory_runs_out_names_the_way_on():
             engine.step(job.init_state())
     finally:
         engine.close()
-    assert "--workers 1 (--resume goes on so) or --batch 80 in a new run" in str(told.value)
+    assert "use --workers 1 with --resume, or --batch 80 in a new run" in str(told.value)
     assert "\n" not in str(told.value)

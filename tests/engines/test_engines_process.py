@@ -21,6 +21,7 @@ from nograd.engines.inline import Inline
 from nograd.engines.process import Process
 from nograd.engines.trial import Trial
 from nograd.types import ConfigError, EngineError
+from processes import alive, children_of, needs_proc
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
@@ -162,28 +163,6 @@ def test_a_share_that_fails_is_one_line(monkeypatch):
             engine.members[0].answer(10)
     finally:
         engine.close()
-
-
-def alive(process):
-    """Whether it runs; a zombie does not."""
-    status = Path(f"/proc/{process}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def children_of(process):
-    """Processes whose parent this is."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = status.read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if parent == str(process):
-            found.append(int(status.parent.name))
-    return found
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
 @needs_proc

@@ -18,7 +18,7 @@ from nograd.page.predictions import Mistake, Predictions, confident_mistakes, co
 from nograd.page.reproduce import changed, command
 from nograd.page.run import run_page
 from nograd.page.snapshot import snapshot
-from nograd.page.traces import Trace, curves, thinned
+from nograd.page.traces import Trace, _some, curves, thinned
 from nograd.results import load, proportion
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -236,6 +236,14 @@ def test_curves_are_thinned_to_means(count):
     sizes = [len(lines[start : start + -(-count // 400)]) for start in range(0, count, -(-count // 400))]
     mean = np.average([line["fitness_mean"] for line in found], weights=sizes)
     assert mean == pytest.approx(np.mean([line["fitness_mean"] for line in lines]), rel=1e-4)
+
+
+def test_many_evaluations_are_thinned_and_the_chosen_one_stays():
+    lines = [{"generation": g, "val_accuracy": 0.5} for g in range(1, 5001)]
+    found = _some(lines, 4242)
+    assert len(found) <= 401
+    assert 4242 in [line["generation"] for line in found]
+    assert _some(lines[:300], None) == lines[:300]
 
 
 def test_curves_without_finite_fitness_or_evaluations():

@@ -15,7 +15,7 @@ from nograd.cli import main
 from nograd.page import browser
 from nograd.report import command
 from nograd.report.compare import compare_page, differing, labels
-from nograd.report.speedup import speedup_page
+from nograd.report.speedup import _PANELS, chart, speedup_page
 from nograd.report.subject import subject
 from nograd.results import load
 from nograd.speedup.figures import spread, strong_figures, weak_figures
@@ -114,6 +114,17 @@ def test_a_speedup_without_weak_scaling_or_a_fit(figures):
     assert "not fitted" in page
     assert "work grows" not in page
     assert "&lt;b&gt;" in page
+
+
+def test_an_uncertain_fit_does_not_hide_the_measured(figures):
+    fit = figures["strong"]["amdahl"] | {"standard_error": None}  # JSON's word for one that is not known
+    figures["strong"] |= {"amdahl": fit}
+    for panel in _PANELS:
+        spec = chart(figures, panel).spec
+        json.dumps(spec, allow_nan=False)
+        measured = max(point["high"] for point in spec["data"]["values"])
+        drawn = [line["high"] for line in spec["layer"][0]["data"]["values"]]
+        assert max(drawn) < 10 * measured
 
 
 @pytest.mark.parametrize(

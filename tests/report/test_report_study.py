@@ -8,8 +8,7 @@ import pytest
 from nograd.report.parallel import parallel
 from nograd.report.study import study_page
 from nograd.report.study_charts import efficiency, importance, progress, slices, workers
-from nograd.report.subject import study_ended
-from nograd.report.trials import ABSENT, axes, ended, groups
+from nograd.report.trials import ABSENT, axes, ended, groups, is_finished
 from nograd.search.records import Dimension, Trial
 from studies import SPACE, make_statistics, make_study
 
@@ -39,9 +38,9 @@ def test_the_page_shows_the_winner_the_best_and_every_trial(study):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_study_that_has_hardly_begun_has_a_page(count):
     study = make_study(count, winner=False)
-    page = study_page(study, make_statistics(study), refresh=5)
+    page = study_page(study, make_statistics(study))
     assert "not finished" in page
-    assert 'http-equiv="refresh"' not in page  # no trial is running
+    assert 'http-equiv="refresh"' not in page
 
 
 def test_a_study_without_any_value_or_time(study):
@@ -54,10 +53,11 @@ def test_a_study_without_any_value_or_time(study):
 
 
 def test_when_a_study_has_ended(study):
-    assert study_ended(study)
-    assert not study_ended(study._replace(winner=None))
+    assert is_finished(study)
+    assert not is_finished(study._replace(winner=None))
+    assert not is_finished(study._replace(search=study.search | {"confirm": 4}))  # it has three seeds
     going = study.trials[0]._replace(state="running")
-    assert not study_ended(study._replace(trials=[going, *study.trials[1:]]))
+    assert not is_finished(study._replace(trials=[going, *study.trials[1:]]))
 
 
 # Ranks and axes ------------------------------------------------------------------------------------------

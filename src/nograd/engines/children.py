@@ -17,7 +17,6 @@ from nograd.engines.child import arrives_soon
 from nograd.engines.post import ENVIRONMENT, Post
 from nograd.engines.worker import Done, Node, Share
 
-_SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
 # (kind, share, its subtrees) -> what the shared memory holds of it, and the bytes
 Result: TypeAlias = Callable[[str, Share, list[Node]], tuple[Done, int]]
 
@@ -29,7 +28,6 @@ class Child(Post):
         super().__init__(number, remedy)
         self._core, self._memory = core, memory
         self.seconds = 0.0  # that its shares have taken, by its own clock
-        self._slowest, self._asked = 0.0, 0.0
         self._message: Any = None
         self._start()
 
@@ -66,12 +64,11 @@ class Child(Post):
 
         Raises EngineError where it says that it cannot do its share.
         """
-        end = self._asked + max(deadline, _SLOWER * self._slowest)
         try:
             arrives_soon(self._link, self._core is not None)
-            if not self._link.poll(max(end - time.monotonic(), 0.0)):
+            if not self._link.poll(self._patience(deadline)):
                 self._end()
-                self._cause = f"was silent for {time.monotonic() - self._asked:.0f} s"
+                self._silent()
                 return None
             content = self._link.recv_bytes()
         except (EOFError, OSError):

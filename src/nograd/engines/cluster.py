@@ -8,139 +8,22 @@ itself: 4 bytes a member up and down in place of 4 bytes a parameter, for more a
 import os
 import pickle
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from nograd.engines.actors import Actor, checksum
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys, Outcome
-from nograd.engines.post import ENVIRONMENT, Post
+from nograd.engines.guard import guarded
 from nograd.engines.process import SHARED
-from nograd.engines.programs import loaded
-from nograd.engines.worker import Done, Share, Worker, split
+from nograd.engines.worker import Done, split
 from nograd.strategies.strategy import State
 from nograd.types import ConfigError
-
-
-def checksum(leaves: Sequence[Any]) -> int:
-    """CRC-32 over the bytes of some arrays: what replicas of a state compare."""
-    total = 0
-    for leaf in leaves:
-        total = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, total)
-    return total
-
-
-class Replica:
-    """What an actor holds: a worker, and with scalars the state. It knows neither the model nor the task."""
-
-    def __init__(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> None:
-        self._calls = {name: loaded(content, local) for name, content in portable.items()}
-        self._fixed, self._chunks, self._width = [jax.device_put(array) for array in fixed], chunks, width
-        self._worker = Worker(self._calls, self._fixed, chunks)
-        self._state: list[Any] = []
-
-    def ready(self) -> bool:
-        """Answers when the programs are compiled."""
-        return True
-
-    def run(self, arrays: Any, request: bytes) -> bytes:
-        """A share with the parameters, or parameters and weights, that were published."""
-        kind, generation, share = pickle.loads(request)
-        params, weights = arrays
-        done = self._worker.run(kind, params, np.int32(generation), share, weights)
-        fitness = None if done.fitness is None else np.asarray(done.fitness)
-        return pickle.dumps((fitness, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
-
-    def load(self, state: bytes) -> None:
-        """Takes over a state."""
-        self._state = pickle.loads(state)
-
-    def evaluate(self, request: bytes) -> bytes:
-        """The fitness of a share by the state held here, and the checksum of its parameters."""
-        generation, share = pickle.loads(request)
-        params = self._state[: self._width]
-        done = self._worker.run("evaluate", params, np.int32(generation), share)
-        return pickle.dumps((np.asarray(done.fitness), checksum(params)))
-
-    def update(self, generation: int, fitness: bytes, shape: tuple[int, ...]) -> None:
-        """The whole update, from the fitness of all."""
-        values = np.frombuffer(fitness, np.float32).reshape(shape)
-        weights = self._calls["shape"](values)
-        params, whole = self._state[: self._width], (0, self._chunks)
-        total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, weights).sums.values()))
-        self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, values)[0]]
-
-
-class Actor(Post):
-    """A replica on the cluster, and its successors."""
-
-    def __init__(self, number: int, arguments: tuple[Any, ...], remedy: Callable[[], str]) -> None:
-        super().__init__(number, remedy)
-        self._arguments = arguments
-        self._start()
-
-    def wait_until_ready(self, seconds: float) -> bool:
-        """Whether it can be asked, after up to so many seconds: it waits for a free core as long as it takes."""
-        import ray
-
-        if not self._ready and ray.wait([self._started], timeout=seconds)[0]:
-            try:
-                self._ready = ray.get(self._started)
-            except ray.exceptions.ActorDiedError as error:
-                if "creation task" in str(error) or "__init__" in str(error):
-                    raise self._unable(str(error)) from None
-                self.replace()
-        return self._ready
-
-    def publish(self, arrays: Any) -> None:
-        """Where on the cluster the arrays of the phase lie."""
-        self._arrays = arrays
-
-    def ask(self, kind: str, generation: int, share: Share) -> int:
-        """Asks for a share; returns the bytes sent."""
-        return self.request(self.actor.run, (kind, generation, share), self._arrays)
-
-    def request(self, method: Any, message: Any, *before: Any) -> int:
-        """Calls a method of the actor with a message; returns its bytes."""
-        content = pickle.dumps(message)
-        self._future = method.remote(*before, content)
-        return len(content)
-
-    def answer(self, deadline: float) -> tuple[Done, int] | None:
-        """Its result and the bytes received; None where it is dead, or as good as."""
-        content = self.content(deadline)
-        return None if content is None else (Done(*pickle.loads(content)), len(content))
-
-    def content(self, deadline: float) -> bytes | None:
-        """The answer's bytes; None where it is dead, or as good as. Raises EngineError where it cannot do its share."""
-        import ray
-
-        try:
-            content = ray.get(self._future, timeout=deadline)
-        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
-            return None
-        except ray.exceptions.RayTaskError as error:
-            raise self._failed(f"{type(error.cause).__name__}: {error.cause}") from None
-        self._deaths = 0
-        return content
-
-    def stop(self) -> None:
-        """Ends it for good."""
-        import ray
-
-        ray.kill(self.actor)
-
-    def _start(self) -> None:
-        import ray
-
-        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
-        self.actor = remote.remote(*self._arguments)
-        self._started, self._ready = self.actor.ready.remote(), False
-        self.lost = True  # its state must be sent
 
 
 class Ray(Crewed):
@@ -274,14 +157,28 @@ def joined(address: str | None) -> Iterator[int]:
         import ray
     except ImportError:
         raise ConfigError("--engine ray needs Ray; install it by pip install 'nograd[ray]'") from None
-    own = not ray.is_initialized()
-    if own:
-        _init(address)
-    try:
-        yield int(ray.cluster_resources().get("CPU", 1))
-    finally:
-        if own:
-            ray.shutdown()
+    if ray.is_initialized():
+        yield _cores()
+        return
+    _init(address)
+    with ExitStack() as stack:
+        if address is None:
+            stack.enter_context(guarded(_session()))
+        stack.callback(ray.shutdown)
+        yield _cores()
+
+
+def _cores() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _session() -> str:
+    """The folder of the sockets and logs of the cluster that was started here."""
+    import ray
+
+    return str(Path(ray.nodes()[0]["ObjectStoreSocketName"]).parent.parent)
 
 
 def _init(address: str | None) -> None:

@@ -5,6 +5,7 @@ No collective takes part: each device runs its own programs on its own chunks, a
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -44,7 +45,8 @@ class Device:
 
     def wait_until_ready(self, seconds: float) -> bool:
         """The same, after up to so many seconds."""
-        return bool(wait([self._worker], seconds).done) and isinstance(self._worker.result(), Worker)
+        with self._named():
+            return bool(wait([self._worker], seconds).done) and isinstance(self._worker.result(), Worker)
 
     def publish(self, kind: str, arrays: list[Any]) -> int:
         """Copies the parameters or the weights of a phase to the device; returns the bytes."""
@@ -66,7 +68,7 @@ class Device:
 
     def answer(self, deadline: float) -> tuple[Done, int]:
         """Its result and the bytes received, however long it takes: a device does not die alone."""
-        with footprint.named(f"device {self._device}", self._remedy):
+        with self._named():
             return self._answer.result()
 
     def replace(self) -> None:
@@ -77,6 +79,9 @@ class Device:
         """Ends the thread, and lets go of the arrays."""
         self._thread.shutdown(cancel_futures=True)
         self._arrays.clear()
+
+    def _named(self) -> AbstractContextManager[None]:
+        return footprint.named(f"device {self._device}", self._remedy)
 
 
 class Devices(Crewed):

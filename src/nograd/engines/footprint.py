@@ -61,7 +61,7 @@ def remedy(generation: Generation, programs: Mapping[str, Program], parameters: 
     """
     setting = smaller(generation, programs, parameters)
     new = setting and f"{setting.flag} in a new run ({_size(setting.saved)} less)"
-    what = " or ".join(part for part in (workers and f"{workers} (--resume goes on so)", new) if part)
+    what = ", or ".join(part for part in (workers and f"{workers} with --resume", new) if part)
     return f"a worker of this run takes about {_size(_peak())}; use {what or 'a smaller --model'}"
 
 

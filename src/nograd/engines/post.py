@@ -1,6 +1,7 @@
 """A post: a worker process under a number, here or on a cluster, and its successors when it dies."""
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from nograd.types import EngineError
 
 ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
 _DEATHS = 3  # in a row, without one share done between, before a post is given up
+_SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
 
 
 class Post(ABC):
@@ -22,6 +24,7 @@ class Post(ABC):
     def __init__(self, number: int, remedy: Callable[[], str]) -> None:
         self.number, self._remedy = number, remedy
         self._deaths, self._ready, self._cause = 0, False, "was lost"
+        self._asked, self._slowest = 0.0, 0.0  # seconds: when, and how long a share has taken at most
 
     def is_ready(self) -> bool:
         """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
@@ -48,6 +51,13 @@ class Post(ABC):
     @abstractmethod
     def _start(self) -> None:
         """A worker, not ready yet."""
+
+    def _patience(self, deadline: float) -> float:
+        """Seconds from now until silence means death, counted from when it was asked."""
+        return max(self._asked + max(deadline, _SLOWER * self._slowest) - time.monotonic(), 0.0)
+
+    def _silent(self) -> None:
+        self._cause = f"was silent for {time.monotonic() - self._asked:.0f} s"
 
     def _unable(self, report: str) -> EngineError:
         """It cannot start: its report goes to stderr, the last line of it into the error."""

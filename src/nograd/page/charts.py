@@ -4,6 +4,7 @@ Colours are CSS variables of the page, so that one picture serves light, dark an
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from nograd.cache import user_cache, writable
 from nograd.page.html import Markup, data_block, tag
-from nograd.types import ConfigError
+from nograd.types import ConfigError, RunError
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -48,7 +49,7 @@ def figure(chart: Chart) -> Markup:
         "figure",
         tag("figcaption", chart.title),
         tag("div", picture(spec, chart.title), class_="plot"),
-        note_of(chart),
+        tag("p", chart.note, class_="note") if chart.note else None,
         data_block(live),
         class_=classes,
         data_brush="ranges" if chart.brush else None,
@@ -58,10 +59,6 @@ def figure(chart: Chart) -> Markup:
 def figures(*charts: Chart | None) -> Markup:
     """Charts side by side, as many as fit."""
     return tag("div", [figure(chart) for chart in charts if chart], class_="charts")
-
-
-def note_of(chart: Chart) -> Markup | None:
-    return tag("p", chart.note, class_="note") if chart.note else None
 
 
 def complete(chart: Chart) -> Spec:
@@ -103,7 +100,8 @@ def library() -> str:
 
     script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
     if writable(folder):
-        write_atomically(kept, script.encode())
+        with suppress(RunError):  # a full disk: it is bundled anew the next time
+            write_atomically(kept, script.encode())
     return script
 
 

@@ -110,9 +110,14 @@ def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
             "chosen": metric == "val_accuracy" and line["generation"] == trace.chosen,
         }
         for metric, name in series.items()
-        for line in trace.metrics
-        if line.get(metric) is not None
+        for line in _some([line for line in trace.metrics if line.get(metric) is not None], trace.chosen)
     ]
+
+
+def _some(lines: Sequence[dict[str, Any]], chosen: int | None) -> list[dict[str, Any]]:
+    """At most `_MOST` of the lines at equal distances, and the chosen one."""
+    step = max(1, math.ceil(len(lines) / _MOST))
+    return [line for place, line in enumerate(lines) if place % step == 0 or line["generation"] == chosen]
 
 
 def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -> dict[str, Any]:

@@ -88,6 +88,9 @@ def chart(figures_of: dict[str, Any], panel: Panel) -> Chart:
     if panel.field == "seconds":
         scale, unit = time_unit(max(point["y"] for point in points))
         points, lines, label = _scaled(points, scale), _scaled(lines, scale), f"{label} [{unit}]"
+    # An end of the band may be far away, or infinite.
+    top = 1.05 * max(*(point["high"] for point in points), *(line["y"] for line in lines if line["series"] == "ideal"))
+    lines = [line | {name: min(line[name], top) for name in ("y", "low", "high")} for line in lines]
     counts = sorted({point["workers"] for point in points})
     x = quantity("x", "workers", axis={"values": counts, "format": "d"}, scale={"nice": False, "padding": 14})
     y = quantity("y", label, axis={"format": panel.form}, scale={"zero": True})

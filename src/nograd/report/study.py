@@ -1,8 +1,8 @@
 """The page of a study: the winner, what the search found, each trial, and how the time was used. Pure functions."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nograd.formats import duration, percent, short
 from nograd.page.charts import figures
@@ -12,7 +12,7 @@ from nograd.page.snapshot import measured
 from nograd.page.tables import Cell, Row, cards, facts, table
 from nograd.report import study_charts as charts
 from nograd.report.parallel import parallel
-from nograd.report.trials import axes, ended, groups
+from nograd.report.trials import axes, ended, groups, is_finished
 from nograd.search.records import Study, Trial, Winner
 
 _MOST = 1000  # trials on a page; of more, the best
@@ -33,11 +33,11 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
     Args:
         study: as it is on disk.
         statistics: of the same study.
-        refresh: seconds after which the page loads itself again while trials are running.
+        refresh: seconds after which the page loads itself again while it is not finished.
     """
     ranked = ended(study)[:_MOST]
-    running = any(trial.state == "running" for trial in study.trials)
-    state = badge("not finished", "busy") if running or not study.winner else badge("finished", "good")
+    finished = is_finished(study)
+    state = badge("finished", "good") if finished else badge("not finished", "busy")
     budget = f" of {duration(study.budget_seconds)}" if study.budget_seconds else ""
     words = f"search on {study.task}, {len(study.trials):,} trials in {duration(study.spent_seconds)}{budget}"
     return document(
@@ -48,9 +48,9 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
         section("What the search found", _found(study, ranked, statistics)),
         section("Trials", _states(study), _trials(study)),
         section("Time", _time(study)),
-        section("The search", facts({name: short(value) for name, value in study.search.items()})),
+        section("The search", facts(_named(study.search))),
         section("Settings that all trials share", _base(study)),
-        refresh=refresh if running else None,
+        refresh=None if finished else refresh,
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def _winner(winner: Winner) -> Markup:
         numbers = (f"{seed}", percent(validation), percent(test), f"{low:.2%} to {high:.2%}")
         rows.append([Cell(text, number=True) for text in numbers])
     columns = ("seed", "validation accuracy", "test accuracy", "95% interval")
-    recipe = facts({name: short(value) for name, value in winner.settings.items() if value is not None})
+    recipe = facts(_named(winner.settings))
     return join(
         [
             note(f"Trial {winner.trial}, trained again; the test split is used for these runs alone."),
@@ -166,12 +166,19 @@ def _time(study: Study) -> list[Child]:
         return [note("No trial has ended yet.")]
     spent, crew = sum(trial.seconds or 0.0 for trial in timed), len({trial.worker for trial in timed})
     span = max((trial.start or 0.0) + (trial.seconds or 0.0) for trial in timed)
-    words = (
-        f"{duration(spent)} of training on {crew} workers within {duration(span)}: busy {spent / (crew * span):.0%}."
-    )
+    hands = f"{crew} worker{'s' if crew > 1 else ''}"
+    words = f"{duration(spent)} of training on {hands} within {duration(span)}: busy {spent / (crew * span):.0%}."
     return [note(words), figures(charts.workers(timed))]
 
 
 def _base(study: Study) -> Markup:
-    drawn = facts({name: short(value) for name, value in study.base.items() if value is not None})
-    return tag("details", tag("summary", "show them"), drawn)
+    return tag("details", tag("summary", "show them"), facts(_named(study.base)))
+
+
+def _named(settings: Mapping[str, Any]) -> dict[str, Child]:
+    """Settings in words, without those that are not set."""
+    return {name: _words(value) for name, value in settings.items() if value is not None and value != {}}
+
+
+def _words(value: Any) -> str:
+    return ", ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else short(value)

@@ -10,6 +10,7 @@ from nograd.page.snapshot import snapshot
 from nograd.report.compare import compare_page
 from nograd.report.speedup import speedup_page
 from nograd.report.study import Statistics, study_page
+from nograd.report.trials import is_finished
 from nograd.results import load
 from nograd.search.records import Study
 from nograd.types import ConfigError, RunError
@@ -107,12 +108,7 @@ def _study(path: Path) -> Subject:
         study = load_study(path)
         return study_page(study, statistics_of(study), refresh)
 
-    return Subject(path, tuple(path / name for name in _STUDY), page, lambda: study_ended(load_study(path)))
-
-
-def study_ended(study: Study) -> bool:
-    """Whether the winner has been trained again, and no trial is running."""
-    return study.winner is not None and not any(trial.state == "running" for trial in study.trials)
+    return Subject(path, tuple(path / name for name in _STUDY), page, lambda: is_finished(load_study(path)))
 
 
 def statistics_of(study: Study) -> Statistics:

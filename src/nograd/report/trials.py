@@ -38,6 +38,13 @@ def ended(study: Study) -> list[Trial]:
     return sorted(known, key=lambda trial: -(trial.value or 0.0))
 
 
+def is_finished(study: Study) -> bool:
+    """Whether the winner has been trained on all its fresh seeds, and no trial is running."""
+    if study.winner is None or any(trial.state == "running" for trial in study.trials):
+        return False
+    return len(study.winner.seeds) >= (study.search.get("confirm") or 0)
+
+
 def groups(ranked: Sequence[Trial]) -> dict[int, str]:
     """The group of each trial by its number: the best 5%, the next 20%, the others."""
     first, second = math.ceil(0.05 * len(ranked)), math.ceil(0.25 * len(ranked))

@@ -72,7 +72,9 @@ def _counts(config: SpeedupConfig, job: Job, cores: int) -> list[int]:
             f"--chunks {counts[-1]}" + (f", or use up to {chunks}" if chunks > 1 else "")
         )
     if counts == [1] and asked == "auto":
-        why = "there is one core here" if chunks > 1 else "this work is one chunk, and each worker needs one"
+        why = (
+            "there is one core (or device) here" if chunks > 1 else "this work is one chunk, and each worker needs one"
+        )
         remedy = "--workers 1,2" if chunks > 1 else f"--chunks {max(cores, 2)}"
         raise ConfigError(f"--workers auto leaves nothing to compare: {why}; use {remedy}")
     return counts
