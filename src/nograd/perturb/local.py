@@ -32,7 +32,8 @@ Read: TypeAlias = Callable[[PyTree], PyTree]
 TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
 _BLOCK_ELEMENTS = 1 << 18  # of the widest value of a block of directions
 _MAX_TILE = 256
-_CHUNKS = 8  # that the tiles of `node` are made for
+_CHUNKS = 8  # that the tiles of `node` are made for,
+_LEAST_TILE = 16  # as long as they hold as many examples: products with less take as long
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
 
 
@@ -119,7 +120,8 @@ def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int
     """
     directions = perturbation.directions
     if isinstance(perturbation, Node):
-        tile = _power_of_two(min(_MAX_TILE, -(-units // (count or _CHUNKS))))
+        wanted = -(-units // count) if count else max(-(-units // _CHUNKS), _LEAST_TILE)
+        tile = _power_of_two(min(_MAX_TILE, wanted, units))
         blocks = [block for block in range(1, directions + 1) if directions % block == 0]
         return tile, max((block for block in blocks if tile * block * elements <= _BLOCK_ELEMENTS), default=1)
     most = min(TILE_ELEMENTS // max(elements * directions, 1), _MAX_TILE, -(-units // (count or 1)))
