@@ -87,6 +87,7 @@ def test_tabs_sorting_and_theme(pages):
         browser.open(pages["run"])
         shown = "[...document.querySelectorAll('.panel')].map((p) => !!p.offsetParent)"
         assert browser.evaluate(shown) == [True, False, False]
+        browser.wait(f"{ALIVE} == 2")
         browser.evaluate("document.querySelectorAll('.tab-labels label')[1].click()")
         assert browser.evaluate(shown) == [False, True, False]
         browser.wait(f"{ALIVE} == 4")  # a chart comes alive when its tab is shown

@@ -135,7 +135,8 @@ def _lines(figures_of: dict[str, Any], panel: Panel) -> list[dict[str, Any]]:
         laws["Amdahl's law"] = band(Amdahl(**known), workers)
     lines = []
     for series, ratios in laws.items():
-        turned = np.array([panel.turn(ratio, workers, rows[0]["seconds"]["median"]) for ratio in ratios])
+        with np.errstate(over="ignore"):  # the slow end of a band that knows nothing is infinite
+            turned = np.array([panel.turn(ratio, workers, rows[0]["seconds"]["median"]) for ratio in ratios])
         columns = zip(workers, turned[0], turned.min(0), turned.max(0), strict=True)
         lines += [
             {"series": series, **dict(zip(("x", "y", "low", "high"), map(float, c), strict=True))} for c in columns
