@@ -7,11 +7,11 @@ import optax
 import pytest
 
 import nograd
+from asking import assert_tell_holds_no_members, message
 from nograd.perturb import noise
 from nograd.perturb.dense import dense
 from nograd.shaping import SHAPINGS
 from nograd.strategies.openai_es import openai_es
-from nograd.types import ConfigError
 
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(1 << 12)}
 KEY = jax.random.key(7)
@@ -179,22 +179,10 @@ def test_info_describes_the_finite_members():
 @pytest.mark.parametrize(("kind", "mirrored"), [("gaussian", True), ("rademacher", False)])
 def test_tell_never_holds_population_times_parameters(kind, mirrored):
     perturbation = dense(SIGMA, noise.table(1 << 15) if kind == "table" else KINDS[kind], mirrored)
-    es = openai_es(256, perturbation=perturbation)
-    state = es.init({"w": jnp.zeros((100, 199)), "b": jnp.zeros(100)})
-    fitness = jax.ShapeDtypeStruct((256,), jnp.float32)
-    compiled = jax.jit(lambda state, fitness: es.tell(state, KEY, fitness)).lower(state, fitness).compile()
-    # Of 256 × 20,000 floats (20 MB) less than an eighth: the levels of the tree, no array of members.
-    assert 0 < compiled.memory_analysis().temp_size_in_bytes < 256 * 20_000 * 4 / 8
+    assert_tell_holds_no_members(openai_es(256, perturbation=perturbation))
 
 
 # Errors
-
-
-def message(function, *arguments, **named):
-    with pytest.raises(ConfigError) as error:
-        function(*arguments, **named)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,9 @@ import optax
 import pytest
 from scipy.stats import rankdata
 
+from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 from nograd.shaping import SHAPINGS
 from nograd.strategies.openai_es import openai_es
-
-SIGMA, LR, GENERATIONS, POPULATION, SIZE = 0.5, 0.05, 8, 10, 6
-KEY = jax.random.key(11)
-CURVATURE = np.random.default_rng(0).normal(size=(SIZE, SIZE))
-START = np.random.default_rng(1).normal(size=SIZE)
-
-
-def fitness_of(theta, xp):
-    return xp.tanh(theta @ CURVATURE).sum(-1) - 0.1 * (theta**2).sum(-1)
 
 
 def utilities(f):

@@ -7,15 +7,7 @@ import optax
 import pytest
 
 import nograd as ng
-
-SIGMA, LR, GENERATIONS, POPULATION, SIZE = 0.5, 0.05, 8, 10, 6
-KEY = jax.random.key(11)
-CURVATURE = np.random.default_rng(0).normal(size=(SIZE, SIZE))
-START = np.random.default_rng(1).normal(size=SIZE)
-
-
-def fitness_of(theta, xp):
-    return xp.tanh(theta @ CURVATURE).sum(-1) - 0.1 * (theta**2).sum(-1)
+from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 
 
 def places(f):

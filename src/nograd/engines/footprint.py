@@ -4,8 +4,9 @@ XLA plans the memory of a program when it compiles it, so the largest plan is kn
 
 - sums: one of the parameters' size for each level of the tree over the chunks, ⌊log₂ chunks⌋ + 1 of them. The size of a
   chunk is not in it, as its units are done one after the other: more chunks take *more* memory, not less.
-- one tile of units of a local perturbation (group × directions × signs × the layers' widths a unit), or one member's
-  batch of a dense one. More chunks make a tile smaller where it holds several units, and not where it holds one.
+- one tile of units of a local perturbation (group × signs × the layers' widths, for all directions of a low-rank unit
+  and a block of directions of a node unit), or one member's batch of a dense one. More chunks make a tile smaller where
+  it holds several units, and not where it holds one.
 """
 
 import resource
