@@ -16,7 +16,7 @@ from nograd.search.storage import LOST, load_study
 
 TINY = ["--model", "mlp:4", "--eval-every", "5", "--search", "population=choice(8,16)", "batch=fixed(16)"]
 QUICK = [*TINY, "--generations", "10"]
-ENDLESS = [*TINY, "--generations", "1000000", "--workers", "2"]
+ENDLESS = [*TINY, "--generations", "1000000", "--eval-every", "1000", "--workers", "2"]
 
 
 def command(*arguments, **options) -> subprocess.Popen:

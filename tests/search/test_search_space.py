@@ -249,6 +249,11 @@ def test_a_recipe_brings_its_table_and_flags_go_over_it(tmp_path):
         changes_of(given)
 
 
+def test_more_evaluations_than_can_be_kept_are_refused():
+    with pytest.raises(ConfigError, match="use 500 or more"):
+        base_of(SearchConfig(task="digits", generations=500_000))
+
+
 def test_without_budget_and_trials_there_is_an_end():
     given = SearchConfig(task="digits")
     assert terms_of(given, base_of(given), {}).budget_seconds == 3600

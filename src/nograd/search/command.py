@@ -149,6 +149,7 @@ class _Work:
 
     def _tick(self) -> None:
         self.ledger.beat()
+        self.trials.keep()
         trials, left, workers = self.trials, self._left(), len(self.crew.hands)
         durations = trials.durations()
         number = projected(trials.done, trials.rests(), durations, workers, left)

@@ -15,6 +15,7 @@ _WORK = ("model", "perturbation", "fitness", "eval_every", "label", "generations
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
 _DEFAULTS: dict[str, Any] = {"sampler": "random", "pruner": "none", "space": "default", "confirm": 3, "workers": "auto"}
 _BUDGET = "1h"
+_EVALUATIONS = 1000  # of a trial, at most
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ def base_of(given: SearchConfig) -> TrainConfig:
     # split once for all: the test examples of one trial must not be another's training examples.
     own = {name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")}
     split = config.seed if config.split_seed is None else config.split_seed
+    if (evaluations := config.generations // config.eval_every) > _EVALUATIONS:
+        least = -(-config.generations // _EVALUATIONS)
+        raise ConfigError(
+            f"--eval-every {config.eval_every} makes {evaluations:,} evaluations a trial, and all are kept; use "
+            f"{least:,} or more"
+        )
     return validate(replace(config, **own, split_seed=split))
 
 

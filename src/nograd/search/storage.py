@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MARK, DATABASE = "study.json", "study.db"
 _FORMAT = "nograd-study-1"
 # Attributes of the study and of its trials; the rest is Optuna's own.
-RECORD, SESSION, CONFIRMED, BEGIN, END = "record", "session/", "confirmed/", "begin", "end"
+RECORD, SESSION, CONFIRMED, BEGIN, CURVE, END = "record", "session/", "confirmed/", "begin", "curve", "end"
 LOST = "lost: the process that ran it has ended"
 
 
@@ -187,7 +187,7 @@ def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> bo
 
 def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
-    curve = sorted(frozen.intermediate_values.items())
+    curve = [(generation, accuracy) for generation, accuracy in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if is_lost(frozen, known) or (frozen.state.is_finished() and not end):
