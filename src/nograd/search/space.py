@@ -138,10 +138,22 @@ def _first(base: TrainConfig, start: str, changes: Changes, examples: int | None
         return {}
     perturbation = changes.get("perturbation", f"fixed({base.perturbation})")
     names = [name for kind, names in _DEFAULT.items() if kind in perturbation for name in names]
-    first = dict.fromkeys(names, "")
+    first = dict.fromkeys(filter(lambda name: _suits(base, name), names), "")
     if examples is not None and "batch" in first:
         first["batch"] = _batches(examples)
     return first
+
+
+def _suits(base: TrainConfig, name: str) -> bool:
+    """Whether the setting's own range can be trained with the base: not every recipe reads every setting."""
+    dimension = _dimension(name, "")
+    parent, among = dimension.when or ("seed", (base.seed,))
+    try:
+        for quantile in (0.01, 0.5, 0.99):
+            validate(trial_config(base, {parent: among[0], name: value_at(dimension, quantile)}, base.seed))
+    except ConfigError:
+        return False
+    return True
 
 
 def _batches(examples: int) -> str:
