@@ -157,6 +157,8 @@ def test_a_study_is_gone_on_with_on_its_own_terms(opened):
         ({"seed": 5}, "--seed 0"),
         ({"generations": 11}, "--generations 10"),
         ({"sampler": "tpe"}, "--sampler random"),
+        ({"task": "mnist"}, "TASK digits"),
+        ({"preset": "openai-es"}, "the study has"),
         ({"search": ("lr",)}, "--search momentum=uniform"),
     ):
         with pytest.raises(ConfigError, match=word):

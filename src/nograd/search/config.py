@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import TrainConfig, base_config, parse_duration, read_recipe, validate
+from nograd.config import TrainConfig, base_config, parse_duration, read_recipe, settings, validate
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
 from nograd.types import ConfigError
@@ -94,10 +94,10 @@ def check(config: SearchConfig) -> None:
     """Raises ConfigError for a flag out of its range, or one that excludes another."""
     if config.budget is not None:
         parse_duration(config.budget)
-    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1)):
+    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1), ("eval_every", 1)):
         value = getattr(config, name)
         if value is not None and value < least:
-            raise ConfigError(f"--{name} cannot be {value}; use {least} or more")
+            raise ConfigError(f"--{name.replace('_', '-')} cannot be {value}; use {least} or more")
     workers = config.workers or "auto"
     if workers != "auto" and not (workers.isdecimal() and int(workers) >= 1):
         raise ConfigError(f"--workers cannot be {workers}; use auto or a number such as 2")
@@ -161,9 +161,15 @@ def renewed(terms: Terms, given: SearchConfig) -> Terms:
 
 def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> None:
     """Raises ConfigError where a flag given again differs from the study's own."""
-    for name in _WORK:
-        value = getattr(given, name)
-        if value is not None and value != getattr(base, name):
+    wanted = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
+    if given.task and not Path(given.task).suffix:  # of a file the checksum tells
+        wanted["task"] = given.task
+    if given.preset or given.config:
+        elsewhere = ("task", "data_dir")
+        recipe = settings(base_of(given)).items()
+        wanted |= {name: value for name, value in recipe if name not in elsewhere}
+    for name, value in wanted.items():
+        if value != getattr(base, name):
             raise _another(name, getattr(base, name), value)
     if (given.search or given.config) and (changes := changes_of(given)) != terms.search:
         before, now = (" ".join(map("=".join, each.items())) or "nothing" for each in (terms.search, changes))
@@ -179,5 +185,5 @@ def placed(base: TrainConfig, given: SearchConfig) -> TrainConfig:
 
 
 def _another(name: str, before: Any, now: Any) -> ConfigError:
-    flag = f"--{name.replace('_', '-')}"
+    flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
     return ConfigError(f"the study has {flag} {before}, got {now}; leave it out, or name another --out")

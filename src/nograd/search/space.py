@@ -124,10 +124,10 @@ def parse_changes(words: Sequence[str]) -> dict[str, str]:
     """NAME=DISTRIBUTION or NAME, each once."""
     changes: dict[str, str] = {}
     for word in words:
-        name, _, text = word.partition("=")
+        name, _, text = map(str.strip, word.partition("="))
         if name in changes:
             raise ConfigError(f"--search names {name} twice; leave one out")
-        changes[name.strip()] = text.strip()
+        changes[name] = text
     return changes
 
 
