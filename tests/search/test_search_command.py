@@ -77,7 +77,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 # What works ----------------------------------------------------------------------------------------------
 
 
-def test_a_search_and_its_winner_bit_by_bit(folder):
+def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     flags = {"model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 2, "confirm": 2, "workers": "1"}
     space = {"population": "choice(8, 16)", "batch": "fixed(16)"}
     study = ng.search("digits", search=space, out="s", **flags)
@@ -99,8 +99,10 @@ def test_a_search_and_its_winner_bit_by_bit(folder):
     figures = json.loads(Path("s/statistics.json").read_text())
     assert figures["winner"]["test_accuracies"] == winner.test_accuracies
     assert figures["trials"]["complete"] == 2
-    # The same call again finds all done; with more trials it goes on.
-    assert ng.search("digits", search=space, out="s", **flags).trials == study.trials
+    # The same call again finds all done, so that no worker is started; with more trials it goes on.
+    with monkeypatch.context() as patch:
+        patch.setattr("nograd.search.command.Crew", lambda workers: pytest.fail("a worker was started"))
+        assert ng.search("digits", search=space, out="s", **flags).trials == study.trials
     longer = ng.search(out="s", trials=3, confirm=1, workers="1")
     assert longer.trials[:2] == study.trials
     assert len(longer.trials) == 3
