@@ -182,9 +182,10 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
 def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) -> None:
     terms, base, study = opened.terms, opened.base, ledger.record()
     display.line(opened.dataset.note)
-    display.line(
-        f"trials of {base.generations:,} generations: {base.model}, {base.perturbation} perturbation; drawn are"
-    )
+    drawn = {dimension.name for dimension in opened.space}
+    shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
+    words = ", ".join(str(word) for name, word in shared.items() if name not in drawn)
+    display.line(f"trials of {base.generations:,} generations: {words}; drawn are")
     for line in space_lines(opened.space):
         display.line(line)
     if opened.doubt:

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import TrainConfig, base_config, parse_duration, read_recipe, settings, validate
+from nograd.config import Strategy, TrainConfig, base_config, parse_duration, read_recipe, settings, validate
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
 from nograd.types import ConfigError
 
-_WORK = ("model", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
+_WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
 _DEFAULTS: dict[str, Any] = {"sampler": "random", "pruner": "none", "space": "default", "confirm": 3, "workers": "auto"}
 _BUDGET = "1h"
@@ -59,6 +59,8 @@ class SearchConfig:
     """Print the statistics as JSON at the end, and nothing before."""
     model: str | None = None
     """The network, as in nograd train. This and what follows: default as in the recipe."""
+    strategy: Strategy | None = None
+    """How fitness moves the search; with --search strategy it is drawn."""
     perturbation: Literal["dense", "lowrank", "node"] | None = None
     """How members differ from the mean."""
     fitness: str | None = None
@@ -110,7 +112,7 @@ def check(config: SearchConfig) -> None:
 def base_of(given: SearchConfig) -> TrainConfig:
     """The settings that all trials share, the task perhaps still open. Raises ConfigError, as train does."""
     preset = given.preset or ("blog" if given.space == "blog" and not given.config else None)
-    start = TrainConfig(task=given.task, preset=preset, config=given.config, data_dir=given.data_dir)
+    start = TrainConfig(task=given.task, strategy=given.strategy, preset=preset, config=given.config)
     base = base_config(start)
     over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
     config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))
@@ -138,7 +140,10 @@ def changes_of(given: SearchConfig) -> dict[str, str]:
     for name, words in recipe.items():
         if not isinstance(words, str):
             raise ConfigError(f'{given.config}: search.{name} must be a text such as "log(0.001, 1)", got {words!r}')
-    return recipe | parse_changes(given.search)
+    changes = recipe | parse_changes(given.search)
+    if "strategy" in changes and given.perturbation:  # which would be for the recipe's own strategy alone
+        changes.setdefault("perturbation", f"fixed({given.perturbation})")
+    return changes
 
 
 def terms_of(given: SearchConfig, base: TrainConfig, changes: dict[str, str]) -> Terms:

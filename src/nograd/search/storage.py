@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import optuna
 
 MARK, DATABASE = "study.json", "study.db"
-_FORMAT = "nograd-study-1"
+_FORMAT = "nograd-study-2"
 # Attributes of the study and of its trials; the rest is Optuna's own.
 RECORD, SESSION, CONFIRMED, BEGIN, CURVE, END = "record", "session/", "confirmed/", "begin", "curve", "end"
 LOST = "lost: the process that ran it has ended"
@@ -227,5 +227,5 @@ def confirmed_key(trial: int, seed: int) -> str:
 
 def _dimension(fields: dict[str, Any]) -> Dimension:
     """JSON has lists where a Dimension has tuples."""
-    when = fields["when"]
-    return Dimension(**{**fields, "choices": tuple(fields["choices"]), "when": when and (when[0], tuple(when[1]))})
+    when = tuple((parent, tuple(among)) for parent, among in fields["when"])
+    return Dimension(**{**fields, "choices": tuple(fields["choices"]), "when": when})
