@@ -12,7 +12,7 @@ SPACE = [
     Dimension("lr", "log", 1e-4, 1e-1),
     Dimension("sigma", "log", 1e-3, 1.0),
     Dimension("weight_decay", "chi"),
-    Dimension("momentum", "uniform", 0.0, 0.99, when=("optimizer", ("momentum", "nesterov"))),
+    Dimension("momentum", "uniform", 0.0, 0.99, when=(("optimizer", ("momentum", "nesterov")),)),
     Dimension("optimizer", "choice", choices=("adam", "momentum", "nesterov")),
     Dimension("batch", "log_int", 16, 1024),
     Dimension("directions", "int", 4, 64),

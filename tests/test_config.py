@@ -165,10 +165,10 @@ def test_a_setting_that_the_strategy_does_not_read_must_stand(strategy):
     base = config.base_config(TrainConfig(strategy=strategy))
     assert config.validate(base).strategy == strategy
     other = {"perturbation": "node", "shaping": "sign", "optimizer": "lion", "lr": 0.3, "lr_schedule": "linear"}
-    other |= {"momentum": 0.5, "weight_decay": 0.1, "lr_sigma": 0.3, "top": 4}
+    other |= {"momentum": 0.5, "weight_decay": 0.1, "lr_sigma": 0.3, "top": 4, "mirrored": False}
     for name, readers in READERS.items():
         changed = replace(base, **{name: other[name]})
-        if strategy in readers:
+        if strategy in readers or changed == base:
             config.validate(changed)
         else:
             with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} {other[name]} is for .*{readers[-1]}"):

@@ -11,7 +11,7 @@ import jax
 import optax
 
 from nograd import data, models
-from nograd.config import TrainConfig, did_you_mean, identity_settings, settings
+from nograd.config import DEFAULT_POPULATION, TrainConfig, did_you_mean, identity_settings, settings
 from nograd.data import Dataset
 from nograd.engines.generation import Generation, Keys, run_keys
 from nograd.fitness import FITNESSES, Fitness
@@ -29,8 +29,6 @@ from nograd.strategies.strategy import State, Strategy
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
 from nograd.types import ConfigError, DataError
-
-DEFAULT_POPULATION = 256
 
 
 class Job(NamedTuple):

@@ -6,7 +6,8 @@ Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at onc
 import difflib
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -21,6 +22,7 @@ Noise = Literal["gaussian", "rademacher", "table"]
 Strategy = Literal["openai-es", "ars", "snes", "pgpe", "sep-cma-es"]
 Shaping = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
+DEFAULT_POPULATION = 256
 
 # What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
 _MAY_CHANGE = {
@@ -42,7 +44,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def _setting(default: Any, **metadata: Any) -> Any:
     """A field with metadata: `control` for one that says where and whence, `search` for the range that `nograd search`
-    draws it from, and `when` = (parent, its values) for one that has a meaning only with these.
+    draws it from, and `when` = (parent, its values) for one that has a meaning only with these. Which strategies read
+    it stands in `strategy_settings.READERS`.
     """
     return field(default=default, metadata=metadata)
 
@@ -59,7 +62,7 @@ class TrainConfig:
     fitness: str = _setting("cross_entropy", search="choice(cross_entropy, squared_error, accuracy)")
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
-    strategy: Strategy | None = None
+    strategy: Strategy | None = _setting(None, search="choice(openai-es, ars, snes, pgpe, sep-cma-es)")
     """How fitness moves the search: openai-es, ars (plain steps along the best directions), or snes, pgpe or
     sep-cma-es, which learn a sigma for each parameter. Default: the recipe's, else openai-es."""
     perturbation: Literal["dense", "lowrank", "node"] = _setting("dense", search="choice(dense, lowrank, node)")
@@ -71,7 +74,7 @@ class TrainConfig:
     sigma: float = _setting(0.05, search="log(0.001, 1)")
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
     strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
-    lr_sigma: float | None = None
+    lr_sigma: float | None = _setting(None, search="log(0.001, 1)")
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
     directions: int = _setting(32, search="choice(8, 16, 32, 64)", when=("perturbation", ("lowrank", "node")))
     """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
@@ -86,7 +89,7 @@ class TrainConfig:
     population: int | None = _setting(None, search="choice(32, 64, 128, 256, 512)", when=("perturbation", ("dense",)))
     """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
     for node, and for lowrank unless --group 0."""
-    top: int | None = None
+    top: int | None = _setting(None, search="log_int(8, 128)", when=("perturbation", ("dense",)))
     """Directions that count, those of the best members, for ars. Default: all."""
     shaping: Shaping = _setting("centered_rank", search="choice(raw, standardized, centered_rank, sign)")
     """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
@@ -226,6 +229,9 @@ def _validate_population(config: TrainConfig) -> None:
                 f"population must be even with mirrored sampling, got {population}; "
                 f"use {population + 1} or --no-mirrored"
             )
+    if config.top is not None and counts_population(config):
+        directions = (population or DEFAULT_POPULATION) // 2
+        _require(1 <= config.top <= directions, "top", config.top, f"use 1 to {directions}, the directions")
     if config.perturbation != "dense":
         _require(config.noise != "table", "noise", "table", f"{config.perturbation} draws rademacher or gaussian")
         _require(
@@ -266,6 +272,7 @@ class Recipe:
     search: dict[str, Any]
 
 
+@cache
 def recipe_fields() -> dict[str, Any]:
     """The fields that define a run, with their types: all but the ones that say where and whence."""
     types = get_type_hints(TrainConfig)
@@ -274,7 +281,7 @@ def recipe_fields() -> dict[str, Any]:
 
 def settings(config: TrainConfig) -> dict[str, Any]:
     """The defining settings of a config, by name."""
-    return {name: value for name, value in asdict(config).items() if name in recipe_fields()}
+    return {name: getattr(config, name) for name in recipe_fields()}
 
 
 def to_toml(config: TrainConfig) -> str:

@@ -10,6 +10,7 @@ from nograd.types import ConfigError
 
 DEFAULT = "openai-es"
 _CLIMBERS = ("openai-es", "ars", "pgpe")  # by an Optax optimizer
+_LEARNERS = ("snes", "pgpe", "sep-cma-es")  # of a sigma for each parameter
 # Who reads a setting that not all strategies do.
 READERS: dict[str, tuple[str, ...]] = {
     "perturbation": ("openai-es", "ars"),
@@ -18,6 +19,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "lr": (*_CLIMBERS, "snes"),
     "lr_schedule": _CLIMBERS,
     "momentum": _CLIMBERS,
+    "mirrored": ("openai-es", "snes", "pgpe"),  # ars always is, sep-cma-es never
     "weight_decay": _CLIMBERS,
     "lr_sigma": ("snes", "pgpe"),
     "top": ("ars",),
@@ -33,6 +35,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+def standing(strategy: str | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of all settings under a strategy, from those of the fields."""
+    return {**defaults, **DEFAULTS.get(strategy or DEFAULT, {})}
+
+
 def laid_under(recipe: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
     """The settings of a recipe over the defaults of the wanted strategy, or of the recipe's own.
 
@@ -45,7 +52,8 @@ def laid_under(recipe: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is not at its default although the strategy does not read it.
+    """Raises ConfigError for a setting that is not at its default although the strategy does not read it, or for noise
+    that it can learn nothing from.
 
     Args:
         values: all settings, the strategy among them.
@@ -54,13 +62,18 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     strategy = values["strategy"]
     if strategy.startswith("("):  # a Python object, which has read nothing of it
         return
-    standing = {**defaults, **DEFAULTS.get(strategy, {})}
+    default = standing(strategy, defaults)
     for name, readers in READERS.items():
-        if strategy not in readers and values[name] != standing[name]:
+        if strategy not in readers and values[name] != default[name]:
             raise ConfigError(
                 f"--{name.replace('_', '-')} {values[name]} is for {_listed(readers)}, and the strategy is {strategy}; "
                 f"leave it out, or use --strategy {readers[0]}"
             )
+    if strategy in _LEARNERS and values["noise"] == "rademacher":
+        raise ConfigError(
+            f"--noise cannot be rademacher with {strategy}, which learns sigma from the size of the draws: all of "
+            "rademacher's are equal; use gaussian or table"
+        )
 
 
 def _listed(names: tuple[str, ...]) -> str:

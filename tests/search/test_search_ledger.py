@@ -35,11 +35,12 @@ def asked(ledger, count):
 def test_what_is_written_is_read(opened):
     ledger = ledger_of(opened)
     (first, drawn), (second, _), (third, _) = (ledger.ask(str(worker)) for worker in range(3))
-    assert not ledger.report(first, 5, 0.5)
-    ledger.report(first, 10, 0.4)
-    ledger.tell(first, "complete", 0.5, "generations", 2.0)
-    ledger.tell(second, "failed", None, "nonfinite_parameters", 1.0)
-    ledger.report(third, 5, 0.1)
+    assert not ledger.prunes(first, 5, 0.5)
+    ledger.keep(first, [(5, 0.5)])
+    assert load_study(opened.place.path).trials[0].curve == [(5, 0.5)]
+    ledger.tell(first, "complete", [(5, 0.5), (10, 0.4)], "generations", 2.0)
+    ledger.tell(second, "failed", [], "nonfinite_parameters", 1.0)
+    ledger.keep(third, [(5, 0.1)])
     study = load_study(opened.place.path)
     assert study.trials[0]._replace(start=0.0) == (
         0, "complete", drawn, 0.5, [(5, 0.5), (10, 0.4)], "0", 0.0, 2.0, "generations",
@@ -49,7 +50,7 @@ def test_what_is_written_is_read(opened):
     assert (study.task, study.validation, study.name) == ("digits", 250, "s")
     assert study.space == opened.space
     assert study.winner is None
-    ledger.tell(third, "stopped", None, "budget", 1.0)
+    ledger.tell(third, "stopped", [(5, 0.1)], "budget", 1.0)
     assert load_study(opened.place.path).trials[2][:4:3] == (2, 0.1)
     assert list(map(counts, load_study(opened.place.path).trials)) == [True, True, False]
 
@@ -85,8 +86,8 @@ def test_samplers_that_learn_do_not_repeat_themselves_when_resumed(tmp_path, sam
         for _ in range(3):
             trial, settings = ledger.ask("0")
             drawn.append(json.dumps(settings))
-            ledger.report(trial, 5, 0.5)
-            ledger.tell(trial, "complete", 0.5, "generations", 1.0)
+            ledger.prunes(trial, 5, 0.5)
+            ledger.tell(trial, "complete", [(5, 0.5)], "generations", 1.0)
     assert len(set(drawn)) == 6
 
 
@@ -95,10 +96,10 @@ def test_the_median_pruner_prunes_the_worse(tmp_path):
     ledger = ledger_of(opened)
     for _ in range(6):
         trial, _ = ledger.ask("0")
-        ledger.report(trial, 5, 0.9)
-        ledger.tell(trial, "complete", 0.9, "generations", 1.0)
+        assert not ledger.prunes(trial, 5, 0.9)
+        ledger.tell(trial, "complete", [(5, 0.9)], "generations", 1.0)
     trial, _ = ledger.ask("0")
-    assert ledger.report(trial, 5, 0.1)
+    assert ledger.prunes(trial, 5, 0.1)
 
 
 def test_trials_of_a_dead_process_are_lost_and_of_a_live_one_not(opened):
@@ -106,7 +107,7 @@ def test_trials_of_a_dead_process_are_lost_and_of_a_live_one_not(opened):
         "import os, sys, signal; from nograd.search.config import SearchConfig; "
         "from nograd.search.opening import open_or_make; from nograd.search.ledger import Ledger; "
         "o = open_or_make(SearchConfig(out=sys.argv[1])); l = Ledger(o.place, o.space, o.base, o.terms, 0.0); "
-        "l.report(l.ask('9')[0], 5, 0.25); os.kill(os.getpid(), signal.SIGKILL)"
+        "l.keep(l.ask('9')[0], [(5, 0.25)]); os.kill(os.getpid(), signal.SIGKILL)"
     )
     mine = ledger_of(opened)
     trial, _ = mine.ask("0")
@@ -119,7 +120,7 @@ def test_trials_of_a_dead_process_are_lost_and_of_a_live_one_not(opened):
     assert not counts(load_study(opened.place.path).trials[1])
     mine.beat(ended=True)
     assert load_study(opened.place.path).trials[0].reason == LOST
-    mine.tell(trial, "complete", 0.5, "generations", 1.0)  # it was not written as lost, so its end stands
+    mine.tell(trial, "complete", [(5, 0.5)], "generations", 1.0)  # it was not written as lost, so its end stands
     assert load_study(opened.place.path).trials[0].state == "complete"
 
 
@@ -128,8 +129,8 @@ def test_an_end_that_comes_after_the_burial_is_let_go(opened):
     trial, _ = one.ask("0")
     one.beat(ended=True)
     assert other.bury() == [0]
-    assert one.report(trial, 5, 0.5)  # a word to stop
-    one.tell(trial, "complete", 0.5, "generations", 1.0)
+    one.keep(trial, [(5, 0.5)])
+    one.tell(trial, "complete", [(5, 0.5)], "generations", 1.0)
     assert load_study(opened.place.path).trials[0].state == "failed"
 
 
@@ -156,6 +157,8 @@ def test_a_study_is_gone_on_with_on_its_own_terms(opened):
         ({"seed": 5}, "--seed 0"),
         ({"generations": 11}, "--generations 10"),
         ({"sampler": "tpe"}, "--sampler random"),
+        ({"task": "mnist"}, "TASK digits"),
+        ({"preset": "openai-es"}, "the study has"),
         ({"search": ("lr",)}, "--search momentum=uniform"),
     ):
         with pytest.raises(ConfigError, match=word):
@@ -208,7 +211,7 @@ def test_a_lost_and_a_damaged_database(opened):
 def test_a_full_database_is_one_line_and_loses_nothing(opened, monkeypatch):
     ledger = ledger_of(opened)
     trial, _ = ledger.ask("0")
-    ledger.report(trial, 5, 0.5)
+    ledger.keep(trial, [(5, 0.5)])
     engine = ledger._study._storage._backend.engine
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()

@@ -2,12 +2,15 @@
 
 import math
 import re
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.config import TrainConfig, base_config, validate
+from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, validate
+from nograd.search.conditions import conditions
 from nograd.search.config import SearchConfig, base_of, changes_of, terms_of
 from nograd.search.dimension import describe, parse_dimension, value_at
 from nograd.search.space import (
@@ -21,8 +24,10 @@ from nograd.search.space import (
     trial_config,
     try_draws,
 )  # fmt: skip
+from nograd.strategy_settings import READERS, laid_under
 from nograd.types import ConfigError
 
+STRATEGIES = get_args(Strategy)
 DIGITS = base_config(TrainConfig(task="digits"))
 
 
@@ -140,10 +145,10 @@ def test_seeds_of_trials_and_of_the_winner_differ():
 
 def test_every_searchable_setting_has_a_range_that_can_be_trained():
     for name, metadata in searchable().items():
-        dimension = parse_dimension(name, metadata["search"], metadata.get("when"))
+        dimension = parse_dimension(name, metadata["search"], conditions(name))
         for quantile in (1e-6, 0.3, 0.7, 1 - 1e-6):
-            parent, among = dimension.when or ("seed", (0,))
-            validate(trial_config(DIGITS, {parent: among[0], name: value_at(dimension, quantile)}, 0))
+            parents = {parent: among[0] for parent, among in dimension.when}
+            validate(trial_config(DIGITS, parents | {name: value_at(dimension, quantile)}, 0))
 
 
 @pytest.mark.parametrize("perturbation", ["dense", "lowrank", "node"])
@@ -160,6 +165,74 @@ def test_a_child_is_drawn_with_its_parent_only():
     for number in range(60):
         settings = drawn(space, number)
         assert ("momentum" in settings) == (settings["optimizer"] == "momentum")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strategy_has_a_default_space_of_what_it_reads(strategy):
+    base = base_of(SearchConfig(task="digits", strategy=strategy))
+    space = make_space(base, "default", {}, 1297)
+    assert {"sigma", "population", "batch"} <= named(space).keys()
+    assert all(strategy in READERS.get(name, STRATEGIES) for name in named(space))
+    assert ("lr_sigma" in named(space)) == (strategy in READERS["lr_sigma"])
+    assert not any(parent == "strategy" for dimension in space for parent, _ in dimension.when)
+    assert try_draws(base, space) == (0, "")
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_recipe_has_a_default_space_with_and_without_strategies(name):
+    base = base_of(SearchConfig(preset=name))
+    for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):
+        space = make_space(base, "default", changes, 1297)
+        assert try_draws(base, space) == (0, ""), changes
+
+
+def test_a_drawn_strategy_has_its_own_settings_and_no_other():
+    space = make_space(DIGITS, "default", {"strategy": "", "lr_schedule": "", "weight_decay": ""}, 1297)
+    order = list(named(space))
+    assert all(order.index(parent) < order.index(child.name) for child in space for parent, _ in child.when)
+    seen = dict.fromkeys(STRATEGIES, 0)
+    for number in range(200):
+        settings = drawn(space, number)
+        strategy = settings["strategy"]
+        seen[strategy] += 1
+        assert all(strategy in READERS.get(name, STRATEGIES) for name in settings)
+        must = {name for name, readers in READERS.items() if strategy in readers} & named(space).keys() - {"momentum"}
+        assert must <= settings.keys()
+        assert ("momentum" in settings) == (settings.get("optimizer") == "momentum")
+        # What is not drawn is what `nograd train digits --strategy` has.
+        own = base_config(TrainConfig(task="digits", strategy=strategy))
+        config = validate(trial_config(DIGITS, settings, 3))
+        assert config == replace(own, **settings, seed=3)
+        again = parse_recipe(to_toml(config), "best.toml")  # what the winner is saved as
+        assert replace(TrainConfig(), **laid_under(again.settings, None)) == config
+    assert min(seen.values()) > 20
+
+
+def test_a_fixed_strategy_is_that_of_the_flag():
+    flag = base_of(SearchConfig(task="digits", strategy="ars"))
+    base = base_of(SearchConfig(task="digits"))
+    space = make_space(base, "only", {"strategy": "fixed(ars)", "top": "", "lr": ""})
+    assert named(space).keys() == {"strategy", "top", "lr"}
+    for number in range(5):
+        settings = drawn(space, number)
+        assert trial_config(base, settings, 1) == trial_config(flag, settings, 1)
+
+
+def test_a_setting_that_only_some_strategies_read_says_so():
+    space = named(make_space(DIGITS, "only", {"strategy": "choice(openai-es, snes, ars)", "top": "", "lr_sigma": ""}))
+    assert describe(space["top"]) == "log_int(8, 128) where strategy is ars"
+    assert describe(space["lr_sigma"]) == "log(0.001, 1) where strategy is snes"
+    wide = named(make_space(DIGITS, "only", {"strategy": "", "perturbation": "", "directions": ""}))
+    assert describe(wide["perturbation"]).endswith("where strategy is openai-es or ars")
+    assert describe(wide["directions"]).endswith("where perturbation is lowrank or node")
+
+
+def test_a_perturbation_that_is_asked_for_stays_with_a_drawn_strategy():
+    given = SearchConfig(task="digits", perturbation="node", search=("strategy=choice(openai-es, ars)", "sigma"))
+    base = base_of(given)
+    space = make_space(base, "only", changes_of(given))
+    configs = [trial_config(base, drawn(space, number, base), 0) for number in range(20)]
+    assert {(config.strategy, config.perturbation) for config in configs} == {("openai-es", "node"), ("ars", "node")}
 
 
 def test_a_draw_does_not_depend_on_what_else_is_searched():
@@ -209,6 +282,11 @@ def test_changes_override_and_fix():
         ({"lrr": ""}, "did you mean lr"),
         ({"seed": ""}, "cannot be searched"),
         ({"rank": ""}, "where perturbation is dense"),
+        ({"top": ""}, "where strategy is openai-es; leave it out, or let strategy be ars"),
+        ({"strategy": "choice(snes, ars)", "lr_sigma": "", "rank": ""}, "where perturbation is dense"),
+        ({"strategy": "choice(snes, adam)"}, "choose one of openai-es, ars"),
+        ({"lr_sigma": "log(0, 1)"}, "begins above 0"),
+        ({"top": "uniform(1, 2)"}, "whole number"),
         ({"lr": "fixed(0.1)"}, "nothing to search"),
     ],
 )
@@ -247,6 +325,11 @@ def test_a_recipe_brings_its_table_and_flags_go_over_it(tmp_path):
     recipe.write_text('task = "digits"\n[search]\nlr = 3\n')
     with pytest.raises(ConfigError, match=r"search\.lr must be a text"):
         changes_of(given)
+
+
+def test_more_evaluations_than_can_be_kept_are_refused():
+    with pytest.raises(ConfigError, match="use 500 or more"):
+        base_of(SearchConfig(task="digits", generations=500_000))
 
 
 def test_without_budget_and_trials_there_is_an_end():

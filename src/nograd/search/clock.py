@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nograd.search.records import Trial
 
-_SPARE = 2.0  # seconds for statistics and files at the very end
+_SPARE = 3.0  # seconds for statistics and files at the very end
 _MARGIN = 1.15  # on the time that the winner's training took the first time
 _MOST = 0.5  # of the whole budget, that more rounds than one may take
 

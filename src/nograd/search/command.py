@@ -22,7 +22,7 @@ from nograd.search.clock import Clock, projected
 from nograd.search.config import SearchConfig, Terms, check
 from nograd.search.crew import Crew
 from nograd.search.display import Display, trial_line
-from nograd.search.ledger import Ledger
+from nograd.search.ledger import Ledger, counts
 from nograd.search.opening import Opened, open_or_make
 from nograd.search.records import Study, Trial
 from nograd.search.space import space_lines
@@ -87,7 +87,7 @@ def run_search(given: SearchConfig, display: Display, started: float) -> Outcome
         ledger.bury()
         clock = Clock.of(terms.budget_seconds, ledger.spent())
         _announce(opened, ledger, clock, display)
-        if clock.left() > 0 and not interrupted.is_set():
+        if clock.left() > 0 and not interrupted.is_set() and not _finished(ledger.record(), terms):
             crew = Crew(_workers(terms))
             stack.callback(crew.close)
             _Work(opened, ledger, clock, crew, display, interrupted).run()
@@ -149,6 +149,7 @@ class _Work:
 
     def _tick(self) -> None:
         self.ledger.beat()
+        self.trials.keep()
         trials, left, workers = self.trials, self._left(), len(self.crew.hands)
         durations = trials.durations()
         number = projected(trials.done, trials.rests(), durations, workers, left)
@@ -181,9 +182,10 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
 def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) -> None:
     terms, base, study = opened.terms, opened.base, ledger.record()
     display.line(opened.dataset.note)
-    display.line(
-        f"trials of {base.generations:,} generations: {base.model}, {base.perturbation} perturbation; drawn are"
-    )
+    drawn = {dimension.name for dimension in opened.space}
+    shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
+    words = ", ".join(str(word) for name, word in shared.items() if name not in drawn)
+    display.line(f"trials of {base.generations:,} generations: {words}; drawn are")
     for line in space_lines(opened.space):
         display.line(line)
     if opened.doubt:
@@ -195,6 +197,16 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         left = max(clock.end - time.monotonic(), 0.0)
         kept = "what training the winner again takes is kept of it"
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
+
+
+def _finished(study: Study, terms: Terms) -> bool:
+    """Whether all trials are there and the winner has its seeds: then no worker need start."""
+    if terms.trials is None or sum(map(counts, study.trials)) < terms.trials:
+        return False
+    best, winner = best_trial(study), study.winner
+    if best is None:
+        return True
+    return winner is not None and winner.trial == best.number and len(winner.seeds) >= max(terms.confirm, 1)
 
 
 def _summed_up(study: Study) -> dict[str, Any]:

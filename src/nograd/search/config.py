@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import TrainConfig, base_config, parse_duration, read_recipe, validate
+from nograd.config import Strategy, TrainConfig, base_config, parse_duration, read_recipe, settings, validate
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
 from nograd.types import ConfigError
 
-_WORK = ("model", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
+_WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
 _DEFAULTS: dict[str, Any] = {"sampler": "random", "pruner": "none", "space": "default", "confirm": 3, "workers": "auto"}
 _BUDGET = "1h"
+_EVALUATIONS = 1000  # of a trial, at most
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class SearchConfig:
     """Print the statistics as JSON at the end, and nothing before."""
     model: str | None = None
     """The network, as in nograd train. This and what follows: default as in the recipe."""
+    strategy: Strategy | None = None
+    """How fitness moves the search; with --search strategy it is drawn."""
     perturbation: Literal["dense", "lowrank", "node"] | None = None
     """How members differ from the mean."""
     fitness: str | None = None
@@ -93,10 +96,10 @@ def check(config: SearchConfig) -> None:
     """Raises ConfigError for a flag out of its range, or one that excludes another."""
     if config.budget is not None:
         parse_duration(config.budget)
-    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1)):
+    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1), ("eval_every", 1)):
         value = getattr(config, name)
         if value is not None and value < least:
-            raise ConfigError(f"--{name} cannot be {value}; use {least} or more")
+            raise ConfigError(f"--{name.replace('_', '-')} cannot be {value}; use {least} or more")
     workers = config.workers or "auto"
     if workers != "auto" and not (workers.isdecimal() and int(workers) >= 1):
         raise ConfigError(f"--workers cannot be {workers}; use auto or a number such as 2")
@@ -109,7 +112,7 @@ def check(config: SearchConfig) -> None:
 def base_of(given: SearchConfig) -> TrainConfig:
     """The settings that all trials share, the task perhaps still open. Raises ConfigError, as train does."""
     preset = given.preset or ("blog" if given.space == "blog" and not given.config else None)
-    start = TrainConfig(task=given.task, preset=preset, config=given.config, data_dir=given.data_dir)
+    start = TrainConfig(task=given.task, strategy=given.strategy, preset=preset, config=given.config)
     base = base_config(start)
     over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
     config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))
@@ -117,6 +120,12 @@ def base_of(given: SearchConfig) -> TrainConfig:
     # split once for all: the test examples of one trial must not be another's training examples.
     own = {name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")}
     split = config.seed if config.split_seed is None else config.split_seed
+    if (evaluations := config.generations // config.eval_every) > _EVALUATIONS:
+        least = -(-config.generations // _EVALUATIONS)
+        raise ConfigError(
+            f"--eval-every {config.eval_every} makes {evaluations:,} evaluations a trial, and all are kept; use "
+            f"{least:,} or more"
+        )
     return validate(replace(config, **own, split_seed=split))
 
 
@@ -131,7 +140,10 @@ def changes_of(given: SearchConfig) -> dict[str, str]:
     for name, words in recipe.items():
         if not isinstance(words, str):
             raise ConfigError(f'{given.config}: search.{name} must be a text such as "log(0.001, 1)", got {words!r}')
-    return recipe | parse_changes(given.search)
+    changes = recipe | parse_changes(given.search)
+    if "strategy" in changes and given.perturbation:  # which would be for the recipe's own strategy alone
+        changes.setdefault("perturbation", f"fixed({given.perturbation})")
+    return changes
 
 
 def terms_of(given: SearchConfig, base: TrainConfig, changes: dict[str, str]) -> Terms:
@@ -154,9 +166,15 @@ def renewed(terms: Terms, given: SearchConfig) -> Terms:
 
 def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> None:
     """Raises ConfigError where a flag given again differs from the study's own."""
-    for name in _WORK:
-        value = getattr(given, name)
-        if value is not None and value != getattr(base, name):
+    wanted = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
+    if given.task and not Path(given.task).suffix:  # of a file the checksum tells
+        wanted["task"] = given.task
+    if given.preset or given.config:
+        elsewhere = ("task", "data_dir")
+        recipe = settings(base_of(given)).items()
+        wanted |= {name: value for name, value in recipe if name not in elsewhere}
+    for name, value in wanted.items():
+        if value != getattr(base, name):
             raise _another(name, getattr(base, name), value)
     if (given.search or given.config) and (changes := changes_of(given)) != terms.search:
         before, now = (" ".join(map("=".join, each.items())) or "nothing" for each in (terms.search, changes))
@@ -172,5 +190,5 @@ def placed(base: TrainConfig, given: SearchConfig) -> TrainConfig:
 
 
 def _another(name: str, before: Any, now: Any) -> ConfigError:
-    flag = f"--{name.replace('_', '-')}"
+    flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
     return ConfigError(f"the study has {flag} {before}, got {now}; leave it out, or name another --out")

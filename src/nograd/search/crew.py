@@ -19,6 +19,7 @@ from nograd.types import EngineError
 
 GRACE = 2.0  # seconds for the generation that runs, before a worker that was told to stop is ended
 _DEATHS = 3  # of a worker that has not started once, before it is given up
+_MESSAGES = 100  # of one worker, before the clock and the others are looked at again
 _TICK = 0.25  # seconds between two looks at the clock
 _ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
 
@@ -70,7 +71,9 @@ class Hand:
     def messages(self) -> Iterator[tuple[Any, ...]]:
         """What it has said. ("died", cause) where it has ended; another is then started in its place."""
         try:
-            while self.link.poll(0):
+            for _ in range(_MESSAGES):
+                if not self.link.poll(0):
+                    return
                 message = self.link.recv()
                 if message[0] == "failed":
                     raise self._cannot_start(message[1])

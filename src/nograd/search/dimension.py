@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Any, get_args
 
 from nograd.config import checked, did_you_mean
-from nograd.search.records import Dimension, Kind
+from nograd.search.records import Condition, Dimension, Kind
 from nograd.types import ConfigError
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -24,7 +24,7 @@ _FORM = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.DOTALL)
 _EXAMPLES = "such as log(0.001, 1), uniform(0.5, 0.99), int(1, 150), log_int(8, 512), choice(32, 64) or fixed(0.01)"
 
 
-def parse_dimension(name: str, text: str, when: tuple[str, tuple[Any, ...]] | None = None) -> Dimension:
+def parse_dimension(name: str, text: str, when: tuple[Condition, ...] = ()) -> Dimension:
     """The distribution of a setting from its words. Raises ConfigError where there is none such."""
     origin = f"--search {name}={text}"
     found = _FORM.fullmatch(text)
@@ -44,14 +44,12 @@ def parse_dimension(name: str, text: str, when: tuple[str, tuple[Any, ...]] | No
 
 
 def describe(dimension: Dimension) -> str:
-    """The words that `parse_dimension` reads, with the condition where there is one."""
+    """The words that `parse_dimension` reads, with the conditions where there are any."""
     kind, choices = dimension.kind, dimension.choices
     values = choices if kind in ("choice", "fixed") else () if kind == "chi" else (dimension.low, dimension.high)
     words = f"{kind}({', '.join(map(_word, values))})"
-    if dimension.when:
-        parent, among = dimension.when
-        words += f" where {parent} is {' or '.join(map(str, among))}"
-    return words
+    where = " and ".join(f"{parent} is {' or '.join(map(str, among))}" for parent, among in dimension.when)
+    return f"{words} where {where}" if where else words
 
 
 def value_at(dimension: Dimension, quantile: float) -> Any:

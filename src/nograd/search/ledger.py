@@ -3,7 +3,8 @@
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -18,6 +19,8 @@ from nograd.search.sessions import BEAT, begun, worked
 from nograd.search.space import draw
 from nograd.search.storage import Place, one_line
 from nograd.types import ConfigError
+
+Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation accuracy)
 
 # Optuna's samplers learn from what was pruned, at its last evaluation, and a stopped trial is no different.
 _STATES: dict[TrialState, OptunaState] = {
@@ -53,6 +56,7 @@ class Ledger:
         mark = uuid.uuid4()
         sampler = make_sampler(terms.sampler, space, terms.seed, mark.fields[0])
         pruner = make_pruner(terms.pruner, base.eval_every, base.generations)
+        self._pruning = terms.pruner != "none"
         self._study = storage.open_study(place, sampler=sampler, pruner=pruner)
         self._mark, self._session = mark.hex[:12], begun(elapsed)
         self._clock = time.monotonic() - elapsed
@@ -103,23 +107,29 @@ class Ledger:
             trial.set_user_attr(storage.BEGIN, begin)
         return trial, drawn
 
-    def report(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
-        """Writes an evaluation; whether the pruner would end the trial here."""
-        with one_line(self.place.url):
-            try:
-                trial.report(accuracy, generation)
-            except UpdateFinishedTrialError:  # buried by another session, while this process was halted
-                return True
+    def prunes(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
+        """Whether the pruner would end the trial at this evaluation."""
+        if not self._pruning:
+            return False
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.report(accuracy, generation)
             return trial.should_prune()
+        return True  # buried by another session, while this process was halted
 
-    def tell(self, trial: optuna.Trial, state: TrialState, value: float | None, reason: str, seconds: float) -> None:
-        """Writes how a trial ended."""
-        with one_line(self.place.url):
-            try:
-                trial.set_user_attr(storage.END, {"state": state, "reason": reason, "seconds": round(seconds, 3)})
-            except UpdateFinishedTrialError:
-                return
-            self._study.tell(trial, value if state == "complete" else None, state=_STATES[state], skip_if_finished=True)
+    def keep(self, trial: optuna.Trial, curve: Curve) -> None:
+        """Writes what a running trial has learnt so far."""
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(storage.CURVE, curve)
+
+    def tell(self, trial: optuna.Trial, state: TrialState, curve: Curve, reason: str, seconds: float) -> None:
+        """Writes how a trial ended; its value is the best of the curve."""
+        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve}
+        value = max(accuracy for _, accuracy in curve) if state == "complete" else None
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(storage.END, end)
+            if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:
+                trial.report(curve[-1][1], curve[-1][0])  # what Optuna's samplers know a pruned trial by
+            self._study.tell(trial, value, state=_STATES[state], skip_if_finished=True)
 
     def record(self) -> Study:
         """The study as it stands."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 # running: no end is recorded; stopped: the budget ended it, and its value is what it had learnt by then.
 TrialState: TypeAlias = Literal["running", "complete", "pruned", "stopped", "failed"]
 Kind: TypeAlias = Literal["uniform", "log", "int", "log_int", "choice", "fixed", "chi"]
+Condition: TypeAlias = tuple[str, tuple[Any, ...]]  # (parent, its values)
 
 
 class Dimension(NamedTuple):
@@ -16,7 +17,7 @@ class Dimension(NamedTuple):
     low: float | int | None = None  # with both ends, for uniform, log, int and log_int
     high: float | int | None = None
     choices: tuple[Any, ...] = ()  # for choice, and the one value of fixed
-    when: tuple[str, tuple[Any, ...]] | None = None  # (parent, its values) without which this one is not drawn
+    when: tuple[Condition, ...] = ()  # it is drawn only where each of them holds
 
 
 class Trial(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from nograd.config import TrainConfig, did_you_mean, settings, validate
+from nograd.search.conditions import conditions, effective, holds, live, possible
 from nograd.search.dimension import describe, parse_dimension, value_at
 from nograd.search.records import Dimension
 from nograd.types import ConfigError
@@ -14,7 +15,7 @@ Changes = Mapping[str, str]  # words by name; "" for a field's own range
 
 # What is worth a search, by perturbation: it changes the training, and the ranges suit any of its recipes.
 _DEFAULT = {
-    "dense": ("sigma", "lr", "optimizer", "momentum", "shaping", "population", "batch"),
+    "dense": ("sigma", "lr", "optimizer", "momentum", "shaping", "population", "batch", "lr_sigma"),
     "lowrank": ("sigma", "lr", "optimizer", "momentum", "rank", "directions", "batch"),
     "node": ("sigma", "lr", "optimizer", "momentum", "directions", "batch"),
 }
@@ -44,46 +45,34 @@ def make_space(base: TrainConfig, start: str, changes: Changes, examples: int | 
     Raises:
         ConfigError: no such setting, no such distribution, or one that nothing would depend on.
     """
-    first = _first(base, start, changes, examples)
-    space = [_dimension(name, words) for name, words in {**first, **changes}.items()]
-    space.sort(key=lambda dimension: dimension.when is not None)
-    values = {dimension.name: dimension.choices for dimension in space}
+    asked = {name: _dimension(name, words) for name, words in changes.items()}
+    named = {name: _dimension(name, words) for name, words in _first(base, start, asked, examples).items()} | asked
     kept = []
-    for dimension in space:
-        parent, among = dimension.when or ("", ())
-        possible = values.get(parent, (getattr(base, parent, None),))
-        if parent and not set(possible) & set(among):
+    for dimension in named.values():
+        when = live(dimension, named, base)
+        if not all(among for _, among in when):
             if dimension.name in changes and dimension.kind != "fixed":
-                raise ConfigError(
-                    f"--search {dimension.name}: nothing depends on it where {parent} is "
-                    f"{' or '.join(map(str, possible))}; leave it out, or let {parent} be {' or '.join(among)}"
-                )
+                raise _without_effect(dimension, named, base)
             continue
-        asked = tuple(value for value in among if value in possible)
-        kept.append(dimension._replace(when=(parent, asked) if parent in values else None))
+        kept.append(dimension._replace(when=when))
+    kept = _parents_first(kept)
     if all(dimension.kind == "fixed" for dimension in kept):
         raise ConfigError("there is nothing to search: every setting is fixed; add one, such as --search sigma lr")
     return kept
 
 
 def draw(space: Sequence[Dimension], value: Callable[[Dimension], Any], base: TrainConfig) -> dict[str, Any]:
-    """The settings of one trial, by name; a child is drawn where its parent's value asks for it."""
+    """The settings of one trial, by name; a child is drawn where its parents' values ask for it."""
     drawn: dict[str, Any] = {}
     for dimension in space:
-        parent, among = dimension.when or ("", ())
-        if not parent or drawn.get(parent, getattr(base, parent)) in among:
+        if not dimension.when or holds(dimension, effective(base, drawn)):
             drawn[dimension.name] = value(dimension)
     return drawn
 
 
 def trial_config(base: TrainConfig, drawn: Mapping[str, Any], seed: int) -> TrainConfig:
-    """The training that a draw makes. A setting that has no meaning with the drawn ones goes back to its default."""
-    void = {
-        field.name: field.default
-        for field in fields(TrainConfig)
-        if (when := field.metadata.get("when")) and when[0] in drawn and drawn[when[0]] not in when[1]
-    }
-    return replace(base, **{**void, **drawn, "seed": seed})
+    """The training that a draw makes; see `conditions.effective` for the settings that are not drawn."""
+    return replace(base, **{**effective(base, drawn), "seed": seed})
 
 
 def address(seed: int, *words: object) -> float:
@@ -124,24 +113,44 @@ def parse_changes(words: Sequence[str]) -> dict[str, str]:
     """NAME=DISTRIBUTION or NAME, each once."""
     changes: dict[str, str] = {}
     for word in words:
-        name, _, text = word.partition("=")
+        name, _, text = map(str.strip, word.partition("="))
         if name in changes:
             raise ConfigError(f"--search names {name} twice; leave one out")
-        changes[name.strip()] = text.strip()
+        changes[name] = text
     return changes
 
 
-def _first(base: TrainConfig, start: str, changes: Changes, examples: int | None) -> dict[str, str]:
+def _first(base: TrainConfig, start: str, asked: Mapping[str, Dimension], examples: int | None) -> dict[str, str]:
     if start == "blog":
         return dict(_BLOG)
     if start == "only":
         return {}
-    perturbation = changes.get("perturbation", f"fixed({base.perturbation})")
-    names = [name for kind, names in _DEFAULT.items() if kind in perturbation for name in names]
-    first = dict.fromkeys(names, "")
-    if examples is not None and "batch" in first:
+    kinds = possible("perturbation", asked, base)
+    first = dict.fromkeys((name for kind, names in _DEFAULT.items() if kind in kinds for name in names), "")
+    if examples is not None:
         first["batch"] = _batches(examples)
     return first
+
+
+def _parents_first(space: Sequence[Dimension]) -> list[Dimension]:
+    """The dimensions by how many others each waits for, one after the other; the order is kept where it can be."""
+    parents = {dimension.name: [parent for parent, _ in dimension.when] for dimension in space}
+
+    def depth(name: str) -> int:
+        return 1 + max((depth(parent) for parent in parents[name] if parent in parents), default=-1)
+
+    return sorted(space, key=lambda dimension: depth(dimension.name))
+
+
+def _without_effect(dimension: Dimension, named: Mapping[str, Dimension], base: TrainConfig) -> ConfigError:
+    """The error for a setting that changes no training of this space."""
+    parent = next(parent for parent, among in live(dimension, named, base) if not among)
+    among = dict(dimension.when)[parent]
+    now = " or ".join(sorted(map(str, possible(parent, named, base))))
+    return ConfigError(
+        f"--search {dimension.name}: nothing depends on it where {parent} is {now}; leave it out, or let {parent} be "
+        f"{' or '.join(among)}"
+    )
 
 
 def _batches(examples: int) -> str:
@@ -155,7 +164,7 @@ def _dimension(name: str, words: str) -> Dimension:
     if name not in known:
         what = "cannot be searched" if name in settings(TrainConfig()) else "is no setting"
         raise ConfigError(f"--search {name}: {name} {what}{did_you_mean(name, known)}")
-    return parse_dimension(name, words or known[name]["search"], known[name].get("when"))
+    return parse_dimension(name, words or known[name]["search"], conditions(name))
 
 
 def _hash(seed: int, *words: object) -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import optuna
 
 MARK, DATABASE = "study.json", "study.db"
-_FORMAT = "nograd-study-1"
+_FORMAT = "nograd-study-2"
 # Attributes of the study and of its trials; the rest is Optuna's own.
-RECORD, SESSION, CONFIRMED, BEGIN, END = "record", "session/", "confirmed/", "begin", "end"
+RECORD, SESSION, CONFIRMED, BEGIN, CURVE, END = "record", "session/", "confirmed/", "begin", "curve", "end"
 LOST = "lost: the process that ran it has ended"
 
 
@@ -187,7 +187,7 @@ def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> bo
 
 def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
-    curve = sorted(frozen.intermediate_values.items())
+    curve = [(generation, accuracy) for generation, accuracy in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if is_lost(frozen, known) or (frozen.state.is_finished() and not end):
@@ -227,5 +227,5 @@ def confirmed_key(trial: int, seed: int) -> str:
 
 def _dimension(fields: dict[str, Any]) -> Dimension:
     """JSON has lists where a Dimension has tuples."""
-    when = fields["when"]
-    return Dimension(**{**fields, "choices": tuple(fields["choices"]), "when": when and (when[0], tuple(when[1]))})
+    when = tuple((parent, tuple(among)) for parent, among in fields["when"])
+    return Dimension(**{**fields, "choices": tuple(fields["choices"]), "when": when})

@@ -10,12 +10,13 @@ import optuna
 from nograd.cache import trim, user_cache
 from nograd.config import settings
 from nograd.search.job import Ended, Job
-from nograd.search.ledger import Ledger, counts
+from nograd.search.ledger import Curve, Ledger, counts
 from nograd.search.records import Trial
 from nograd.search.space import seed_at, trial_config
 from nograd.types import ConfigError
 
 _TRIM_EVERY, _CACHE_SIZE = 64, 1 << 30  # every trial leaves about 150 kB of compiled programs in the cache
+_KEEP = 5.0  # seconds between two writes of the curves of running trials
 _PATIENCE = 50  # failed trials, and none that did not, before the study is stopped
 
 
@@ -26,7 +27,8 @@ class Running:
     trial: optuna.Trial
     since: float
     generation: int = 0
-    curve: list[tuple[int, float]] = field(default_factory=list)
+    curve: Curve = field(default_factory=list)
+    kept: int = 0  # evaluations of the curve that are in the storage
 
     def spent(self) -> float:
         """Seconds so far."""
@@ -52,7 +54,7 @@ class Trials:
         self.ledger, self.limit, self._here, self._told = ledger, limit, here, told
         self.running: dict[int, Running] = {}
         self.study = ledger.record()
-        self._since, self._done = time.monotonic(), 0
+        self._since, self._done, self._kept = time.monotonic(), 0, 0.0
         self.exhausted = False  # whether the limit is reached
 
     @property
@@ -80,23 +82,33 @@ class Trials:
         return trial.number, Job({**settings(config), **self._here})
 
     def at(self, tag: int, generation: int, accuracy: float | None) -> str:
-        """Writes an evaluation down; "pruned" where the pruner ends the trial."""
+        """Notes an evaluation; "pruned" where the pruner ends the trial."""
         running = self.running[tag]
         running.generation = generation
         if accuracy is None:
             return ""
         running.curve.append((generation, accuracy))
-        return "pruned" if self.ledger.report(running.trial, generation, accuracy) else ""
+        return "pruned" if self.ledger.prunes(running.trial, generation, accuracy) else ""
 
     def ended(self, tag: int, ended: Ended, seconds: float) -> None:
         """Writes the end down."""
         running = self.running.pop(tag)
-        self.ledger.tell(running.trial, ended.state, ended.value, ended.reason, seconds)
+        self.ledger.tell(running.trial, ended.state, running.curve, ended.reason, seconds)
         self.study = self.ledger.record()
         self._done += 1
         if self._done % _TRIM_EVERY == 0:
             trim(user_cache("xla"), _CACHE_SIZE)
         self._told(self.study.trials[tag])
+
+    def keep(self) -> None:
+        """Writes down what the running trials have learnt, every few seconds: a write an evaluation would cost more."""
+        if time.monotonic() - self._kept < _KEEP:
+            return
+        self._kept = time.monotonic()
+        for running in self.running.values():
+            if len(running.curve) > running.kept:
+                self.ledger.keep(running.trial, running.curve)
+                running.kept = len(running.curve)
 
     def durations(self) -> list[float]:
         """Seconds of the trials that came to their end, and what those that run will take."""

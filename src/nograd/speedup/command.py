@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nograd.build import DEFAULT_POPULATION, Job, build_job, load_data
+from nograd.build import Job, build_job, load_data
 from nograd.checkpoint import write_atomically
-from nograd.config import TrainConfig, counts_population, validate
+from nograd.config import DEFAULT_POPULATION, TrainConfig, counts_population, validate
 from nograd.data import Dataset
 from nograd.engines.choose import places
 from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers

@@ -1,0 +1,65 @@
+"""Which settings have a meaning with which others: where a searched one is drawn, and what the others then are."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from nograd.config import TrainConfig, settings
+from nograd.search.records import Condition, Dimension
+from nograd.strategy_settings import DEFAULT, OWN, READERS, standing
+
+
+def conditions(name: str) -> tuple[Condition, ...]:
+    """What must hold for a setting to change the training: its field's own condition, and a strategy that reads it."""
+    own = _WHEN.get(name)
+    readers = READERS.get(name)
+    return (*((own,) if own else ()), *((("strategy", readers),) if readers else ()))
+
+
+def effective(base: TrainConfig, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a training, by name, with the drawn ones over the base's.
+
+    A setting that has no meaning with the drawn ones is at its default. With another strategy than the base's, so is
+    whatever was chosen for that one, as in `nograd train --preset NAME --strategy ANOTHER`.
+    """
+    values, changed = settings(base), set(drawn)
+    strategy = drawn.get("strategy") or base.strategy or DEFAULT
+    default = standing(strategy, _DEFAULTS)
+    if strategy != (base.strategy or DEFAULT):
+        values |= {name: default[name] for name in OWN}
+        changed |= OWN
+    values |= {**drawn, "strategy": strategy}
+    void = [name for name, (parent, among) in _WHEN.items() if parent in changed and values[parent] not in among]
+    return values | {name: default[name] for name in void}
+
+
+def holds(dimension: Dimension, values: Mapping[str, Any]) -> bool:
+    """Whether a setting is drawn where the others have these values."""
+    return all(values[parent] in among for parent, among in dimension.when)
+
+
+def possible(name: str, space: Mapping[str, Dimension], base: TrainConfig) -> set[Any]:
+    """The values that a setting can have in a space: what is drawn, and what it is where it is not drawn."""
+    strategies = space["strategy"].choices if "strategy" in space else (base.strategy or DEFAULT,)
+    drawn_for = [strategy for strategy in strategies if strategy in READERS.get(name, strategies)]
+    if name not in space:
+        drawn_for = []
+    drawn = set(space[name].choices) if drawn_for else set()
+    rest = [strategy for strategy in strategies if strategy not in drawn_for]
+    return drawn | {effective(base, {"strategy": strategy})[name] for strategy in rest}
+
+
+def live(dimension: Dimension, space: Mapping[str, Dimension], base: TrainConfig) -> tuple[Condition, ...]:
+    """Those of its conditions that can fail in this space, with the values that can be; none: it never holds."""
+    kept = []
+    for parent, among in dimension.when:
+        could = possible(parent, space, base)
+        if not could <= set(among):
+            kept.append((parent, tuple(value for value in among if value in could)))
+    return tuple(kept)
+
+
+_DEFAULTS = settings(TrainConfig())
+_WHEN: dict[str, Condition] = {
+    field.name: field.metadata["when"] for field in fields(TrainConfig) if "when" in field.metadata
+}
