@@ -9,14 +9,14 @@ SOURCE = Path(nograd.__file__).parent
 # The floors of the house, the lowest first. A package stands for all of its modules.
 FLOORS = [
     {"types"},
-    {"cache", "formats", "marks", "rng", "strategy_settings", "trees"},
+    {"cache", "formats", "imports", "marks", "measures", "rng", "strategy_settings", "task_settings", "trees"},
     {"shaping", "perturb"},
     {"strategies", "gradient"},
-    {"data", "fitness", "models"},
+    {"data", "envs", "fitness", "models"},
     {"tasks"},
     {"engines"},
     {"checkpoint", "config"},
-    {"run"},
+    {"play", "run"},
     {"loop", "build", "curves"},
     {"results", "display"},
     {"page"},
