@@ -10,6 +10,7 @@ from nograd.curves import draw_curves
 from nograd.display import Display
 from nograd.formats import duration
 from nograd.loop import Limits, Progress
+from nograd.measures import ACCURACY
 from nograd.results import known_split, prediction_table, proportion
 from nograd.types import ConfigError
 
@@ -49,7 +50,7 @@ def test_curves_draw_what_there_is():
     line = {"generation": 1, "fitness_mean": -1.0, "fitness_std": 0.1}
     measured = {"generation": 2, "fitness_mean": None, "fitness_std": 0.1, "val_accuracy": 0.5, "train_accuracy": 0.6}
     for metrics in ([], [line], [line, measured]):
-        assert draw_curves(metrics, "a title", len(metrics)).startswith(b"\x89PNG")
+        assert draw_curves(metrics, "a title", ACCURACY, len(metrics)).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_plain_lines_where_there_is_no_terminal():
         line = {"fitness_mean": -1.5, "dropped": 3}
         display.generation(Progress(generation=1, seconds=1.0, evaluations=100), line)
         assert out.getvalue() == ""
-        progress = Progress(generation=2, seconds=2.0, evaluations=200, val_accuracy=0.5, best_accuracy=0.5)
+        progress = Progress(generation=2, seconds=2.0, evaluations=200, val_score=0.5, best_score=0.5)
         display.generation(progress, line | {"val_accuracy": 0.5})
     assert out.getvalue().count("\n") == 1
     assert all(word in out.getvalue() for word in ("2/100", "-1.5", "50.00%", "100 evaluations/s", "3 members dropped"))

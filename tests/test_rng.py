@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.rng import _ANGLE, _cos_pi, _mix, random_normals, random_signs, random_words
+from nograd.rng import _ANGLE, _cos_pi, mix, random_normals, random_signs, random_words
 
 COUNT = 1 << 20
 DRAWS = [random_words, random_signs, random_normals]
@@ -68,7 +68,7 @@ def test_words_of_two_streams_do_not_correlate(streams):
 
 
 def unmix(word):
-    """The inverse of `_mix`."""
+    """The inverse of `mix`."""
     for factor, shift in ((None, 15), (0x735A2D97, 15), (0x21F0AAAD, 16)):
         word = word * pow(factor, -1, 1 << 32) % (1 << 32) if factor else word
         word = word ^ word >> shift ^ (word >> 30 if shift == 15 else 0)
@@ -79,9 +79,9 @@ def unmix(word):
 def test_words_of_overlapping_counters_do_not_correlate(lag):
     """Two streams, and two keys, whose hashed counters are the same but for a shift: the worst that can be."""
     first, second = (int(word) for word in jax.random.key_data(key_of(0)))
-    start = int(_mix(jnp.uint32(first)))
+    start = int(mix(jnp.uint32(first)))
     near = first ^ unmix((start + lag) % (1 << 32))
-    assert int(_mix(jnp.uint32(first ^ near))) == (start + lag) % (1 << 32)
+    assert int(mix(jnp.uint32(first ^ near))) == (start + lag) % (1 << 32)
     words = np.asarray(random_words(key_of(0), COUNT + 16))[8:][:COUNT]
     key = jax.random.wrap_key_data(jnp.array([first ^ near, second ^ 1], jnp.uint32))
     for other in (random_words(key_of(0), COUNT + 16, stream=near), random_words(key, COUNT + 16)):
@@ -90,7 +90,7 @@ def test_words_of_overlapping_counters_do_not_correlate(lag):
 
 def test_every_bit_flips_every_bit_half_of_the_time():
     words = random_words(key_of(0), 1 << 14)
-    flips = jnp.stack([_mix(words ^ jnp.uint32(1 << bit)) ^ _mix(words) for bit in range(32)])
+    flips = jnp.stack([mix(words ^ jnp.uint32(1 << bit)) ^ mix(words) for bit in range(32)])
     share = np.unpackbits(np.asarray(flips)[..., None].view(np.uint8), axis=2).mean(axis=1)
     assert share.shape == (32, 32)
     # Two multiplications leave a small bias; six standard errors of this sample are 0.023.

@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nograd.config import TrainConfig as TrainConfig
     from nograd.data import Dataset as Dataset
+    from nograd.envs import World as World
+    from nograd.envs import environment as environment
     from nograd.gradient import grad as grad
     from nograd.gradient import value_and_grad as value_and_grad
     from nograd.marks import straight_through as straight_through
@@ -46,9 +48,11 @@ _HOMES = {
     "NogradError": "nograd.types",
     "Run": "nograd.results",
     "TrainConfig": "nograd.config",
+    "World": "nograd.envs",
     "ars": "nograd.strategies.ars",
     "cnn": "nograd.models",
     "dense": "nograd.perturb.dense",
+    "environment": "nograd.envs",
     "from_equinox": "nograd.models",
     "from_flax": "nograd.models",
     "from_keras": "nograd.models",

@@ -1,11 +1,9 @@
 """From settings to the objects of a training: data set, network, task, strategy and keys."""
 
 import hashlib
-import importlib
 import json
-import os
-import sys
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import optax
@@ -13,29 +11,38 @@ import optax
 from nograd import data, models
 from nograd.config import DEFAULT_POPULATION, TrainConfig, did_you_mean, identity_settings, settings
 from nograd.data import Dataset
+from nograd.engines.batches import Batches
+from nograd.engines.episodes import Episodes, started
 from nograd.engines.generation import Generation, Keys, run_keys
+from nograd.envs import World, environment
 from nograd.fitness import FITNESSES, Fitness
+from nograd.imports import import_object
 from nograd.models import Builder, Model
 from nograd.perturb.dense import Dense, dense
 from nograd.perturb.local import Local, Perturbation
 from nograd.perturb.lowrank import lowrank
-from nograd.perturb.node import node
+from nograd.perturb.node import Node, node
+from nograd.play import chunk_count, make_environment, seated
 from nograd.strategies.ars import ars
 from nograd.strategies.openai_es import openai_es
 from nograd.strategies.pgpe import pgpe
 from nograd.strategies.sep_cma_es import sep_cma_es
 from nograd.strategies.snes import snes
-from nograd.strategies.strategy import State, Strategy
+from nograd.strategies.strategy import Strategy
+from nograd.task_settings import is_environment, options_of
+from nograd.tasks.environment import Environment
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.trees import leaf_names, parameter_count
 from nograd.types import ConfigError, DataError
+
+Source: TypeAlias = Dataset | World  # what a task is made from
 
 
 class Job(NamedTuple):
     """Everything that one training runs on."""
 
     config: TrainConfig
-    task: Supervised
+    task: Supervised | Environment
     strategy: Strategy
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
@@ -43,13 +50,16 @@ class Job(NamedTuple):
     @property
     def generation(self) -> Generation:
         """The functions of its generations."""
-        return Generation(self.task, self.strategy, self.local)
+        if isinstance(self.task, Supervised):
+            return Batches(self.task, self.strategy, self.local)
+        return Episodes(self.task, self.strategy, self.local, self.config.deadline)
 
-    def init_state(self) -> State:
+    def init_state(self) -> Any:
         """The state of generation 0, from the seed."""
-        return self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
+        search = self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
+        return search if isinstance(self.task, Supervised) else started(self.task, search)
 
-    def state_shapes(self) -> State:
+    def state_shapes(self) -> Any:
         """The shapes and types of any state of this job, without computing one."""
         return jax.eval_shape(self.init_state)
 
@@ -64,9 +74,12 @@ class Objects(NamedTuple):
     strategy: Strategy | None = None  # with its own optimizer and perturbation
 
 
-def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = None) -> Job:
-    """The job of a config on its data. Raises ConfigError or ModelError for what does not fit."""
+def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
+    """The job of a config on its data or environment. Raises ConfigError or ModelError for what does not fit."""
     objects = objects or Objects()
+    if isinstance(source, World):
+        return _environment_job(config, source, objects)
+    dataset = source
     model = models.build_model(objects.model or resolve_model(config.model), dataset.x_train.shape[1:], dataset.classes)
     task = supervised(
         dataset,
@@ -83,7 +96,27 @@ def build_job(config: TrainConfig, dataset: Dataset, objects: Objects | None = N
     return Job(config, task, strategy, local, run_keys(config.seed))
 
 
-def load_data(config: TrainConfig) -> Dataset:
+def _environment_job(config: TrainConfig, world: World, objects: Objects) -> Job:
+    model = objects.model or resolve_policy(config.model)
+    task = make_environment(config, world, model)
+    count = config.chunks or chunk_count(_population(config), config.mirrored, config.episodes)
+    cut = replace(config, chunks=count)
+    strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
+    perturbation = strategy.perturbation
+    if isinstance(perturbation, Node):
+        raise ConfigError("node perturbation goes by the examples of a batch; use a dense or low-rank one")
+    local = None if isinstance(perturbation, Dense) else seated(perturbation, task, strategy.chunks)
+    return Job(config, task, strategy, local, run_keys(config.seed))
+
+
+def load_data(config: TrainConfig) -> Source:
+    """The data set or the environment that the config names."""
+    if is_environment(config.task):
+        return environment(config.task or "", **options_of(config.env_options))
+    return load_dataset(config)
+
+
+def load_dataset(config: TrainConfig) -> Dataset:
     """The data set that the config names."""
     return data.load(
         config.task or "mnist",
@@ -101,8 +134,9 @@ def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
     same: dict[str, Any] = {"noise": config.noise, "mirrored": config.mirrored, "densify": config.densify}
     if config.perturbation == "node":
         return node(config.sigma, config.directions, **same)
-    directions = config.directions if config.group else _population(config) // (2 if config.mirrored else 1)
-    return lowrank(config.rank, config.sigma, directions, config.group, **same)
+    group = 0 if is_environment(config.task) else config.group
+    directions = config.directions if group else _population(config) // (2 if config.mirrored else 1)
+    return lowrank(config.rank, config.sigma, directions, group, **same)
 
 
 def make_strategy(
@@ -170,6 +204,11 @@ def resolve_model(spec: str) -> Model | Builder:
     return models.parse_model(spec)
 
 
+def resolve_policy(spec: str) -> Model | Builder:
+    """The policy that a spec names: a built-in, or what `module:function` of the user's returns."""
+    return models.parse_policy(spec) if models.is_policy(spec) else resolve_model(spec)
+
+
 def resolve_fitness(name: str) -> Fitness:
     """The fitness of this name, or the user's `module:function`."""
     if name in FITNESSES:
@@ -179,40 +218,15 @@ def resolve_fitness(name: str) -> Fitness:
     raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, FITNESSES)}; or module:function of your own")
 
 
-def import_object(spec: str, what: str) -> Any:
-    """`function` of `module` for a spec `module:function`; modules beside the user's shell come first."""
-    module, _, name = spec.partition(":")
-    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
-        sys.path.insert(0, here)
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"cannot import {what} {spec!r}: {error}; write module:function") from error
-    if not callable(found):
-        raise ConfigError(f"{what} {spec!r} is {type(found).__name__}, not a function")
-    return found
-
-
 def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
     """What config.json holds: everything that defines the run."""
-    dataset = job.task.dataset
     params = jax.eval_shape(job.task.model.init, job.keys.init)
     shapes = zip(leaf_names(params), jax.tree.leaves(params), strict=True)
     return {
         "nograd": versions,
         "settings": settings(job.config),
-        "data": {
-            "name": dataset.name,
-            "checksum": data.checksum(dataset),
-            "train": len(dataset.x_train),
-            "val": len(dataset.x_val),
-            "test": len(dataset.x_test),
-            "input_shape": list(dataset.x_train.shape[1:]),
-            "classes": dataset.classes,
-            "columns": list(dataset.columns),
-            "offset": dataset.offset.tolist(),
-            "scale": dataset.scale.tolist(),
-        },
+        "measure": job.task.measure.name,
+        "data": job.task.record(),
         "population": job.generation.members,
         "parameters": parameter_count(params),
         "shapes": {name: list(leaf.shape) for name, leaf in shapes},
@@ -231,11 +245,13 @@ def model_spec(model: Model | Builder) -> str:
     return spec or "(a Python object)"
 
 
-def check_data(recorded: dict[str, Any], dataset: Dataset) -> None:
-    """Raises DataError where the data are not the ones that a run was trained on."""
-    if data.checksum(dataset) != recorded["data"]["checksum"]:
+def check_data(recorded: dict[str, Any], source: Source) -> None:
+    """Raises DataError where the data, or the environment, are not the ones that a run was trained on."""
+    found = source.checksum if isinstance(source, World) else data.checksum(source)
+    if found != recorded["data"]["checksum"]:
+        what = "spaces or options" if isinstance(source, World) else "data"
         raise DataError(
-            f"the data of {dataset.name} have changed since the run was started "
-            f"(checksum {recorded['data']['checksum'][:12]} then, {data.checksum(dataset)[:12]} now); "
+            f"the {what} of {source.name} have changed since the run was started "
+            f"(checksum {recorded['data']['checksum'][:12]} then, {found[:12]} now); "
             "restore them, or start a new run"
         )

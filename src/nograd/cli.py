@@ -18,6 +18,8 @@ from tyro.conf import Positional  # noqa: E402
 
 from nograd import __version__  # noqa: E402
 from nograd.cache import kept_programs  # noqa: E402
+from nograd.measures import Measure  # noqa: E402
+from nograd.task_settings import is_environment, require_data  # noqa: E402
 from nograd.types import ConfigError, NogradError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
 _PAGE = 140  # columns of a table that goes to a file or a pipe
 _COMMANDS = {
     "train": "train a network by Evolution Strategies",
-    "evaluate": "accuracy of a run on a split of its data",
+    "evaluate": "accuracy of a run on a split of its data, or its return on fresh episodes",
     "predict": "classes of new examples by a run's network",
     "search": "hyperparameters by random search within a budget; the winner as a recipe",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
@@ -124,7 +126,7 @@ def _train(arguments: list[str]) -> int:
     from nograd.session import run_config
 
     run = run_config(config, on_start=_announce, started=_STARTED)
-    return _report(run.path, run.result)
+    return _report(run.path, run.result, run.measure)
 
 
 def _with_task(given: "TrainConfig") -> tuple["TrainConfig", str]:
@@ -150,11 +152,11 @@ def _announce(start: "Start") -> "Observer":
     from nograd.display import Display
 
     config, progress, members = start.job.config, start.progress, start.job.generation.members
-    print(start.job.task.dataset.note)
+    print(start.job.task.note)
     print(
         f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
         f"perturbation, population "
-        f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on batches of {config.batch}"
+        f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on {_on(config)}"
     )
     if start.workers > 1:
         print(f"workers: {start.workers}, each a {start.worker}")
@@ -164,25 +166,29 @@ def _announce(start: "Start") -> "Observer":
         )
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
     sys.stdout.flush()
-    return Display(Console(), start.limits, progress)
+    return Display(Console(), start.limits, progress, start.job.task.measure)
 
 
-def _report(path: Any, result: dict[str, Any]) -> int:
+def _on(config: "TrainConfig") -> str:
+    """What a member sees of the task."""
+    if is_environment(config.task):
+        return "an episode each" if config.episodes == 1 else f"{config.episodes:,} episodes each"
+    return f"batches of {config.batch}"
+
+
+def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
     """The last lines of a training, and its exit code."""
     reason = result["stop_reason"]
     print(
         f"stopped: {reason} after {result['generations']:,} generations, {result['seconds']:.1f} s of training, "
         f"{result['evaluations']:,} evaluations"
     )
-    if result["test_accuracy"] is not None:
+    tested, validated = result[measure.test], result[measure.val]
+    if tested is not None:
+        chosen = f" (chosen at generation {result['best_generation']:,} by validation {measure.what} "
         print(
-            f"test accuracy {result['test_accuracy']:.2%}"
-            + (
-                f" (chosen at generation {result['best_generation']:,} by validation accuracy "
-                f"{result['val_accuracy']:.2%})"
-                if result["val_accuracy"] is not None
-                else ""
-            )
+            f"test {measure.what} {measure.text(tested)}"
+            + (f"{chosen}{measure.text(validated)})" if validated is not None else "")
         )
     if reason == "interrupted":
         print(f"go on with: nograd train --resume {shlex.quote(str(path))}")
@@ -204,12 +210,14 @@ def _report(path: Any, result: dict[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Accuracy of a run's chosen network on a split of its data, with a 95% confidence interval."""
+    """Accuracy of a run's chosen network on a split of its data, or its mean return, with a 95% confidence interval."""
 
     run: Positional[str]
     """The run directory."""
     split: str = "test"
-    """test, val or train."""
+    """test, val or train, for a run on examples."""
+    episodes: int | None = None
+    """Fresh episodes, for a run on an environment. Default: 100."""
     json: bool = False
     """Print JSON."""
 
@@ -221,11 +229,20 @@ def _evaluate(arguments: list[str]) -> int:
 
     from nograd.results import known_split, load
 
-    figures = load(config.run).evaluate(known_split(config.split))
+    if config.episodes is not None and config.episodes < 1:
+        raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
+    figures = load(config.run).evaluate(known_split(config.split), episodes=config.episodes)
     if config.json:
         print(json.dumps(figures))
         return 0
     low, high = figures["interval"]
+    if "return" in figures:
+        print(
+            f"return {figures['return']:,.2f}, 95% interval {low:,.2f} to {high:,.2f}, deviation "
+            f"{figures['deviation']:,.2f}, {figures['minimum']:,.2f} to {figures['maximum']:,.2f}; "
+            f"{figures['episodes']:,} fresh episodes of {figures['length']:,.0f} steps"
+        )
+        return 0
     print(
         f"{config.split} accuracy {figures['accuracy']:.2%}, 95% interval {low:.2%} to {high:.2%}, "
         f"{figures['examples']:,} examples"
@@ -257,6 +274,8 @@ def _predict(arguments: list[str]) -> int:
     from nograd.results import load, prediction_table
 
     run = load(config.run)
+    if run.task:
+        raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
     data = run.config["data"]
     x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]))
     table = prediction_table(run.outputs(x), config.probabilities)
@@ -274,6 +293,7 @@ def _search(arguments: list[str]) -> int:
     started = time.monotonic() - (time.perf_counter() - _STARTED)
     given = parse(SearchConfig, arguments, "nograd search")
     check(given)
+    require_data(given.task, "search")
     if needs_task(given):
         found, why = _with_task(base_of(given))
         print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
@@ -308,6 +328,7 @@ def _speedup(arguments: list[str]) -> int:
 
     config = parse(SpeedupConfig, arguments, "nograd speedup")
     check(config)
+    require_data(config.task, "speedup")
     given, why = _with_task(training(config))
     print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
     train = training(replace(config, task=given.task))

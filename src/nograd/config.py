@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import tomli_w
 from tyro.conf import Positional
 
-from nograd import strategy_settings
+from nograd import strategy_settings, task_settings
+from nograd.task_settings import is_environment
 from nograd.types import ConfigError
 
 Noise = Literal["gaussian", "rademacher", "table"]
@@ -55,10 +56,11 @@ class TrainConfig:
     """Train a network by Evolution Strategies."""
 
     task: Positional[str | None] = None
-    """What to learn: mnist, digits, FILE.npz or FILE.csv. Default: mnist where it can be had, else digits."""
+    """What to learn: mnist, digits, FILE.npz or FILE.csv; or an environment: CartPole-v1, HalfCheetah-v5, any id of
+    EnvPool or Gymnasium, or module:make_env of your own. Default: mnist where it can be had, else digits."""
     model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
-    cnn, or module:function of your own."""
+    cnn, linear (a policy without hidden layers), or module:function of your own. An environment's mlp has tanh."""
     fitness: str = _setting("cross_entropy", search="choice(cross_entropy, squared_error, accuracy)")
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
@@ -116,12 +118,32 @@ class TrainConfig:
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
     shift: int = _setting(0, search="choice(0, 1, 2)")
     """Pixels that each training image may be moved by, at random and anew each time; images only."""
+    episodes: int = 1
+    """Episodes of each member; its fitness is their mean return. Environments only, as all down to --env-options."""
+    member_steps: int = 0
+    """A member goes on to further episodes until it has taken so many steps: then a generation has at least
+    population · member-steps of them, and at least population · episodes episodes."""
+    eval_episodes: int = 16
+    """Episodes whose mean return by the mean parameters is the validation score, the same ones each time."""
+    episode_limit: str = "none"
+    """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
+    generation before), or a number."""
+    observations: Literal["raw", "normalized"] = _setting("raw", search="choice(raw, normalized)")
+    """Whether the policy sees them less their running mean, divided by their running deviation."""
+    action_noise: float = _setting(0.0, search="choice(0, 0.01, 0.1)")
+    """Standard deviation of noise on the continuous actions of members, in half ranges of the action."""
+    action_bins: int | None = _setting(None, search="choice(5, 10)")
+    """Values that each component of a continuous action may take. Default: any."""
+    frame_skip: int = 1
+    """Steps of the environment that an action is held for."""
+    env_options: str | None = None
+    """Keyword arguments of the environment's maker, as JSON: '{"ctrl_cost_weight": 0.5}'."""
     generations: int = 1000
     """Stop after this many generations."""
     budget: str | None = None
     """Stop after this much training time: 90s, 10m, 1h30m."""
     target: float | None = None
-    """Stop when the validation accuracy reaches this, such as 0.95."""
+    """Stop when the validation score reaches this: an accuracy such as 0.95, or an environment's return."""
     patience: int | None = None
     """Stop after this many evaluations on the validation split without a new best."""
     eval_every: int = 50
@@ -179,7 +201,8 @@ def validate(config: TrainConfig) -> TrainConfig:
     """The config, its strategy named, where every number is in its range. Raises ConfigError with value and remedy."""
     config = replace(config, strategy=config.strategy or "openai-es")
     for name in (
-        "batch", "generations", "eval_every", "checkpoint_every", "keep_checkpoints", "directions", "rank",
+        "batch", "episodes", "eval_episodes", "frame_skip", "generations", "eval_every", "checkpoint_every",
+        "keep_checkpoints", "directions", "rank",
     ):  # fmt: skip
         _require(getattr(config, name) >= 1, name, getattr(config, name), "use 1 or more")
     for name in ("sigma", "lr"):
@@ -191,12 +214,15 @@ def validate(config: TrainConfig) -> TrainConfig:
         value = getattr(config, name)
         _require(value is None or 0 <= value < 2**32, name, value, "use 0 to 4294967295")
     if config.target is not None:
-        _require(0 < config.target <= 1, "target", config.target, "it is an accuracy, such as 0.95")
+        known = is_environment(config.task) or 0 < config.target <= 1
+        _require(known and config.target == config.target, "target", config.target, "it is an accuracy, such as 0.95")
     if config.patience is not None:
         _require(config.patience >= 1, "patience", config.patience, "use 1 or more")
     _require(config.shift >= 0, "shift", config.shift, "use 0 (none) to 2 pixels")
     _require(config.group >= 0, "group", config.group, "use 0 (the whole batch) or a number of examples")
     strategy_settings.check_read(settings(config), settings(TrainConfig()))
+    task_settings.check_read(settings(config), settings(TrainConfig()))
+    _validate_episodes(config)
     _validate_population(config)
     _require(config.chunks is None or config.chunks >= 1, "chunks", config.chunks, "use 1 or more")
     _require(config.deadline > 0, "deadline", config.deadline, "use a number of seconds such as 60")
@@ -204,6 +230,14 @@ def validate(config: TrainConfig) -> TrainConfig:
     if config.budget is not None:
         parse_duration(config.budget)
     return config
+
+
+def _validate_episodes(config: TrainConfig) -> None:
+    task_settings.episode_limit(config.episode_limit)
+    task_settings.options_of(config.env_options)
+    _require(config.member_steps >= 0, "member_steps", config.member_steps, "use 0 (none) or a number of steps")
+    _require(0 <= config.action_noise < float("inf"), "action_noise", config.action_noise, "use 0 or more")
+    _require(config.action_bins is None or config.action_bins >= 2, "action_bins", config.action_bins, "use 2 or more")
 
 
 def _validate_workers(config: TrainConfig) -> None:
@@ -241,7 +275,8 @@ def _validate_population(config: TrainConfig) -> None:
 
 def counts_population(config: TrainConfig) -> bool:
     """Whether the population is a setting, rather than a consequence of batch, group and directions."""
-    return config.perturbation == "dense" or (config.perturbation == "lowrank" and config.group == 0)
+    by_batch = config.group > 0 and not is_environment(config.task)
+    return config.perturbation == "dense" or (config.perturbation == "lowrank" and not by_batch)
 
 
 def _require(condition: bool, name: str, value: Any, remedy: str) -> None:

@@ -1,11 +1,13 @@
-"""curves.png: fitness and accuracy over generations, drawn from the lines of metrics.jsonl."""
+"""curves.png: fitness and score over generations, drawn from the lines of metrics.jsonl."""
 
 import io
 from typing import Any
 
+from nograd.measures import Measure
 
-def draw_curves(metrics: list[dict[str, Any]], title: str, best_generation: int | None) -> bytes:
-    """A PNG with the population's fitness above and the accuracies below; the chosen generation is marked."""
+
+def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> bytes:
+    """A PNG with the population's fitness above and the scores below; the chosen generation is marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -19,13 +21,15 @@ def draw_curves(metrics: list[dict[str, Any]], title: str, best_generation: int 
     band = [[m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1)]
     above.fill_between(generations, *band, alpha=0.2, label="± standard deviation")
     above.set_ylabel("fitness")
-    measured = [line for line in metrics if "val_accuracy" in line]
+    measured = [line for line in metrics if measure.val in line]
     at = [line["generation"] for line in measured]
-    for name, label in (("train_accuracy", "training"), ("val_accuracy", "validation")):
+    for name, label in ((measure.train, "training"), (measure.val, "validation")):
+        if not any(name in line for line in measured):
+            continue
         below.plot(at, _series(measured, name), marker=".", label=label)
     if best_generation:
         below.axvline(best_generation, color="grey", linestyle=":", label=f"chosen: {best_generation:,}")
-    below.set_ylabel("accuracy")
+    below.set_ylabel(measure.what)
     below.set_xlabel("generation")
     for axes in (above, below):
         axes.grid(alpha=0.3)

@@ -10,15 +10,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from nograd.formats import duration
 from nograd.loop import Limits
 from nograd.loop import Progress as Training
+from nograd.measures import ACCURACY, Measure
 
 _PLAIN_EVERY = 10.0  # seconds between plain lines that no evaluation calls for
 
 
 class Display:
-    """An observer of a training: generation, fitness, validation accuracy, evaluations/s and time left."""
+    """An observer of a training: generation, fitness, validation score, evaluations/s and time left."""
 
-    def __init__(self, console: Console, limits: Limits, start: Training) -> None:
-        self.console, self.limits, self.start = console, limits, start
+    def __init__(self, console: Console, limits: Limits, start: Training, measure: Measure = ACCURACY) -> None:
+        self.console, self.limits, self.start, self.measure = console, limits, start, measure
         self._printed = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -50,14 +51,15 @@ class Display:
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=progress.generation, description=self._summary(progress, line))
         due = self._bar is None and time.monotonic() - self._printed > _PLAIN_EVERY
-        if "val_accuracy" in line or due:
+        if self.measure.val in line or due:
             self._printed = time.monotonic()
             self.console.print(self._line(progress, line), highlight=False, markup=False, soft_wrap=True)
 
     def _summary(self, progress: Training, line: dict[str, Any]) -> str:
         parts = [f"fitness {_format(line['fitness_mean'])}"]
-        if progress.best_accuracy is not None:
-            parts.append(f"val {progress.val_accuracy:.2%} (best {progress.best_accuracy:.2%})")
+        if progress.best_score is not None:
+            text = self.measure.text
+            parts.append(f"val {text(progress.val_score)} (best {text(progress.best_score)})")
         return ", ".join([*parts, f"{self._rate(progress):,.0f} evaluations/s"])
 
     def _line(self, progress: Training, line: dict[str, Any]) -> str:

@@ -18,10 +18,8 @@ from nograd.engines.generation import Outcome
 from nograd.engines.inline import Inline
 from nograd.run import RunDirectory
 from nograd.strategies.strategy import State
-from nograd.tasks.supervised import Supervised, split_accuracy
+from nograd.tasks import Task
 from nograd.types import EngineError, Params
-
-_TRAIN_SAMPLE = 5000  # training examples whose accuracy stands beside the validation accuracy
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,10 @@ class Progress:
 
     generation: int = 0
     seconds: float = 0.0  # of training: no import, compilation or test evaluation
-    evaluations: int = 0  # forward passes of one example
+    evaluations: int = 0  # forward passes of one example, or steps of the environment
     dropped: int = 0  # members with a NaN or infinite fitness
-    val_accuracy: float | None = None  # the last
-    best_accuracy: float | None = None
+    val_score: float | None = None  # the last on validation, by the task's measure
+    best_score: float | None = None
     best_generation: int = 0
     stale: int = 0  # evaluations since the best
 
@@ -67,18 +65,18 @@ class Keeper(Protocol):
         """A checkpoint, of which the last `keep` are kept."""
 
     def save_best(self, state: State, meta: dict[str, Any]) -> None:
-        """The checkpoint with the highest validation accuracy."""
+        """The checkpoint with the highest validation score."""
 
     def close(self) -> None:
         """Nothing more comes, until something does."""
 
 
 class Best(NamedTuple):
-    """The parameters with the highest validation accuracy so far."""
+    """What is learnt with the highest validation score so far."""
 
     params: Params
     generation: int
-    accuracy: float
+    score: float
 
 
 class Ending(NamedTuple):
@@ -96,7 +94,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: Supervised,
+        task: Task,
         engine: Inline,
         directory: Keeper,
         limits: Limits,
@@ -128,7 +126,7 @@ class Trainer:
                 state = proposed
                 progress, line = self._measured(state, progress, outcome)
                 if progress.best_generation == progress.generation:
-                    best = Best(state.params, progress.generation, line["val_accuracy"])
+                    best = Best(state.params, progress.generation, line[self.task.measure.val])
                 progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
                 saved_at = self._recorded(state, progress, line, saved_at)
                 if reason := "interrupted" if interrupted.is_set() else self.stop():
@@ -140,7 +138,8 @@ class Trainer:
     def _reached(self, progress: Progress) -> str:
         """The stop reason that holds before another generation, or ""."""
         limits = self.limits
-        if limits.target is not None and (progress.val_accuracy or 0.0) >= limits.target:
+        score = progress.val_score
+        if limits.target is not None and score is not None and score >= limits.target:
             return "target"
         if limits.patience is not None and progress.stale >= limits.patience:
             return "no_improvement"
@@ -151,20 +150,22 @@ class Trainer:
         return ""
 
     def _measured(self, state: State, progress: Progress, outcome: Outcome) -> tuple[Progress, dict[str, Any]]:
-        """The progress after a generation and its line of metrics, with accuracies where they are due."""
+        """The progress after a generation and its line of metrics, with scores where they are due."""
         progress = replace(
             progress,
             generation=progress.generation + 1,
-            evaluations=progress.evaluations + self.engine.generation.evaluations,
+            evaluations=progress.evaluations + int(outcome.evaluations),
             dropped=progress.dropped + int(outcome.info.dropped),
         )
         line: dict[str, Any] = {"generation": progress.generation, "evaluations": progress.evaluations}
         line |= {name: _number(value) for name, value in outcome.info._asdict().items()}
+        line |= {
+            name: _number(value) for name, value in zip(self.engine.generation.watched, outcome.watched, strict=True)
+        }
         line |= {"bytes_up": self.engine.bytes_up, "bytes_down": self.engine.bytes_down}
         if progress.generation % self.limits.eval_every == 0 or progress.generation == self.limits.generations:
-            line["train_accuracy"] = split_accuracy(self.task, state.params, "train", _TRAIN_SAMPLE)
-            line["val_accuracy"] = split_accuracy(self.task, state.params, "val")
-            progress = _with_validation(progress, line["val_accuracy"])
+            line |= {name: _number(value) for name, value in self.task.scores(state.params).items()}
+            progress = _with_validation(progress, line[self.task.measure.val])
         return progress, line
 
     def _recorded(self, state: State, progress: Progress, line: dict[str, Any], saved_at: int) -> int:
@@ -205,27 +206,23 @@ def restore(
     if directory.best.is_file():
         chosen, meta = directory.load(directory.best, like, identity)
         of = Progress(**meta["progress"])
-        best = Best(chosen.params, of.best_generation, of.best_accuracy or 0.0)
+        best = Best(chosen.params, of.best_generation, of.best_score or 0.0)
     directory.truncate_metrics(progress.generation)
     return state, progress, best
 
 
-def _with_validation(progress: Progress, accuracy: float) -> Progress:
-    if progress.best_accuracy is None or accuracy > progress.best_accuracy:
-        return replace(
-            progress,
-            val_accuracy=accuracy,
-            best_accuracy=accuracy,
-            best_generation=progress.generation,
-            stale=0,
-        )
-    return replace(progress, val_accuracy=accuracy, stale=progress.stale + 1)
+def _with_validation(progress: Progress, score: float | None) -> Progress:
+    """With one score more; None, of an environment that gave a NaN, is never the best."""
+    best = progress.best_score
+    if score is not None and (best is None or score > best):
+        return replace(progress, val_score=score, best_score=score, best_generation=progress.generation, stale=0)
+    return replace(progress, val_score=score, stale=progress.stale + 1)
 
 
-def _number(value: jax.Array) -> float | int | None:
+def _number(value: jax.Array | float | None) -> float | int | None:
     """A JSON number; null for what JSON has no number for."""
-    number = np.asarray(value).item()
-    return number if math.isfinite(number) else None
+    number = None if value is None else np.asarray(value).item()
+    return number if number is not None and math.isfinite(number) else None
 
 
 @contextmanager

@@ -9,15 +9,21 @@ import jax
 import numpy as np
 
 from nograd import config as settings
-from nograd.build import check_data, load_data, resolve_model
+from nograd.build import check_data, load_dataset, resolve_model, resolve_policy
 from nograd.checkpoint import load_checkpoint
 from nograd.config import TrainConfig
 from nograd.data import Dataset
+from nograd.envs.world import from_portable
+from nograd.measures import Measure, measure_of
 from nograd.models import Builder, Model, build_model
+from nograd.play import make_environment
 from nograd.run import RunDirectory
+from nograd.tasks.environment import Environment, Policy
+from nograd.tasks.rollout import Played
 from nograd.tasks.supervised import Split, predict, split_arrays
 from nograd.types import ConfigError, Params, RunError
 
+_FRESH = 100  # episodes that evaluate plays
 _Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 
 
@@ -55,51 +61,86 @@ class Run:
     @cached_property
     def model(self) -> Model:
         """The network. Raises ConfigError where only Python can say which: then pass it to `load`."""
+        if isinstance(self.task, Environment):
+            return self.task.model
         data, spec = self.config["data"], self.settings.model
-        if self._given_model is None and spec.startswith("("):
+        return build_model(self._named_model or resolve_model(spec), tuple(data["input_shape"]), data["classes"])
+
+    @property
+    def measure(self) -> Measure:
+        """What the run is judged by."""
+        return measure_of(self.config)
+
+    @cached_property
+    def task(self) -> Environment | None:
+        """The environment as a task; None for a run on data."""
+        if "world" not in self.config["data"]:
+            return None
+        model = self._named_model or resolve_policy(self.settings.model)
+        return make_environment(self.settings, from_portable(self.config["data"]["world"]), model)
+
+    @property
+    def _named_model(self) -> Model | Builder | None:
+        if self._given_model is None and self.settings.model.startswith("("):
             raise ConfigError(
                 f"{self.path} was trained on a model handed over in Python; give it: nograd.load(path, model=…)"
             )
-        model = self._given_model or resolve_model(spec)
-        return build_model(model, tuple(data["input_shape"]), data["classes"])
+        return self._given_model
 
     @cached_property
     def params(self) -> Params:
-        """The parameters with the best validation accuracy; the last ones where there was no evaluation."""
+        """What is learnt with the best validation score; the last of it where there was no evaluation.
+
+        Of a run on an environment it is a `Policy`: the network's parameters, and what it reads beside them.
+        """
         candidates = [self.directory.best, *reversed(self.directory.numbered())]
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
         like = jax.eval_shape(self.model.init, jax.random.key(0))
-        return load_checkpoint(path, like, part="params")[0]
+        if self.task is None:
+            return load_checkpoint(path, like, part="params")[0]
+        context = load_checkpoint(path, jax.eval_shape(self.task.context), part="context")[0]
+        return Policy(load_checkpoint(path, like, part="search/params")[0], context)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
-        """The network's outputs (logits), [examples, classes].
+        """The network's outputs, [examples, classes]; for observations of an environment [observations, outputs].
 
         Args:
             x: examples as the data set stores them: pixels 0 to 255 where it holds bytes.
         """
+        if self.task:
+            return np.asarray(self.model.apply(self.params.params, self.task.see(self.params.context, np.asarray(x))))
         data = self.config["data"]
         offset, scale = (np.asarray(data[name], np.float32) for name in ("offset", "scale"))
         return predict(self.model, self.params, np.asarray(x), offset, scale)
 
     def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
-        dataset = dataset or load_data(self.settings)
+        if self.task:
+            raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
+        dataset = dataset or load_dataset(self.settings)
         check_data(self.config, dataset)
         return split_arrays(dataset, split)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """The most likely class of each example, int [examples]."""
-        return self.outputs(x).argmax(-1)
+        """The most likely class of each example, int [examples]; of observations, the actions."""
+        return np.asarray(self.task.act(self.outputs(x))) if self.task else self.outputs(x).argmax(-1)
 
-    def evaluate(self, split: Split = "test", dataset: Dataset | None = None) -> dict[str, Any]:
-        """Accuracy on a split of the run's own data, with a 95% confidence interval.
+    def evaluate(
+        self, split: Split = "test", dataset: Dataset | None = None, episodes: int | None = None
+    ) -> dict[str, Any]:
+        """Accuracy on a split of the run's own data, or the mean return of fresh episodes, with its 95% interval.
 
         Args:
             split: "train", "val" or "test".
             dataset: needed only where the run was trained on a `Dataset` object.
+            episodes: of an environment, default 100: none of those that training or validation played.
         """
+        if self.task:
+            return mean_return(self.task.played(self.params, "fresh", episodes or _FRESH))
+        if episodes is not None:
+            raise ConfigError(f"episodes cannot be {episodes}: {self.path} was trained on examples; leave them out")
         x, y = self.examples(split, dataset)
         return {"split": split, **proportion(int(np.sum(self.predict(x) == y)), len(y))}
 
@@ -139,6 +180,24 @@ def proportion(hits: int, count: int) -> dict[str, Any]:
     centre = (share + square / 2) / (1 + square)
     half = _Z95 / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
     return {"accuracy": share, "interval": [centre - half, centre + half], "examples": count}
+
+
+def mean_return(played: Played) -> dict[str, Any]:
+    """The mean return x̄ of n episodes with x̄ ± t s/√n, the 95% interval of Student (1908)."""
+    from scipy.stats import t
+
+    returns = played.returns
+    mean, deviation = float(np.mean(returns)), float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    half = float(t.ppf(0.975, max(len(returns) - 1, 1))) * deviation / math.sqrt(len(returns))
+    return {
+        "return": mean,
+        "interval": [mean - half, mean + half],
+        "deviation": deviation,
+        "minimum": float(np.min(returns)),
+        "maximum": float(np.max(returns)),
+        "length": float(np.mean(played.lengths)),
+        "episodes": len(returns),
+    }
 
 
 def known_split(name: str) -> Split:

@@ -6,6 +6,7 @@ under that key come from a cheaper keyed hash, which the tests hold to the stati
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +22,15 @@ _ONE = np.uint32(0x3F800000)  # the bits of 1.0 in float32
 _SINE = [math.pi ** (2 * i + 1) * (-1) ** i / math.factorial(2 * i + 1) for i in range(7)]
 
 
-def _mix(word: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
+def mix(word: Any) -> Any:
     """A bijection of 32-bit words in which every input bit flips every output bit with probability ≈ ½.
 
     Two multiplications and three shifts, with the constants of the `lowbias32` family found by exhaustive
-    search (C. Wellons, "Prospecting for Hash Functions", 2018; constants by T. Ettinger).
+    search (C. Wellons, "Prospecting for Hash Functions", 2018; constants by T. Ettinger). Takes JAX's arrays and
+    NumPy's.
     """
-    word = (word ^ (word >> 16)) * jnp.uint32(0x21F0AAAD)
-    word = (word ^ (word >> 15)) * jnp.uint32(0x735A2D97)
+    word = (word ^ (word >> 16)) * np.uint32(0x21F0AAAD)
+    word = (word ^ (word >> 15)) * np.uint32(0x735A2D97)
     return word ^ (word >> 15)
 
 
@@ -42,10 +44,10 @@ def random_words(key: Key, count: int, stream: int = 0, start: Array | int = 0) 
         start: the first counter.
     """
     words = jax.random.key_data(key)
-    k0 = _mix(words[0] ^ jnp.uint32(stream))
-    k1 = _mix(words[1] + _mix(jnp.uint32(stream)))
+    k0 = mix(words[0] ^ jnp.uint32(stream))
+    k1 = mix(words[1] + mix(jnp.uint32(stream)))
     counters = jax.lax.iota(jnp.uint32, count) + jnp.asarray(start, jnp.uint32)
-    return _mix(_mix(counters + k0) ^ k1)
+    return mix(mix(counters + k0) ^ k1)
 
 
 def random_signs(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> Float[Array, " count"]:

@@ -1,5 +1,6 @@
 """The whole job: from settings to a finished run directory. Command line and Python both come here."""
 
+import json
 import os
 import platform
 import time
@@ -17,12 +18,13 @@ from jax._src import xla_bridge
 
 from nograd import config as settings
 from nograd import strategy_settings
-from nograd.build import Job, Objects, build_job, check_data, identity, load_data, model_spec, record
+from nograd.build import Job, Objects, Source, build_job, check_data, identity, load_data, model_spec, record
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig
 from nograd.curves import draw_curves
 from nograd.data import Dataset
 from nograd.engines.choose import check_engine, make_engine
+from nograd.envs import World
 from nograd.fitness import Fitness
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
@@ -32,7 +34,6 @@ from nograd.perturb.local import Perturbation
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.strategies.strategy import State, Strategy
-from nograd.tasks.supervised import split_accuracy
 from nograd.types import ConfigError
 
 
@@ -64,7 +65,7 @@ OnStart = Callable[[Start], Observer | None]
 
 
 def train(
-    task: str | Path | Dataset | None = None,
+    task: str | Path | Source | None = None,
     *,
     model: str | Model | Builder | None = None,
     fitness: str | Fitness | None = None,
@@ -79,7 +80,8 @@ def train(
     """Trains by Evolution Strategies and returns the finished `Run`.
 
     Args:
-        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`.
+        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`; or an environment's id
+            such as "HalfCheetah-v5", or `nograd.environment(…)`.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
         strategy: a word of the command line, or one such as `nograd.snes(256, sigma=0.1)`; then all that it is made of
@@ -98,11 +100,11 @@ def train(
     words = {"model": model, "fitness": fitness, "optimizer": optimizer}
     words |= {"strategy": strategy, "perturbation": perturbation, "out": out, "resume": resume}
     given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
-    dataset = task if isinstance(task, Dataset) else None
+    source = task if isinstance(task, Dataset | World) else None
     if task is None and resume is None and not given.keys() & {"preset", "config"}:
         task = "mnist"
     if task is not None:
-        given["task"] = dataset.name if dataset else str(task)
+        given["task"] = source.name if source else str(task)
     if isinstance(strategy, Strategy):
         _require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
         given["strategy"] = _strategy_word(strategy)
@@ -117,14 +119,14 @@ def train(
         None if isinstance(perturbation, str) else perturbation,
         None if isinstance(strategy, str) else strategy,
     )
-    config = _named(replace(base, **given), objects)
-    return run_config(config, dataset=dataset, objects=objects, on_start=lambda start: observer)
+    config = _named(replace(base, **given), objects, source)
+    return run_config(config, source=source, objects=objects, on_start=lambda start: observer)
 
 
 def run_config(
     config: TrainConfig,
     *,
-    dataset: Dataset | None = None,
+    source: Source | None = None,
     objects: Objects | None = None,
     on_start: OnStart | None = None,
     started: float | None = None,
@@ -133,14 +135,14 @@ def run_config(
 
     Args:
         config: the merged settings; with `resume` they are checked against the run's own.
-        dataset: in place of the config's task.
+        source: in place of the config's task.
         objects: in place of the config's words.
         on_start: called when all is ready; returns who watches. A context manager is entered meanwhile.
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
     started = time.perf_counter() if started is None else started
     require_packages(config)
-    start = _prepare(settings.validate(config), dataset, objects)
+    start = _prepare(settings.validate(config), source, objects)
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
@@ -162,18 +164,19 @@ def run_config(
     return run
 
 
-def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | None) -> Start:
+def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None) -> Start:
     """Checks everything, then makes the run directory, or restores from the one to resume."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
         settings.check_resumable(saved_settings(directory), config)
-    job = build_job(config, dataset or load_data(config), objects)
+    source = load_data(config) if source is None else source
+    job = build_job(config, source, objects)
     check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, _versions())
     mark = identity(config, recorded)
     state, progress, best = None, Progress(), None
     if directory:
-        check_data(directory.config(), job.task.dataset)
+        check_data(directory.config(), source)
         state, progress, best = restore(directory, job.state_shapes(), mark, checkpoint)
         directory.write_config(recorded)
     else:
@@ -183,11 +186,11 @@ def _prepare(config: TrainConfig, dataset: Dataset | None, objects: Objects | No
 
 def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
     """Writes result.json and curves.png; the test split is used here, once, on the chosen parameters."""
-    progress, best = ending.progress, ending.best
+    progress, best, measure = ending.progress, ending.best, job.task.measure
     chosen = best.params if best else ending.state.params
     result = {
-        "test_accuracy": None if ending.reason == "interrupted" else split_accuracy(job.task, chosen, "test"),
-        "val_accuracy": best.accuracy if best else None,
+        **({measure.test: None} if ending.reason == "interrupted" else job.task.tested(chosen)),
+        measure.val: best.score if best else None,
         "best_generation": best.generation if best else progress.generation,
         "generations": progress.generation,
         "evaluations": progress.evaluations,
@@ -197,7 +200,7 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
         "stop_reason": ending.reason,
     }
     title = f"{job.config.task}, {job.config.model}: {progress.generation:,} generations, seed {job.config.seed}"
-    curves = draw_curves(directory.metrics(), title, best.generation if best else None)
+    curves = draw_curves(directory.metrics(), title, measure, best.generation if best else None)
     write_atomically(directory.path / "curves.png", curves)
     directory.write_result(result)
 
@@ -260,9 +263,11 @@ def limits_of(config: TrainConfig) -> Limits:
     )
 
 
-def _named(config: TrainConfig, objects: Objects) -> TrainConfig:
+def _named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
     """The config with the words for what was handed over as objects, for config.json."""
     words: dict[str, Any] = {}
+    if isinstance(source, World):
+        words["env_options"] = json.dumps(source.said) if source.said else None
     if objects.model is not None:
         words["model"] = model_spec(objects.model)
     if objects.fitness is not None:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from nograd.engines.post import ENVIRONMENT, Post
-from nograd.engines.programs import loaded
+from nograd.engines.programs import assembled
 from nograd.engines.worker import Done, Share, Worker
 
 
@@ -26,7 +26,7 @@ class Replica:
     """What an actor holds: a worker, and with scalars the state. It knows neither the model nor the task."""
 
     def __init__(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> None:
-        self._calls = {name: loaded(content, local) for name, content in portable.items()}
+        self._calls = assembled(portable, local)
         self._fixed, self._chunks, self._width = [jax.device_put(array) for array in fixed], chunks, width
         self._worker = Worker(self._calls, self._fixed, chunks)
         self._state: list[Any] = []
@@ -40,27 +40,27 @@ class Replica:
         kind, generation, share = pickle.loads(request)
         params, weights = arrays
         done = self._worker.run(kind, params, np.int32(generation), share, weights)
-        fitness = None if done.fitness is None else np.asarray(done.fitness)
-        return pickle.dumps((fitness, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
+        found = None if done.found is None else list(map(np.asarray, done.found))
+        return pickle.dumps((found, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
 
     def load(self, state: bytes) -> None:
         """Takes over a state."""
         self._state = pickle.loads(state)
 
     def evaluate(self, request: bytes) -> bytes:
-        """The fitness of a share by the state held here, and the checksum of its parameters."""
+        """What is found of a share by the state held here, and the checksum of its parameters."""
         generation, share = pickle.loads(request)
         params = self._state[: self._width]
         done = self._worker.run("evaluate", params, np.int32(generation), share)
-        return pickle.dumps((np.asarray(done.fitness), checksum(params)))
+        return pickle.dumps((list(map(np.asarray, done.found or [])), checksum(params)))
 
-    def update(self, generation: int, fitness: bytes, shape: tuple[int, ...]) -> None:
-        """The whole update, from the fitness of all."""
-        values = np.frombuffer(fitness, np.float32).reshape(shape)
-        weights = self._calls["shape"](values)
+    def update(self, generation: int, content: bytes) -> None:
+        """The whole update, from what was found of all."""
+        found = pickle.loads(content)
+        weights = self._calls["shape"](found[0])
         params, whole = self._state[: self._width], (0, self._chunks)
         total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, weights).sums.values()))
-        self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, values)[0]]
+        self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, found)[0]]
 
 
 class Actor(Post):
@@ -95,7 +95,8 @@ class Actor(Post):
     def request(self, method: Any, message: Any, *before: Any) -> int:
         """Calls a method of the actor with a message; returns its bytes."""
         content = pickle.dumps(message)
-        self._asked, self._future = time.monotonic(), method.remote(*before, content)
+        self._asked = self._heard = time.monotonic()
+        self._future = method.remote(*before, content)
         return len(content)
 
     def answer(self, deadline: float) -> tuple[Done, int] | None:

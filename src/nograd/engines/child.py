@@ -64,23 +64,26 @@ def _prepared(link: Connection, memory: int) -> Any:
     import numpy as np
 
     from nograd.engines.memory import Block, sums_of
-    from nograd.engines.programs import loaded
+    from nograd.engines.programs import assembled
+    from nograd.engines.rollout import Rollout
     from nograd.engines.worker import Worker
 
     jax.devices()  # the backend starts while the parent still compiles
     plan, names, local, chunks, number = link.recv()
     block = Block(plan, memory)
     codes = zip(names, block.arrays("programs"), strict=True)
-    programs = {name: loaded(code.tobytes(), local) for name, code in codes}
+    programs = assembled({name: code.tobytes() for name, code in codes}, local)
+    if isinstance(rollout := programs.get("evaluate"), Rollout):
+        rollout.tell = lambda: link.send(("alive",))
     worker = Worker(programs, [jax.device_put(array) for array in block.arrays("fixed")], chunks)
-    params, (weights,), (fitness,) = (block.arrays(name) for name in ("params", "weights", "fitness"))
+    params, (weights,), found = (block.arrays(name) for name in ("params", "weights", "found"))
     sums = block.arrays(sums_of(number))
 
     def serve(kind: str, generation: int, share: tuple[int, int]) -> tuple[list[Any], float]:
         start = time.perf_counter()
         done = worker.run(kind, params, np.int32(generation), share, weights)
-        if done.fitness is not None:
-            fitness[slice(*share)] = done.fitness
+        for whole, part in zip(found, done.found or [], strict=False):
+            whole[slice(*share)] = part
         leaves = [leaf for total in done.sums.values() for leaf in total]
         for place, leaf in zip(sums, leaves, strict=False):  # there is room for the most subtrees of any share
             place[...] = leaf

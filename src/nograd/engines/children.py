@@ -56,7 +56,8 @@ class Child(Post):
 
     def ask(self, kind: str, generation: int, share: Share) -> int:
         """Asks for a share; returns the bytes sent."""
-        self._asked, self._request = time.monotonic(), (kind, share)
+        self._asked = self._heard = time.monotonic()
+        self._request = kind, share
         return self._send((kind, generation, share))
 
     def answer(self, deadline: float) -> tuple[Done, int] | None:
@@ -65,16 +66,19 @@ class Child(Post):
         Raises EngineError where it says that it cannot do its share.
         """
         try:
-            arrives_soon(self._link, self._core is not None)
-            if not self._link.poll(self._patience(deadline)):
-                self._end()
-                self._silent()
-                return None
-            content = self._link.recv_bytes()
+            word = "alive"
+            while word == "alive":
+                arrives_soon(self._link, self._core is not None)
+                if not self._link.poll(self._patience(deadline)):
+                    self._end()
+                    self._silent()
+                    return None
+                content = self._link.recv_bytes()
+                word, *rest = pickle.loads(content)
+                self._heard = time.monotonic()
         except (EOFError, OSError):
             self._end()
             return None
-        word, *rest = pickle.loads(content)
         if word == "failed":
             raise self._failed(rest[0])
         nodes, seconds = rest

@@ -20,7 +20,7 @@ from nograd.engines.actors import Actor, checksum
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.guard import guarded
-from nograd.engines.process import SHARED
+from nograd.engines.programs import SHARED
 from nograd.engines.worker import Done, split
 from nograd.strategies.strategy import State
 from nograd.types import ConfigError
@@ -64,7 +64,7 @@ class Ray(Crewed):
         count = self._cores if workers == "auto" else int(workers)
         wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
         portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
-        width = len(generation.strategy.leaves(state))
+        width = len(generation.leaves(state))
         fixed = [np.asarray(array) for array in self.fixed]
         common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
         self._actors = [Actor(number, common, self.remedy) for number in range(1, count)]
@@ -97,7 +97,7 @@ class Ray(Crewed):
 
     def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
         """A generation in which every worker makes the whole update, and only fitness travels."""
-        params, number = self.generation.strategy.leaves(state), np.int32(state.generation)
+        params, number = self.generation.leaves(state), np.int32(state.generation)
         own, *others = split(self.generation.plan.chunks, 1 + len(crew))
         times = [time.perf_counter()]
         content = (
@@ -115,29 +115,29 @@ class Ray(Crewed):
         for actor, share in zip(crew, others, strict=True):
             done[share] = self._from(actor, mine) or self.own("evaluate", params, number, share)
         times.append(time.perf_counter())
-        fitness, _ = self._merged("evaluate", done)
-        content = fitness.tobytes()
+        found, _ = self._merged("evaluate", done)
+        content = pickle.dumps([np.asarray(array) for array in found])
         for actor in crew:
             if not actor.lost:
-                actor.actor.update.remote(int(number), content, fitness.shape)
+                actor.actor.update.remote(int(number), content)
                 self.bytes_down += len(content)
         times.append(time.perf_counter())
-        _, total = super(Crewed, self).share("estimate", params, number, self.calls["shape"](fitness))
+        _, total = super(Crewed, self).share("estimate", params, number, self.calls["shape"](found[0]))
         names = ("communicate", "evaluate", "wait", "communicate")
         for name, start, end in zip(names, times[:-1], times[1:], strict=True):
             self.seconds[name] += end - start
-        return self.updated(state, total, fitness)
+        return self.updated(state, total, found)
 
     def _from(self, actor: Actor, mine: int) -> Done | None:
-        """An actor's fitness; None where it is lost, or where its parameters are not bitwise ours."""
+        """What an actor found; None where it is lost, or where its parameters are not bitwise ours."""
         content = actor.content(self._deadline)
         if content is None:
             actor.replace()
             return None
         self.bytes_up += len(content)
-        fitness, theirs = pickle.loads(content)
+        found, theirs = pickle.loads(content)
         if theirs == mine:
-            return Done(fitness, {})
+            return Done(found, {})
         # Other hardware, or an update that failed there: it gets the state again.
         actor.lost, self.resynchronised = True, self.resynchronised + 1
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from nograd.engines.generation import Generation, Keys, Outcome
 from nograd.engines.inline import Inline
 from nograd.engines.trial import Trial
-from nograd.engines.worker import Done, Share, split
+from nograd.engines.worker import Done, Share, joined, split
 from nograd.strategies.strategy import State
 from nograd.trees import tree_total
 from nograd.types import EngineError
@@ -86,7 +86,7 @@ class Crewed(Inline):
         self._trial.note(time.perf_counter() - start)
         return result
 
-    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[Any, list[Any]]:
+    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[list[Any], list[Any]]:
         """All chunks of one phase, dealt to the workers that are ready."""
         most = self.generation.plan.chunks - 1  # no more hands than chunks
         crew = [] if self._alone else [member for member in self.members if member.is_ready()][:most]
@@ -123,10 +123,10 @@ class Crewed(Inline):
             member.stop()
         self.members = []
 
-    def _merged(self, kind: str, done: dict[Share, Done]) -> tuple[Any, list[Any]]:
-        """The shares put together: fitness in the order of the chunks, sums along their tree."""
-        fitness = None if kind == "estimate" else np.concatenate([done[share].fitness for share in sorted(done)])
+    def _merged(self, kind: str, done: dict[Share, Done]) -> tuple[list[Any], list[Any]]:
+        """The shares put together: what was found in the order of the chunks, sums along their tree."""
+        found = [] if kind == "estimate" else joined([done[share].found or [] for share in sorted(done)])
         if kind == "evaluate":
-            return fitness, []
+            return found, []
         sums = {node: list(map(np.asarray, total)) for part in done.values() for node, total in part.sums.items()}
-        return fitness, tree_total(sums, self.generation.plan.chunks)
+        return found, tree_total(sums, self.generation.plan.chunks)

@@ -14,8 +14,7 @@ import numpy as np
 from nograd.engines import footprint
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys
-from nograd.engines.process import SHARED
-from nograd.engines.programs import loaded
+from nograd.engines.programs import SHARED, assembled
 from nograd.engines.worker import Done, Share, Worker
 from nograd.strategies.strategy import State
 from nograd.types import EngineError
@@ -34,7 +33,7 @@ class Device:
 
         def prepared() -> Worker:
             with jax.default_device(self._device):  # whose programs these are
-                calls = {name: loaded(content, local) for name, content in portable.items()}
+                calls = assembled(portable, local)
             return Worker(calls, jax.device_put(fixed, self._device), chunks)
 
         self._worker = self._thread.submit(prepared)
@@ -58,10 +57,10 @@ class Device:
         params, (weights,) = self._arrays["params"], self._arrays.get("weights", [None])
 
         def done() -> tuple[Done, int]:
-            fitness, sums = self._worker.result().run(kind, params, np.int32(generation), share, weights)
+            found, sums = self._worker.result().run(kind, params, np.int32(generation), share, weights)
             sums = {node: list(map(np.asarray, total)) for node, total in sums.items()}
             size = sum(leaf.nbytes for total in sums.values() for leaf in total)
-            return Done(fitness, sums) if fitness is None else Done(np.asarray(fitness), sums), size
+            return Done(None if found is None else list(map(np.asarray, found)), sums), size
 
         self._answer: Future[tuple[Done, int]] = self._thread.submit(done)
         return 0

@@ -79,8 +79,8 @@ def smaller(generation: Generation, programs: Mapping[str, Program], parameters:
         return fewer if fewer.saved > _WORTH * whole and not unrolled else None
     half = (whole - sums) // 2
     if local is None or local.shared:
-        return _halved("--batch", generation.task.batch, half)
-    return _of_tile(local, half) or _halved("--batch", generation.task.batch, half)
+        return _halved("--batch", getattr(generation.task, "batch", 1), half)
+    return _of_tile(local, half) or _halved("--batch", getattr(generation.task, "batch", 1), half)
 
 
 def planned(program: Program) -> int:

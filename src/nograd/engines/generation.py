@@ -1,23 +1,27 @@
 """A generation as pure functions over its chunks: key → members → fitness → update → info.
 
-`evaluate`, `estimate` and `both` do a span of chunks, anywhere; `shape` and `update` take what all of them gave.
+What is particular to a task (how members are evaluated) is in `batches` and `episodes`; the rest is the same.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from nograd.perturb import chunks
-from nograd.perturb.dense import Dense, Distribution, evaluator, weighted_score
-from nograd.perturb.local import Local, by_pairs, by_tiles, population_both, population_estimate, population_fitness
-from nograd.shaping import Fused, fused, valid_members, weights
+from nograd.perturb.dense import Dense, Distribution, weighted_score
+from nograd.perturb.local import Local, by_pairs, by_tiles, population_estimate
+from nograd.shaping import Fused, valid_members, weights
 from nograd.strategies.strategy import Info, State, Strategy
-from nograd.tasks.supervised import Arrays, Picks, Supervised
 from nograd.trees import Span, all_finite, scaled
 from nograd.types import Key, PyTree
+
+# Functions by name over flat lists of arrays, with the shapes that they are called with.
+Named: TypeAlias = dict[str, tuple[Callable[..., Any], list[Any]]]
 
 
 class Keys(NamedTuple):
@@ -36,7 +40,7 @@ def run_keys(seed: int) -> Keys:
 class Fixed(NamedTuple):
     """What every generation of a run reads and none writes."""
 
-    arrays: Arrays
+    arrays: PyTree  # of the task
     shared: PyTree  # of the noise, such as its table
     noise: Array  # the words of keys.noise and keys.batch: plain arrays can go anywhere
     batch: Array
@@ -47,14 +51,24 @@ class Outcome(NamedTuple):
 
     info: Info
     finite: Bool[Array, ""]  # whether every parameter of the new state is finite
+    evaluations: Int[Array, ""]  # forward passes of one example, or steps of the environment
+    watched: tuple[Array, ...] = ()  # what else the task says, under the names of `Generation.watched`
 
 
-class Generation(NamedTuple):
-    """The functions of one training's generations."""
+@dataclass(frozen=True)
+class Generation(ABC):
+    """The functions of one training's generations.
 
-    task: Supervised
+    What members are drawn from, and all else that evaluation reads of a state, is *published* to the workers: a tree
+    whose leaves are the first ones of the state's own. What evaluation *found* are arrays with a leading axis of
+    chunks, of which the fitness is the first.
+    """
+
+    task: Any
     strategy: Strategy
     local: Local | None  # None for a dense perturbation
+
+    watched: ClassVar[tuple[str, ...]] = ()  # names of what `Outcome.watched` holds
 
     @property
     def plan(self) -> chunks.Plan:
@@ -67,20 +81,53 @@ class Generation(NamedTuple):
         return self.local.members if self.local else self.strategy.size
 
     @property
-    def evaluations(self) -> int:
-        """Forward passes of one example a generation."""
-        return self.local.evaluations if self.local else self.strategy.size * self.task.batch
-
-    @property
     def fitness_shape(self) -> tuple[int, int, int]:
         """Chunks, units (tiles of a local perturbation) of a chunk, members of a unit."""
         width = self.local.tile * self.local.unit_members if self.local else self.strategy.dense.members
         return self.plan.chunks, self.plan.size, width
 
     @property
+    def evaluations(self) -> int | None:
+        """Forward passes of one example a generation; None where only its outcome tells."""
+        return None
+
+    @property
+    def found(self) -> list[Any]:
+        """The shapes and types of what evaluation finds."""
+        return [jax.ShapeDtypeStruct(self.fitness_shape, jnp.float32)]
+
+    @property
+    @abstractmethod
     def halves(self) -> Fused | None:
         """The shaping in two halves, where fitness and estimate take one pass."""
-        return fused(self.strategy.shaping, self.local.perturbation.signs) if self.local else None
+
+    @abstractmethod
+    def around(self, published: PyTree) -> Distribution:
+        """What members are drawn from."""
+
+    @abstractmethod
+    def published(self, state: Any) -> PyTree:
+        """What workers read of a state."""
+
+    @abstractmethod
+    def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+        """The examples that a local perturbation goes by, and how a part of them is read."""
+
+    @abstractmethod
+    def evaluating(self, fixed: Fixed, published: PyTree, flat: Sequence[Any]) -> Named:
+        """The functions that evaluate members; `flat` are the shapes of (fixed, published, generation)."""
+
+    @abstractmethod
+    def update(self, state: Any, total: Distribution, found: Sequence[Array]) -> tuple[Any, Outcome]:
+        """The next state, from the whole population's estimate and what was found of all."""
+
+    @abstractmethod
+    def host(self) -> dict[str, Any] | None:
+        """The part of evaluation that is no program, as JSON; None where all of it is."""
+
+    def leaves(self, state: Any) -> list[Any]:
+        """What workers read of a state as flat arrays: the first ones of the state's own."""
+        return jax.tree.leaves(self.published(state))
 
     def fixed(self, keys: Keys) -> Fixed:
         """What the functions below read, on the default device."""
@@ -88,41 +135,21 @@ class Generation(NamedTuple):
         shared = perturbation.noise.prepare() if isinstance(perturbation, Dense) else ()
         return Fixed(self.task.arrays(), shared, *map(jax.random.key_data, (keys.noise, keys.batch)))
 
-    def evaluate(
-        self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span
-    ) -> Float[Array, "chunks size width"]:
-        """The fitness of the members of a span of chunks, zeros elsewhere."""
-        if self.local:
-            batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            return population_fitness(self.local, around.mean, batch, key, span, self._read(fixed))
-        return self._dense_fitness(fixed, around, generation, span)
-
-    def both(
-        self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span
-    ) -> tuple[Float[Array, "chunks size width"], Distribution]:
-        """Fitness and Σ w · ε of one subtree of chunks in one pass, up to `halves.scale`."""
-        halves, local = self.halves, self.local
-        assert halves is not None, "asked for where the shaping allows it"
-        assert local is not None
-        batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-        of_pairs = lambda pairs: weights(halves.of_pair, pairs)[0]  # noqa: E731
-        fitness, total = population_both(local, around.mean, batch, key, of_pairs, span, self._read(fixed))
-        return fitness, Distribution(total)
-
     def estimate(
         self,
         fixed: Fixed,
-        around: Distribution,
+        published: PyTree,
         generation: Int[Array, ""],
         span: Span,
         weights: Float[Array, "chunks size width"],
     ) -> Distribution:
         """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, the noise made again."""
+        around = self.around(published)
         if self.local:
-            batch, key = self._batch(fixed, generation), _at(fixed.noise, generation)
-            total = population_estimate(self.local, around.mean, batch, key, weights, span, self._read(fixed))
-            return Distribution(total)
-        dense, keys = self.strategy.dense, self._unit_keys(fixed, generation)
+            batch, read = self.inputs(fixed, generation)
+            key = at(fixed.noise, generation)
+            return Distribution(population_estimate(self.local, around.mean, batch, key, weights, span, read))
+        dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
 
         def term(unit: Array, own: Array) -> Distribution:
             return weighted_score(dense, fixed.shared, keys[unit], own, around)
@@ -134,52 +161,40 @@ class Generation(NamedTuple):
         shaped = weights(self.strategy.shaping, self._rows(fitness))[0]
         return by_tiles(self.local, shaped) if self.local else chunks.by_chunks(self.plan, shaped)
 
-    def update(
+    def stepped(
         self, state: State, total: Distribution, fitness: Float[Array, "chunks size width"]
-    ) -> tuple[State, Outcome]:
-        """The next state, from the whole population's estimate and the fitness of all."""
+    ) -> tuple[Any, Info, Bool[Array, ""]]:
+        """The strategy's next state, what is watched of it, and whether its parameters are finite."""
         rows = self._rows(fitness)
         valid = valid_members(rows)
         if self.halves:
             total = scaled(self.halves.scale(jnp.where(valid, rows, 0.0), valid), total)
         state, info = self.strategy.step(state, total, rows, valid)
-        return state, Outcome(info, all_finite(state.params))
+        return state, info, all_finite(state.params)
+
+    def unit_keys(self, fixed: Fixed, generation: Array) -> Key:
+        """The key of every unit of a dense population."""
+        return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
 
     def _rows(self, fitness: Array) -> Float[Array, "pairs members"]:
         return by_pairs(self.local, fitness) if self.local else chunks.by_units(self.plan, fitness)
 
-    def _batch(self, fixed: Fixed, generation: Array) -> Picks:
-        return self.task.pick(fixed.arrays, _at(fixed.batch, generation))
 
-    def _read(self, fixed: Fixed) -> Callable[[Picks], tuple[Array, Array]]:
-        """Each chunk reads its own examples: to read them all costs a worker as much as a chunk does."""
-        return lambda picks: self.task.read(fixed.arrays, picks)
-
-    def _unit_keys(self, fixed: Fixed, generation: Array) -> Key:
-        return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
-
-    def _dense_fitness(self, fixed: Fixed, around: Distribution, generation: Array, span: Span) -> Array:
-        task, dense, keys = self.task, self.strategy.dense, self._unit_keys(fixed, generation)
-
-        def on(key: Key) -> Callable[[PyTree, Key], Array]:
-            batch = task.draw(fixed.arrays, key)
-            return evaluator(dense, task.objective, around.mean, *batch, alone=task.private, scale=around.scale)
-
-        batch_key = _at(fixed.batch, generation)
-        # Made outside of the loop over units, so that what the population shares is computed once.
-        common = None if task.private else on(batch_key)
-
-        def unit(unit: Array) -> Array:
-            evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
-            return evaluate_unit(fixed.shared, keys[unit])
-
-        return chunks.evaluate_chunks(self.plan, unit, span)
-
-
-def _at(words: Array, generation: Array) -> Key:
+def at(words: Array, generation: Array) -> Key:
+    """The key of a generation, from the words of a key of the run."""
     return jax.random.fold_in(jax.random.wrap_key_data(words), generation)
 
 
 def shapes_of(tree: PyTree) -> Any:
     """The shapes and types of a tree of arrays."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
+
+def flattened(fixed: Fixed, published: PyTree) -> Callable[[Sequence[Any], Sequence[Any]], tuple[Fixed, PyTree]]:
+    """The way back from flat lists of arrays to these two trees."""
+    trees = jax.tree.structure(fixed), jax.tree.structure(published)
+
+    def back(fixed: Sequence[Any], published: Sequence[Any]) -> tuple[Fixed, PyTree]:
+        return jax.tree.unflatten(trees[0], fixed), jax.tree.unflatten(trees[1], published)
+
+    return back

@@ -37,27 +37,29 @@ class Inline:
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away."""
         self.bytes_down = self.bytes_up = 0
-        params, number = self.generation.strategy.leaves(state), np.int32(state.generation)
+        params, number = self.generation.leaves(state), np.int32(state.generation)
         if self.generation.halves:
-            fitness, total = self.share("both", params, number)
+            found, total = self.share("both", params, number)
         else:
-            fitness, _ = self.share("evaluate", params, number)
-            _, total = self.share("estimate", params, number, self.calls["shape"](fitness))
-        return self.updated(state, total, fitness)
+            found, _ = self.share("evaluate", params, number)
+            _, total = self.share("estimate", params, number, self.calls["shape"](found[0]))
+        return self.updated(state, total, found)
 
-    def updated(self, state: State, total: list[Any], fitness: Any) -> tuple[State, Outcome]:
-        """The next state, from the whole sum of w · ε and the fitness of all."""
+    def updated(self, state: State, total: list[Any], found: list[Any]) -> tuple[State, Outcome]:
+        """The next state, from the whole sum of w · ε and what was found of all."""
         start = time.perf_counter()
-        leaves, (*info, finite) = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, fitness))
+        leaves, told = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, found))
         self.seconds["update"] += time.perf_counter() - start
-        return jax.tree.unflatten(jax.tree.structure(state), leaves), Outcome(Info(*info), finite)
+        width = len(Info._fields)
+        outcome = Outcome(Info(*told[:width]), told[width], told[width + 1], tuple(told[width + 2 :]))
+        return jax.tree.unflatten(jax.tree.structure(state), leaves), outcome
 
-    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[Any, list[Any]]:
-        """All chunks of one phase: (fitness [chunks, size, width] where asked for, Σ w · ε where asked for)."""
+    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[list[Any], list[Any]]:
+        """All chunks of one phase: (what is found of all members, Σ w · ε), each where asked for."""
         start, chunks = time.perf_counter(), self.generation.plan.chunks
         done = self.own(kind, params, number, (0, chunks), weights)
         self.seconds["evaluate"] += time.perf_counter() - start
-        return done.fitness, next(iter(done.sums.values()), [])
+        return done.found or [], next(iter(done.sums.values()), [])
 
     def own(self, kind: str, params: list[Any], number: Any, share: Share, weights: Any = None) -> Done:
         """A share done by this process. Raises EngineError where memory runs out."""

@@ -24,7 +24,8 @@ class Post(ABC):
     def __init__(self, number: int, remedy: Callable[[], str]) -> None:
         self.number, self._remedy = number, remedy
         self._deaths, self._ready, self._cause = 0, False, "was lost"
-        self._asked, self._slowest = 0.0, 0.0  # seconds: when, and how long a share has taken at most
+        self._asked, self._heard = 0.0, 0.0  # seconds: when, and when it last gave a sign of life
+        self._slowest = 0.0  # seconds that a share has taken at most
 
     def is_ready(self) -> bool:
         """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
@@ -53,11 +54,11 @@ class Post(ABC):
         """A worker, not ready yet."""
 
     def _patience(self, deadline: float) -> float:
-        """Seconds from now until silence means death, counted from when it was asked."""
-        return max(self._asked + max(deadline, _SLOWER * self._slowest) - time.monotonic(), 0.0)
+        """Seconds from now until silence means death, counted from when it was asked or gave a sign of life."""
+        return max(self._heard + max(deadline, _SLOWER * self._slowest) - time.monotonic(), 0.0)
 
     def _silent(self) -> None:
-        self._cause = f"was silent for {time.monotonic() - self._asked:.0f} s"
+        self._cause = f"was silent for {time.monotonic() - self._heard:.0f} s"
 
     def _unable(self, report: str) -> EngineError:
         """It cannot start: its report goes to stderr, the last line of it into the error."""

@@ -11,11 +11,10 @@ from nograd.engines.children import Child
 from nograd.engines.crewed import Crewed
 from nograd.engines.generation import Generation, Keys
 from nograd.engines.memory import Block, anonymous_file, layout, sums_of
+from nograd.engines.programs import SHARED
 from nograd.engines.worker import Done, Node, Share, split
 from nograd.strategies.strategy import State
 from nograd.trees import tree_nodes
-
-SHARED = ("evaluate", "both", "estimate")  # the programs that do shares
 
 
 def available_cores() -> list[int]:
@@ -65,15 +64,16 @@ class Process(Crewed):
 
     def _share_memory(self, children: list[Child], state: State) -> None:
         """Lays out what the workers read and write, and tells them."""
-        chunks, params = self.generation.plan.chunks, self.generation.strategy.leaves(state)
+        generation, chunks = self.generation, self.generation.plan.chunks
+        total = jax.tree.leaves(generation.around(generation.published(state)))
         programs = {name: program for name, program in self.programs.items() if name in SHARED}
         codes = [np.frombuffer(program.portable, np.uint8) for program in programs.values()]
-        fitness = [jax.ShapeDtypeStruct(self.generation.fitness_shape, np.float32)]
         shares = [share for count in range(1, min(self.workers, chunks) + 1) for share in split(chunks, count)]
         room = max(len(tree_nodes(*share, chunks)) for share in shares)
         plan = layout(
-            {"params": params, "weights": fitness, "fitness": fitness, "fixed": self.fixed, "programs": codes}
-            | {sums_of(child.number): params * room for child in children}
+            {"params": generation.leaves(state), "weights": generation.found[:1], "found": generation.found}
+            | {"fixed": self.fixed, "programs": codes}
+            | {sums_of(child.number): total * room for child in children}
         )
         os.ftruncate(self._file, plan.size)
         self._block = Block(plan, self._file)
@@ -82,13 +82,13 @@ class Process(Crewed):
         local = self.generation.local is not None
         for child in children:
             message = plan, list(programs), local, chunks, child.number
-            child.setup(message, partial(_result, self._block, child.number))
+            child.setup(message, partial(_result, self._block, child.number, len(total)))
 
 
-def _result(block: Block, number: int, kind: str, share: Share, nodes: list[Node]) -> tuple[Done, int]:
-    """What a worker left in the shared memory, and its bytes."""
-    leaves, width = block.arrays(sums_of(number)), len(block.plan.sections["params"])
+def _result(block: Block, number: int, width: int, kind: str, share: Share, nodes: list[Node]) -> tuple[Done, int]:
+    """What a worker left in the shared memory, and its bytes; a sum has `width` arrays."""
+    leaves = block.arrays(sums_of(number))
     sums = {node: leaves[at * width : (at + 1) * width] for at, node in enumerate(nodes)}
-    fitness = None if kind == "estimate" else block.arrays("fitness")[0][slice(*share)]
+    found = None if kind == "estimate" else [array[slice(*share)] for array in block.arrays("found")]
     size = sum(leaf.nbytes for total in sums.values() for leaf in total)
-    return Done(fitness, sums), size + (0 if fitness is None else fitness.nbytes)
+    return Done(found, sums), size + sum(array.nbytes for array in found or [])

@@ -1,10 +1,12 @@
 """The functions of a generation as compiled programs over flat lists of arrays.
 
 Flat, because a program travels: a worker gets it as StableHLO, so that it needs neither the user's model nor the
-task, and finds it compiled in JAX's cache. The same program compiled for the same processor has the same bits.
+task, and finds it compiled in JAX's cache. The same program compiled for the same processor has the same bits. What
+the host does for an environment travels as JSON, and takes the place of the program `evaluate`.
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
@@ -13,51 +15,42 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from nograd.engines.generation import Fixed, Generation, shapes_of
-from nograd.strategies.strategy import State
+from nograd.engines.generation import Fixed, Generation, Named, flattened, shapes_of
+from nograd.engines.rollout import Rollout
 
-# What a share of a generation is done by: (fixed, params, generation, start, count[, weights]) -> arrays.
+# What a share of a generation is done by: (fixed, published, generation, start, count[, weights]) -> arrays.
 Programs: TypeAlias = Mapping[str, Callable[..., Any]]
-# Functions by name, with the shapes that they are called with.
-Named: TypeAlias = dict[str, tuple[Callable[..., Any], list[Any]]]
 
+SHARED = ("evaluate", "both", "estimate", "members", "act")  # the programs that do shares
+_HOST = "evaluate"  # that is JSON, where there are members and actions
 _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 
 
-def functions(generation: Generation, state: State, fixed: Fixed) -> Named:
+def functions(generation: Generation, state: Any, fixed: Fixed) -> Named:
     """The functions that a generation takes."""
-    around = generation.strategy.distribution(state)
-    params_tree, state_tree, fixed_tree = map(jax.tree.structure, (around, state, fixed))
-    params = jax.tree.leaves(shapes_of(around))
-    number, fitness = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct(generation.fitness_shape, jnp.float32)
-    common = [jax.tree.leaves(shapes_of(fixed)), params, number, number, number]
+    published = generation.published(state)
+    back, state_tree = flattened(fixed, published), jax.tree.structure(state)
+    total = generation.around(published)
+    number = jax.ShapeDtypeStruct((), jnp.int32)
+    flat = [jax.tree.leaves(shapes_of(fixed)), jax.tree.leaves(shapes_of(published)), number]
+    found = generation.found
 
-    def trees(fixed: Sequence[Any], params: Sequence[Any]) -> tuple[Fixed, Any]:
-        return jax.tree.unflatten(fixed_tree, fixed), jax.tree.unflatten(params_tree, params)
+    def estimate(fixed: Any, published: Any, number: Any, start: Any, count: Any, weights: Any) -> Any:
+        return jax.tree.leaves(generation.estimate(*back(fixed, published), number, (start, count), weights))
 
-    def evaluate(fixed: Any, params: Any, number: Any, start: Any, count: Any) -> Any:
-        return generation.evaluate(*trees(fixed, params), number, (start, count))
+    def update(state: Any, summed: Any, found: Sequence[Any]) -> Any:
+        whole = jax.tree.unflatten(jax.tree.structure(total), summed)
+        new, outcome = generation.update(jax.tree.unflatten(state_tree, state), whole, found)
+        return jax.tree.leaves(new), [*outcome.info, outcome.finite, outcome.evaluations, *outcome.watched]
 
-    def both(fixed: Any, params: Any, number: Any, start: Any, count: Any) -> Any:
-        values, total = generation.both(*trees(fixed, params), number, (start, count))
-        return values, jax.tree.leaves(total)
-
-    def estimate(fixed: Any, params: Any, number: Any, start: Any, count: Any, weights: Any) -> Any:
-        return jax.tree.leaves(generation.estimate(*trees(fixed, params), number, (start, count), weights))
-
-    def update(state: Any, total: Any, values: Any) -> Any:
-        new, outcome = generation.update(
-            jax.tree.unflatten(state_tree, state), jax.tree.unflatten(params_tree, total), values
-        )
-        return jax.tree.leaves(new), [*outcome.info, outcome.finite]
-
-    last: Named = {"update": (update, [jax.tree.leaves(shapes_of(state)), params, fitness])}
+    evaluating = generation.evaluating(fixed, published, flat)
+    last: Named = {"update": (update, [jax.tree.leaves(shapes_of(state)), jax.tree.leaves(shapes_of(total)), found])}
     if generation.halves:
-        return {"both": (both, common), **last}
+        return {**evaluating, **last}
     return {
-        "evaluate": (evaluate, common),
-        "shape": (generation.shape, [fitness]),
-        "estimate": (estimate, [*common, fitness]),
+        **evaluating,
+        "shape": (generation.shape, [found[0]]),
+        "estimate": (estimate, [*flat, number, number, found[0]]),
         **last,
     }
 
@@ -66,18 +59,31 @@ class Program(NamedTuple):
     """A function of a generation, compiled here, and what another process needs to compile the same."""
 
     call: Callable[..., Any]
-    portable: bytes  # StableHLO, as `jax.export` writes it
+    portable: bytes  # StableHLO, as `jax.export` writes it, or JSON
 
 
-def compile_all(generation: Generation, state: State, fixed: Fixed) -> dict[str, Program]:
+def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, Program]:
     """The compiled programs by name."""
     named, local = functions(generation, state, fixed), generation.local is not None
     # Traced one after the other (two threads at once have met JAX's caches half filled), compiled on two cores.
-    portable = [bytes(export.export(jax.jit(function))(*shapes).serialize()) for function, shapes in named.values()]
+    portable = {
+        name: bytes(export.export(jax.jit(function))(*shapes).serialize()) for name, (function, shapes) in named.items()
+    }
+    if (host := generation.host()) is not None:
+        portable[_HOST] = json.dumps(host).encode()
     with ThreadPoolExecutor(2) as pool:
-        calls = pool.map(lambda name, content: loaded(content, local and name != "update"), named, portable)
-        programs = map(Program, calls, portable)
-        return dict(zip(named, programs, strict=True))
+        calls = assembled(portable, local, pool.map)
+    return {name: Program(calls[name], content) for name, content in portable.items()}
+
+
+def assembled(portable: Mapping[str, bytes], local: bool, each: Callable[..., Any] = map) -> dict[str, Any]:
+    """What can be called, by name, from what has travelled; `each` is `map`, or does the same side by side."""
+    compiled = {name: content for name, content in portable.items() if name != _HOST or "members" not in portable}
+    done = each(lambda name: loaded(compiled[name], local and name != "update"), compiled)
+    calls = dict(zip(compiled, done, strict=True))
+    if len(compiled) < len(portable):
+        calls[_HOST] = Rollout(json.loads(portable[_HOST]), calls["members"], calls["act"])
+    return calls
 
 
 def loaded(portable: bytes, local: bool) -> Callable[..., Any]:

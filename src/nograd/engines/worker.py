@@ -1,5 +1,6 @@
 """What does a share of a generation: some consecutive chunks, in this process."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ Node: TypeAlias = tuple[int, int]  # a subtree of the sum over chunks: the first
 class Done(NamedTuple):
     """The result of a share."""
 
-    fitness: Any | None  # [chunks of the share, size, width]
+    found: list[Any] | None  # arrays [chunks of the share, …]: the fitness first
     sums: dict[Node, list[Any]]  # Σ w · ε of its subtrees, leaf by leaf
 
 
@@ -26,7 +27,13 @@ def split(chunks: int, workers: int) -> list[Share]:
 
 
 class Worker:
-    """Runs compiled programs on one device. Neither the model nor the task is known here."""
+    """Runs compiled programs on one device. Neither the model nor the task is known here.
+
+    Args:
+        programs: by name.
+        fixed: what all of them read.
+        chunks: of a generation.
+    """
 
     def __init__(self, programs: Programs, fixed: list[Any], chunks: int) -> None:
         self._programs, self._fixed, self._chunks = programs, fixed, chunks
@@ -36,8 +43,8 @@ class Worker:
         start, stop = share
         program, number = self._programs[kind], np.int32(generation)
         if kind == "evaluate":
-            fitness = program(self._fixed, params, number, np.int32(start), np.int32(stop - start))
-            return Done(_rows(fitness, start, stop), {})
+            found = program(self._fixed, params, number, np.int32(start), np.int32(stop - start))
+            return Done(_rows(found, start, stop), {})
         nodes = [] if start == stop else tree_nodes(start, stop, self._chunks)
         more = () if kind == "both" else (weights,)
         results = [program(self._fixed, params, number, np.int32(at), np.int32(size), *more) for at, size in nodes]
@@ -45,11 +52,17 @@ class Worker:
             return Done(None, dict(zip(nodes, results, strict=True)))
         if len(nodes) == 1:
             return Done(_rows(results[0][0], start, stop), {nodes[0]: results[0][1]})
-        rows = [np.asarray(fitness)[at : at + size] for (at, size), (fitness, _) in zip(nodes, results, strict=True)]
+        rows = [_rows(found, at, at + size) for (at, size), (found, _) in zip(nodes, results, strict=True)]
         sums = {node: total for node, (_, total) in zip(nodes, results, strict=True)}
-        return Done(np.concatenate(rows) if rows else None, sums)
+        return Done(joined(rows) if rows else None, sums)
 
 
-def _rows(fitness: Any, start: int, stop: int) -> Any:
+def joined(parts: Sequence[list[Any]]) -> list[Any]:
+    """What was found of consecutive shares, as of one."""
+    return [np.concatenate([np.asarray(part) for part in same]) for same in zip(*parts, strict=True)]
+
+
+def _rows(found: list[Any], start: int, stop: int) -> list[Any]:
     """The share's own chunks; all of them stay where they are."""
-    return fitness if stop - start == fitness.shape[0] else np.asarray(fitness)[start:stop]
+    whole = stop - start == found[0].shape[0]
+    return list(found) if whole else [np.asarray(array)[start:stop] for array in found]

@@ -13,6 +13,8 @@ from nograd.models.model import Model as Model
 from nograd.models.model import Shape as Shape
 from nograd.models.oriented import oriented as oriented
 from nograd.models.outside import adopt as adopt
+from nograd.models.policies import is_policy as is_policy
+from nograd.models.policies import parse_policy as parse_policy
 from nograd.models.sign import mlp_sign as mlp_sign
 from nograd.models.spiking import mlp_spiking as mlp_spiking
 from nograd.models.words import is_built_in as is_built_in

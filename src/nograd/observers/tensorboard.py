@@ -34,7 +34,7 @@ class TensorBoard:
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
         """A scalar a metric."""
         self._write(progress.generation, {name: value for name, value in line.items() if name != "generation"})
-        if "val_accuracy" in line:
+        if progress.generation and any(name.startswith("val_") for name in line):
             self._writer.flush()
 
     def finish(self, run: Run) -> None:

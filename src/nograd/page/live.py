@@ -45,7 +45,7 @@ class LivePage:
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
         """Writes the page after an evaluation, where the last one is long enough ago."""
-        if "val_accuracy" in line and time.monotonic() >= self._due:
+        if Run(self.directory).measure.val in line and time.monotonic() >= self._due:
             self._write()
 
     def finish(self, run: Run) -> None:

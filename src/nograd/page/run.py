@@ -7,6 +7,7 @@ from typing import Any
 
 from nograd.config import TrainConfig, to_toml
 from nograd.formats import byte_count, short, short_time
+from nograd.measures import ACCURACY
 from nograd.page.document import badge, document, note
 from nograd.page.html import Child, Markup, section, tag
 from nograd.page.mistakes import mistakes_of
@@ -38,13 +39,13 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
     now, config = snapshot(run), run.settings
     population = f"population {run.config['population']:,}"
     what = (config.task, config.model, f"{run.config['parameters']:,} parameters", config.perturbation, population)
-    tested = now.result.get("test_accuracy") is not None
+    tested = now.result.get(run.measure.test) is not None
     return document(
         now.name,
         [", ".join(filter(None, what)), " ", _state(now)],
         cards(_key_figures(now)),
         section("Curves", curves([now.trace])) if now.metrics else note("No generation is done yet."),
-        mistakes_of(run, "test" if tested else "val") if network else None,
+        mistakes_of(run, "test" if tested else "val") if network and not run.task else None,
         section("Time", facts(_times(now))),
         section("Settings", _settings(config)),
         section("Data and versions", facts(_data(run.config["data"])), facts(_versions(run.config["nograd"]))),
@@ -59,7 +60,10 @@ def _state(now: Snapshot) -> Markup:
 
 
 def _key_figures(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
-    data = now.run.config["data"]
+    data, measure = now.run.config["data"], now.run.measure
+    if measure != ACCURACY:
+        yield from _returns(now)
+        return
     if now.result:
         accuracy, interval = measured(now.result["test_accuracy"], data["test"])
         yield "test accuracy", accuracy, f"95% interval {interval}; {data['test']:,} examples"
@@ -69,6 +73,18 @@ def _key_figures(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
     yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
     yield "training time", spent(now), _each(now)
     yield "evaluations a second", rate(now), f"{now.evaluations:,} forward passes of one example"
+
+
+def _returns(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
+    """The key figures of a run on an environment."""
+    measure, episodes = now.run.measure, now.run.settings.eval_episodes
+    if now.result:
+        yield "test return", measure.text(now.result.get(measure.test)), f"mean of {episodes:,} episodes"
+    chosen = f"generation {now.best['generation']:,}, mean of {episodes:,} episodes" if now.best else "not measured"
+    yield "best validation return", measure.text(now.best.get(measure.val)), chosen
+    yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
+    yield "training time", spent(now), _each(now)
+    yield "steps a second", rate(now), f"{now.evaluations:,} steps of the environment"
 
 
 def _each(now: Snapshot) -> str:
@@ -109,6 +125,13 @@ def _settings(config: TrainConfig) -> Markup:
 
 
 def _data(data: Mapping[str, Any]) -> dict[str, Child]:
+    if "world" in data:
+        world = data["world"]
+        return {
+            "environment": f"{data['name']} by {world['source']}",
+            "observations": " × ".join(map(str, world["observation"]["shape"])) or "a number",
+            "checksum (SHA-256)": tag("code", data["checksum"]),
+        }
     sizes = f"{data['train']:,} training, {data['val']:,} validation, {data['test']:,} test examples"
     shape = " × ".join(map(str, data["input_shape"]))
     return {

@@ -37,15 +37,15 @@ class Snapshot(NamedTuple):
 
     @property
     def trace(self) -> Trace:
-        return Trace(self.name, self.metrics, self.best.get("generation"))
+        return Trace(self.name, self.metrics, self.best.get("generation"), self.run.measure)
 
 
 def snapshot(run: Run, name: str | None = None) -> Snapshot:
     """The run now. A result from before it was resumed does not count."""
     metrics, result = run.metrics, run.result
     last = metrics[-1]["generation"] if metrics else 0
-    measured = [line for line in metrics if line.get("val_accuracy") is not None]
-    best: dict[str, Any] = max(measured, key=lambda line: line["val_accuracy"], default={})
+    measured = [line for line in metrics if line.get(run.measure.val) is not None]
+    best: dict[str, Any] = max(measured, key=lambda line: line[run.measure.val], default={})
     ended = result if result and result["generations"] >= last else {}
     return Snapshot(run, name or run.path.resolve().name, metrics, ended, best)
 

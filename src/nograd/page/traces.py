@@ -1,9 +1,10 @@
-"""Curves of one training or of several: fitness and accuracy over generations, seconds and evaluations."""
+"""Curves of one training or of several: fitness and score over generations, seconds and evaluations."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from nograd.measures import ACCURACY, Measure
 from nograd.page.charts import Chart, category, figures, layer, quantity, share, tip, values
 from nograd.page.html import Markup, tabs
 
@@ -20,7 +21,8 @@ class Trace(NamedTuple):
 
     name: str
     metrics: list[dict[str, Any]]
-    chosen: int | None  # the generation with the best validation accuracy
+    chosen: int | None  # the generation with the best validation score
+    measure: Measure = ACCURACY
 
 
 def curves(traces: Sequence[Trace]) -> Markup:
@@ -28,7 +30,7 @@ def curves(traces: Sequence[Trace]) -> Markup:
     if not any(trace.metrics for trace in traces):
         return Markup()
     panels = [
-        (title, figures(_fitness(traces, field, label, form), _accuracy(traces, field, label, form)))
+        (title, figures(_fitness(traces, field, label, form), _scores(traces, field, label, form)))
         for title, field, label, form in _AXES
     ]
     return tabs("axis", panels)
@@ -78,15 +80,16 @@ def _band(line: dict[str, Any]) -> dict[str, float]:
     return {"low": _mean([mean - deviation]), "high": _mean([mean + deviation])}
 
 
-def _accuracy(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart | None:
-    """Training and validation of one run; the validation accuracy of several."""
+def _scores(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart | None:
+    """Training and validation of one run; the validation score of several, where all have the same measure."""
+    measure = traces[0].measure
     single = len(traces) == 1
     rows = [row for trace in traces for row in _points(trace, field, single)]
-    if not rows:
+    if not rows or any(trace.measure != measure for trace in traces):
         return None
     names = ["validation", "training"] if single else [trace.name for trace in traces]
-    x, y = _across(rows, label), share("y", "accuracy")
-    tips = [tip("series", "of"), tip("x", label, form), tip("y", "accuracy", ".2%")]
+    x, y = _across(rows, label), _axis(measure)
+    tips = [tip("series", "of"), tip("x", label, form), tip("y", measure.what, measure.form)]
     ring = layer("point", {"tooltip": tips}, size=130, strokeWidth=2, filled=False)
     few = {"point": {"size": 18}} if len(rows) <= 80 else {}
     spec = {
@@ -94,24 +97,33 @@ def _accuracy(traces: Sequence[Trace], field: str, label: str, form: str) -> Cha
         "encoding": {"x": x, "y": y, "color": category("series", names)},
         "layer": [layer("line", {}, **few), ring | {"transform": [{"filter": "datum.chosen"}]}],
     }
-    note = "Ring: the generation with the best validation accuracy, whose network is kept."
-    return Chart("Accuracy" if single else "Validation accuracy", spec, note, hover=(_nearest(x, y, tips),))
+    note = "Ring: the generation with the best validation score, whose network is kept."
+    return Chart(
+        measure.what.capitalize() if single else f"Validation {measure.what}", spec, note, hover=(_nearest(x, y, tips),)
+    )
 
 
 def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
-    """The accuracies of one run: of validation and training where it is alone, else of validation under its name."""
-    splits = {"val_accuracy": "validation", "train_accuracy": "training"}
-    series = splits if single else {"val_accuracy": trace.name}
+    """The scores of one run: of validation and training where it is alone, else of validation under its name."""
+    measure = trace.measure
+    splits = {measure.val: "validation", measure.train: "training"}
+    series = splits if single else {measure.val: trace.name}
     return [
         {
             "series": name,
             "x": line[field],
             "y": line[metric],
-            "chosen": metric == "val_accuracy" and line["generation"] == trace.chosen,
+            "chosen": metric == measure.val and line["generation"] == trace.chosen,
         }
         for metric, name in series.items()
         for line in _some([line for line in trace.metrics if line.get(metric) is not None], trace.chosen)
     ]
+
+
+def _axis(measure: Measure) -> dict[str, Any]:
+    if measure == ACCURACY:
+        return share("y", measure.what)
+    return quantity("y", measure.what, scale={"zero": False})
 
 
 def _some(lines: Sequence[dict[str, Any]], chosen: int | None) -> list[dict[str, Any]]:

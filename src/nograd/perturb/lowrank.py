@@ -1,6 +1,7 @@
 """Low-rank perturbation: a member's weights are W ± (σ/√r) A Bᵀ (EGGROLL, Sarkar et al. 2025, arXiv 2511.16652)."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -157,6 +158,26 @@ def fitness(
         return jnp.mean(jax.vmap(example)(inputs), axis=0)
 
     return jax.vmap(unit, in_axes=(None if shared else 0, 0))(inputs, _all_directions(noise))
+
+
+def outputs(
+    lowrank: LowRank, apply: Callable[[Params, Array], Array], params: Params, inputs: Array, noise: PyTree
+) -> Float[Array, "units directions signs batch outputs"]:
+    """What each member's network gives for inputs of its own, the product with the mean made once for all members.
+
+    Args:
+        apply: (params, [batch, ...]) -> [batch, outputs].
+        inputs: [units, directions, signs, batch, ...].
+    """
+    scales = jnp.array([lowrank.sigma, -lowrank.sigma][: lowrank.signs])
+
+    def unit(inputs: Array, noise: PyTree) -> Array:
+        def direction(noise: PyTree, inputs: Array) -> Array:
+            return jax.vmap(lambda scale, x: lift(apply, params, x)(noise, scale))(scales, inputs)
+
+        return jax.vmap(direction, (_direction_axes(noise), 0))(noise, inputs)
+
+    return jax.vmap(unit)(inputs, _all_directions(noise))
 
 
 def both(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nograd.config import settings
-from nograd.formats import percent, short
+from nograd.formats import short
+from nograd.measures import ACCURACY
 from nograd.page.document import badge, document, note
 from nograd.page.html import Markup, join, section, tag
 from nograd.page.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
@@ -54,25 +55,29 @@ def differing(every: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _results(found: Sequence[Snapshot]) -> Markup:
     """A row a run; the best test accuracy is marked."""
-    best = max((accuracy for now in found if (accuracy := _test(now)) is not None), default=None)
-    columns = ("run", "test accuracy", "95% interval", "validation accuracy", "generations", "training time")
+    best = max((score for now in found if (score := _test(now)) is not None), default=None)
+    what = found[0].run.measure.what
+    columns = ("run", f"test {what}", "95% interval", f"validation {what}", "generations", "training time")
     rows = [_result(now, best) for now in found]
     drawn = table((*columns, "evaluations/s", "state"), rows, sortable=True)
-    return join([drawn, note("Marked: the best test accuracy; look at the intervals.")])
+    return join([drawn, note("Marked: the best on the test; look at the intervals.")])
 
 
 def _test(now: Snapshot) -> float | None:
-    return now.result.get("test_accuracy")
+    return now.result.get(now.run.measure.test)
 
 
 def _result(now: Snapshot, best: float | None) -> Row:
-    accuracy, validation = _test(now), now.best.get("val_accuracy")
-    shown, interval = measured(accuracy, now.run.config["data"]["test"])
+    measure = now.run.measure
+    score, validation = _test(now), now.best.get(measure.val)
+    shown, interval = measure.text(score), "–"
+    if measure == ACCURACY:
+        shown, interval = measured(score, now.run.config["data"]["test"])
     return [
         Cell(now.name, now.name),
-        Cell(shown, accuracy, number=True, mark=accuracy is not None and accuracy == best),
-        Cell(interval, accuracy, number=True),
-        Cell(percent(validation), validation, number=True),
+        Cell(shown, score, number=True, mark=score is not None and score == best),
+        Cell(interval, score, number=True),
+        Cell(measure.text(validation), validation, number=True),
         Cell(f"{now.generations:,}", now.generations, number=True),
         Cell(spent(now), now.seconds, number=True),
         Cell(rate(now), now.evaluations / now.seconds if now.seconds else None, number=True),

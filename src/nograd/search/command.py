@@ -190,8 +190,8 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         display.line(line)
     if opened.doubt:
         display.line(opened.doubt)
-    words = [f"sampler {terms.sampler}", f"pruner {terms.pruner}", f"seed {terms.seed}", f"workers {_workers(terms)}"]
-    display.line(", ".join(words))
+    how = (f"sampler {terms.sampler}", f"pruner {terms.pruner}", f"seed {terms.seed}", f"workers {_workers(terms)}")
+    display.line(", ".join(how))
     display.line(f"study: {study.path}" + (f", with {len(study.trials)} trials" if study.trials else ""))
     if clock.budget is not None:
         left = max(clock.end - time.monotonic(), 0.0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from nograd.build import build_job, load_data
+from nograd.build import build_job, load_dataset
 from nograd.config import TrainConfig, validate
 from nograd.data import Dataset
 from nograd.engines.inline import Inline
@@ -14,7 +14,7 @@ from nograd.results import proportion
 from nograd.search.records import TrialState
 from nograd.session import limits_of
 from nograd.strategies.strategy import State
-from nograd.tasks.supervised import Supervised, split_accuracy
+from nograd.tasks.supervised import split_accuracy
 
 _OFTEN = 1.0  # seconds between two words of progress
 # By stop reason; any other is a failure.
@@ -92,7 +92,7 @@ def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
     engine = Inline(built.generation, built.state_shapes(), built.keys)
     trainer = Trainer(built.task, engine, _Unkept(), limits_of(config), "", _Teller(say), stop)
     ending = trainer.run(built.init_state(), Progress(), None)
-    value = ending.best.accuracy if ending.best else None
+    value = ending.best.score if ending.best else None
     state = STATES.get(ending.reason, "failed")
     tested = _tested(built.task, ending) if job.test and state == "complete" else {}
     return Ended(state, value, ending.reason, tested)
@@ -106,10 +106,10 @@ def dataset_of(config: TrainConfig) -> Dataset:
 @lru_cache(maxsize=2)
 def _dataset(task: str, data_dir: str | None, label: str | None, split_seed: int | None, standardize: Any) -> Dataset:
     where: dict[str, Any] = {"data_dir": data_dir, "label": label, "standardize": standardize}
-    return load_data(TrainConfig(task=task, split_seed=split_seed, **where))
+    return load_dataset(TrainConfig(task=task, split_seed=split_seed, **where))
 
 
-def _tested(task: Supervised, ending: Ending) -> dict[str, Any]:
+def _tested(task: Any, ending: Ending) -> dict[str, Any]:
     """Accuracy of the parameters that validation chose on the test split, with its 95% interval."""
     chosen = ending.best.params if ending.best else ending.state.params
     examples = len(task.dataset.y_test)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nograd.build import Job, build_job, load_data
+from nograd.build import Job, build_job, load_dataset
 from nograd.checkpoint import write_atomically
 from nograd.config import DEFAULT_POPULATION, TrainConfig, counts_population, validate
 from nograd.data import Dataset
@@ -16,6 +16,7 @@ from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers
 from nograd.speedup.figures import spread, strong_figures, weak_figures
 from nograd.speedup.measure import Post, Tell, measure
 from nograd.speedup.picture import draw
+from nograd.task_settings import require_data
 from nograd.trees import parameter_count
 from nograd.types import ConfigError, RunError
 
@@ -32,7 +33,8 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
         NogradError: it cannot be measured here; the message says what to do.
     """
     folder = _folder(config.out)
-    dataset = load_data(train)
+    require_data(train.task, "speedup")
+    dataset = load_dataset(train)
     job = build_job(train, dataset)
     with places(config.engine, config.address) as cores:
         figures = _measured(config, job, dataset, cores, tell)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from nograd.data import Dataset
+from nograd.data import Dataset, checksum
 from nograd.fitness import Fitness
+from nograd.measures import ACCURACY, Measure
 from nograd.models import Model
 from nograd.perturb.local import Local, Perturbation, local_population
 from nograd.types import ConfigError, Key, Params
@@ -17,6 +18,7 @@ from nograd.types import ConfigError, Key, Params
 Split: TypeAlias = Literal["train", "val", "test"]
 Sampling: TypeAlias = Literal["random", "contiguous"]
 
+_TRAIN_SAMPLE = 5000  # training examples whose accuracy stands beside the validation accuracy
 _EVALUATION_BLOCK = 1000  # examples a forward pass: bounds the memory of activations
 
 
@@ -46,6 +48,46 @@ class Supervised(NamedTuple):
     sampling: Sampling = "random"
     private: bool = False  # whether each unit of the population draws a minibatch of its own
     shift: int = 0  # pixels that each image of a minibatch may be moved by, up or down and left or right
+
+    @property
+    def measure(self) -> Measure:
+        """The share of examples whose largest output is the label's."""
+        return ACCURACY
+
+    @property
+    def note(self) -> str:
+        """One line about the data."""
+        return self.dataset.note
+
+    @property
+    def checksum(self) -> str:
+        """Of what a run on it is bound to: the data."""
+        return checksum(self.dataset)
+
+    def record(self) -> dict[str, Any]:
+        """What config.json says of the data."""
+        data = self.dataset
+        return {
+            "name": data.name,
+            "checksum": self.checksum,
+            "train": len(data.x_train),
+            "val": len(data.x_val),
+            "test": len(data.x_test),
+            "input_shape": list(data.x_train.shape[1:]),
+            "classes": data.classes,
+            "columns": list(data.columns),
+            "offset": data.offset.tolist(),
+            "scale": data.scale.tolist(),
+        }
+
+    def scores(self, params: Params) -> dict[str, float]:
+        """The accuracies on the training and the validation split."""
+        train = split_accuracy(self, params, "train", _TRAIN_SAMPLE)
+        return {self.measure.train: train, self.measure.val: split_accuracy(self, params, "val")}
+
+    def tested(self, params: Params) -> dict[str, float]:
+        """The accuracy on the test split, for the end."""
+        return {self.measure.test: split_accuracy(self, params, "test")}
 
     def arrays(self) -> Arrays:
         """The training split on the default device."""

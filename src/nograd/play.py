@@ -1,0 +1,52 @@
+"""From settings to an environment's task, and how its population lies in chunks."""
+
+import jax
+import jax.numpy as jnp
+
+from nograd.config import TrainConfig
+from nograd.envs import World
+from nograd.models import Builder, Model, build_model
+from nograd.perturb.chunks import MAX_CHUNKS
+from nograd.perturb.local import Local, local_population
+from nograd.perturb.lowrank import LowRank
+from nograd.task_settings import episode_limit
+from nograd.tasks.actions import output_count
+from nograd.tasks.environment import Environment, check_environment
+from nograd.tasks.rollout import NO_LIMIT
+
+_LANES = 32  # episodes of a chunk that make a call of the policy cheap beside the steps of the environment
+
+
+def make_environment(config: TrainConfig, world: World, model: Model | Builder) -> Environment:
+    """The task that the config makes of an environment. Raises ConfigError or ModelError for what does not fit."""
+    outputs = output_count(world.action, config.action_bins)
+    return check_environment(
+        Environment(
+            world,
+            build_model(model, world.observation.input_shape, outputs),
+            seed=config.seed,
+            episodes=config.episodes,
+            eval_episodes=config.eval_episodes,
+            normalise=config.observations == "normalized",
+            adaptive=config.episode_limit == "adaptive",
+            limit=episode_limit(config.episode_limit) or NO_LIMIT,
+            skip=config.frame_skip,
+            bins=config.action_bins,
+            action_noise=config.action_noise,
+            member_steps=config.member_steps,
+        )
+    )
+
+
+def chunk_count(population: int, mirrored: bool, episodes: int) -> int:
+    """The chunks of a population that plays: as many as hold enough lanes for one call of the policy, at least 2."""
+    most = max(population * episodes // _LANES, 2)
+    return min(most, population // (2 if mirrored else 1), MAX_CHUNKS)
+
+
+def seated(perturbation: LowRank, task: Environment, count: int | None) -> Local:
+    """How a low-rank population lies in chunks where each member sees observations of its own."""
+    shown = jax.ShapeDtypeStruct((1, *task.world.observation.input_shape), jnp.float32)
+    params = jax.eval_shape(task.model.init, jax.eval_shape(lambda: jax.random.key(0)))
+    alone = lambda params, x: task.model.apply(params, x[None])[0]  # noqa: E731
+    return local_population(perturbation._replace(group=0), alone, params, shown, count=count)

@@ -1,0 +1,151 @@
+"""An environment as a task: the fitness of a member is the mean return of its episodes."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from nograd.envs import World, lanes
+from nograd.measures import RETURN, Measure
+from nograd.models import Model
+from nograd.rng import random_normals
+from nograd.tasks.actions import decoded, is_bounded
+from nograd.tasks.observation import Moments, no_moments, normalised
+from nograd.tasks.rollout import NO_LIMIT, Played, play
+from nograd.types import ConfigError, Params
+
+_STREAMS = {"val": 1, "test": 2, "fresh": 3}  # of the seeds of episodes that no member plays
+
+
+class Context(NamedTuple):
+    """What a policy reads beside its parameters, and what its episodes are limited to."""
+
+    moments: Moments | tuple[()]  # of observations, where they are normalised
+    limit: Array | tuple[()]  # steps of an episode, where it adapts
+
+
+class Policy(NamedTuple):
+    """What a training leaves: the network's parameters and their context."""
+
+    params: Params
+    context: Context
+
+
+class Environment(NamedTuple):
+    """An environment, a network and the rules of the episodes."""
+
+    world: World
+    model: Model
+    seed: int = 0  # of the episodes that no member plays
+    episodes: int = 1  # of each member
+    eval_episodes: int = 16
+    normalise: bool = False
+    adaptive: bool = False  # whether an episode is cut at twice the mean length of the generation before
+    limit: int = NO_LIMIT  # steps of an episode beside the environment's own limit
+    skip: int = 1  # steps that an action is held for
+    bins: int | None = None  # values of each component of a continuous action; None: any
+    action_noise: float = 0.0  # standard deviation of what is added to a member's continuous actions
+    member_steps: int = 0  # a member goes on to further episodes until it has taken so many steps
+
+    @property
+    def measure(self) -> Measure:
+        """The mean return of the mean parameters."""
+        return RETURN
+
+    @property
+    def note(self) -> str:
+        """One line about it."""
+        shown, taken = self.world.observation, self.world.action
+        source = {"envpool": "EnvPool", "gymnasium": "Gymnasium", "function": "a function of yours"}[self.world.source]
+        what = f"{sum(taken.choices)} choices" if taken.choices else f"actions {list(taken.shape)} of real numbers"
+        seen = f"{shown.states} states" if shown.states else f"observations {list(shown.shape)}"
+        return f"environment: {self.world.name} by {source}; {seen}, {what}"
+
+    @property
+    def checksum(self) -> str:
+        """Of what a run on it is bound to."""
+        return self.world.checksum
+
+    def record(self) -> dict[str, Any]:
+        """What config.json says of it."""
+        return {"name": self.world.name, "checksum": self.checksum, "world": self.world.portable}
+
+    def arrays(self) -> tuple[()]:
+        """No data are read."""
+        return ()
+
+    def context(self) -> Context:
+        """The context of generation 0."""
+        moments = no_moments(self.world.observation.input_shape) if self.normalise else ()
+        return Context(moments, jnp.int32(self.limit) if self.adaptive else ())
+
+    def see(self, context: Context, observations: Array | np.ndarray) -> Array:
+        """What the network gets of observations [batch, *shape]: bytes as 0..1, states one-hot, moments taken out."""
+        shown = self.world.observation
+        if shown.states:
+            return jax.nn.one_hot(jnp.asarray(observations, jnp.int32), shown.states)
+        x = jnp.asarray(observations, jnp.float32)
+        if shown.dtype == "uint8":
+            return x / 255.0
+        return normalised(context.moments, x) if isinstance(context.moments, Moments) else x
+
+    def act(self, outputs: Array | np.ndarray) -> Array:
+        """Actions of a network's outputs."""
+        return decoded(self.world.action, self.bins, jnp.asarray(outputs))
+
+    def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
+        """Outputs [outputs] with the action noise of one step of the episode with this seed."""
+        if not self.action_noise or self.bins or self.world.action.kind != "box":
+            return outputs
+        key = jax.random.wrap_key_data(jnp.stack([seed.astype(jnp.uint32), step.astype(jnp.uint32)]))
+        return outputs + self.action_noise * random_normals(key, outputs.shape[-1])
+
+    def scores(self, policy: Policy) -> dict[str, float | None]:
+        """The mean return and length of the evaluation's episodes: the same ones each time."""
+        played = self.played(policy, "val", self.eval_episodes)
+        return {self.measure.val: float(np.mean(played.returns)), "val_length": float(np.mean(played.lengths))}
+
+    def tested(self, policy: Policy) -> dict[str, float | None]:
+        """The mean return of as many other episodes, for the end."""
+        return {self.measure.test: float(np.mean(self.played(policy, "test", self.eval_episodes).returns))}
+
+    def played(self, policy: Policy, split: str, count: int) -> Played:
+        """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
+        words = np.random.SeedSequence([self.seed, _STREAMS[split]]).generate_state(count)
+        found = lanes(self.world)
+        try:
+            act = lambda seen, step: np.asarray(_actions(self, policy, seen))  # noqa: E731
+            return play(found, act, [int(word) >> 1 for word in words], self.limit, self.skip)
+        finally:
+            found.close()
+
+
+@partial(jax.jit, static_argnums=0)
+def _actions(task: Environment, policy: Policy, observations: Array) -> Array:
+    return task.act(task.model.apply(policy.params, task.see(policy.context, observations)))
+
+
+def check_environment(task: Environment) -> Environment:
+    """The task itself. Raises ConfigError where a setting does not fit the environment."""
+    box = task.world.action.kind == "box"
+    if task.bins is not None and not box:
+        raise ConfigError(
+            f"--action-bins {task.bins} cuts continuous actions, and those of {task.world.name} are choices; "
+            "leave it out"
+        )
+    if task.bins is not None and not is_bounded(task.world.action).all():
+        raise ConfigError(f"--action-bins {task.bins} needs bounds, and the actions of {task.world.name} have none")
+    if task.normalise and (task.world.observation.states or task.world.observation.dtype == "uint8"):
+        raise ConfigError(
+            f"--observations normalized is for real numbers, and those of {task.world.name} are "
+            f"{'states' if task.world.observation.states else 'bytes'}; use --observations raw"
+        )
+    if task.action_noise and not box:
+        raise ConfigError(
+            f"--action-noise {task.action_noise} is for continuous actions, and those of {task.world.name} are "
+            "choices; leave it out"
+        )
+    return task

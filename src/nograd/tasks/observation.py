@@ -1,0 +1,63 @@
+"""Running moments of observations, merged exactly in the order of the chunks (Chan, Golub & LeVeque 1979)."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+CLIP = 5.0  # standard deviations that a normalised observation keeps to (Salimans et al. 2017)
+
+
+class Moments(NamedTuple):
+    """Of some observations: how many, their mean, the sum of squared deviations from it. Arrays of NumPy or JAX."""
+
+    count: Any  # []
+    mean: Any  # [*shape]
+    squares: Any  # [*shape]
+
+
+def no_moments(shape: tuple[int, ...]) -> Moments:
+    """Of no observations."""
+    return Moments(jnp.float32(0), jnp.zeros(shape), jnp.zeros(shape))
+
+
+def merged(one: Moments, other: Moments) -> Moments:
+    """Of both together: M = M₁ + M₂ + δ² n₁n₂/(n₁ + n₂) with δ = m₂ − m₁; in any grouping the same up to rounding."""
+    count = one.count + other.count
+    share = other.count / (count + (count == 0))
+    delta = other.mean - one.mean
+    return Moments(count, one.mean + delta * share, one.squares + other.squares + delta * delta * one.count * share)
+
+
+def normalised(moments: Moments, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
+    """(x − m)/s within ±5, s² = M/n; x itself before anything was seen, and where a feature never moved."""
+    variance = moments.squares / jnp.maximum(moments.count, 1)
+    scale = jnp.where(variance > 1e-12, jnp.sqrt(jnp.maximum(variance, 1e-12)), 1.0)
+    return jnp.where(moments.count > 1, jnp.clip((x - moments.mean) / scale, -CLIP, CLIP), x)
+
+
+class Tally:
+    """Collects the moments of observations that come batch by batch, in float64.
+
+    Sums of deviations from the first observation: they do not cancel as those of the values would.
+    """
+
+    def __init__(self) -> None:
+        self._count, self._shift, self._sum, self._squares = 0, np.zeros(0), np.zeros(0), np.zeros(0)
+
+    def add(self, observations: np.ndarray) -> None:
+        """Takes in observations [batch, *shape]."""
+        if not self._count:
+            self._shift = observations[0].astype(np.float64)
+            self._sum, self._squares = np.zeros_like(self._shift), np.zeros_like(self._shift)
+        deviation = observations - self._shift
+        self._count += len(observations)
+        self._sum += deviation.sum(0)
+        self._squares += np.einsum("i...,i...->...", deviation, deviation)
+
+    def moments(self) -> Moments:
+        """Of all that came."""
+        count = max(self._count, 1)
+        squares = np.maximum(self._squares - self._sum * self._sum / count, 0.0)
+        return Moments(float(self._count), self._shift + self._sum / count, squares)

@@ -1,0 +1,150 @@
+"""Whole trainings on environments: Python, command line, resume, evaluation."""
+
+import json
+import signal
+
+import pytest
+
+pytest.importorskip("gymnasium", reason="needs nograd[envs]")
+
+import jax
+import numpy as np
+
+import nograd as ng
+from nograd import cli
+from nograd.types import ConfigError, EngineError
+
+SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}
+SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "adaptive", "sigma": 0.1}
+
+
+def lines(run):
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in run.metrics]
+
+
+def tensors(path):
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]
+
+
+class StopAt:
+    def __init__(self, generation):
+        self.at = generation
+
+    def generation(self, progress, line):
+        if progress.generation == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
+    world = ng.environment("worlds:walk", steps=15)
+    whole = ng.train(world, out=tmp_path / "whole", **SMALL)
+    ng.train(world, out=tmp_path / "parts", observer=StopAt(7), **SMALL)
+    parts = ng.train(resume=tmp_path / "parts")
+    assert lines(parts) == lines(whole)
+    for name in ("generation-00000012.safetensors", "best.safetensors"):
+        assert tensors(parts.directory.checkpoints / name) == tensors(whole.directory.checkpoints / name)
+    same = ("test_return", "val_return", "best_generation", "generations", "evaluations", "stop_reason")
+    assert {name: parts.result[name] for name in same} == {name: whole.result[name] for name in same}
+    assert whole.result["evaluations"] == sum(round(line["episode_length"] * 16) for line in whole.metrics)
+
+
+def test_the_best_policy_is_kept_and_evaluated_with_its_moments(tmp_path):
+    run = ng.load(ng.train("worlds:walk", out=tmp_path / "run", **SMALL).path)
+    best = max(line["val_return"] for line in run.metrics if "val_return" in line)
+    assert run.result["val_return"] == best == run.task.scores(run.params)["val_return"]
+    assert float(run.params.context.moments.count) > 0
+    figures = run.evaluate(episodes=30)
+    low, high = figures["interval"]
+    assert low < figures["return"] < high
+    assert (figures["episodes"], run.measure.name) == (30, "return")
+    seen = np.array([[0.5, 0.25, 103.0]], np.float32)
+    assert run.predict(seen).shape == (1, 1)
+    plain = jax.tree.map(lambda leaf: leaf, run.params)._replace(context=run.task.context())
+    assert not np.allclose(run.outputs(seen), run.model.apply(plain.params, seen))  # the moments count
+
+
+def test_a_target_is_a_return(tmp_path):
+    pytest.importorskip("envpool", reason="needs nograd[envs]")
+    settings = {"model": "linear", "population": 32, "sigma": 0.5, "lr": 0.1, "eval_every": 1, "eval_episodes": 8}
+    run = ng.train("CartPole-v1", target=150.0, generations=30, workers="1", out=tmp_path / "run", **settings)
+    assert run.result["stop_reason"] == "target"
+    assert run.result["val_return"] >= 150
+
+
+def test_an_environment_that_raises_loses_nothing(tmp_path):
+    world = ng.environment("worlds:broken", how="raise", beyond=2.2)
+    settings = SMALL | {"checkpoint_every": 1000, "generations": 1000}
+    with pytest.raises(EngineError, match="the motor is stuck"):
+        ng.train(world, out=tmp_path / "run", **settings)
+    run = ng.load(tmp_path / "run")
+    done = run.metrics[-1]["generation"]
+    assert run.directory.numbered()[-1].name == f"generation-{done:08d}.safetensors"
+
+
+# The command line ----------------------------------------------------------------------------------------
+
+
+def nograd(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_train_evaluate_and_report(folder, capsys):
+    flags = ("--population", "16", "--generations", "4", "--eval-every", "2", "--workers", "1", "--out", "run")
+    code, out, _ = nograd(capsys, "train", "worlds:walk", *flags, "--eval-episodes", "4")
+    assert code == 0
+    assert "environment: worlds:walk by a function of yours; observations [3], actions [1] of real numbers" in out
+    assert "on an episode each" in out
+    result = json.loads((folder / "run/result.json").read_text())
+    assert f"test return {result['test_return']:,.2f}" in out
+    code, out, _ = nograd(capsys, "evaluate", "run", "--episodes", "10", "--json")
+    assert (code, json.loads(out)["episodes"]) == (0, 10)
+    code, out, _ = nograd(capsys, "evaluate", "run")
+    assert code == 0
+    assert "100 fresh episodes" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--perturbation", "node"), "--perturbation node goes by the examples of a batch"),
+        (("--batch", "64"), "--batch 64 is for data sets"),
+        (("--episode-limit", "soon"), "use none, adaptive, or a number"),
+        (("--env-options", "{"), "write JSON"),
+        (("--env-options", '{"wings": 2}'), "unexpected keyword argument 'wings'"),
+        (("--action-bins", "1"), "use 2 or more"),
+        (("--env-options", '{"discrete": true}', "--action-noise", "0.1"), "is for continuous actions"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(flags, words, folder, capsys):
+    code, _, err = nograd(capsys, "train", "worlds:walk", *flags)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_settings_of_environments_are_refused_for_data(folder, capsys):
+    code, _, err = nograd(capsys, "train", "digits", "--frame-skip", "2")
+    assert code == 2
+    assert "--frame-skip 2 is for environments" in err
+
+
+def test_commands_that_go_by_examples_say_so(folder, capsys):
+    for command in ("search", "speedup"):
+        code, _, err = nograd(capsys, command, "CartPole-v1")
+        assert code == 2
+        assert f"nograd {command} goes by examples" in err
+
+
+def test_node_is_refused_as_an_object(folder):
+    with pytest.raises(ConfigError, match="node"):
+        ng.train("worlds:walk", perturbation=ng.node(), out=folder / "run")

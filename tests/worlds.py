@@ -1,0 +1,78 @@
+"""Small environments for tests: module:function words that worker processes import."""
+
+import time
+
+import numpy as np
+
+try:
+    import gymnasium
+except ImportError:  # the tests that need it are skipped
+    gymnasium = None
+
+_Base = gymnasium.Env if gymnasium else object
+
+
+class Walk(_Base):
+    """A noisy walk on a line towards 0: each step costs the distance. It ends far out, or after `steps` steps."""
+
+    def __init__(self, steps=20, noise=0.3, discrete=False):
+        spaces = gymnasium.spaces
+        self.observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
+        self.action_space = spaces.Discrete(3) if discrete else spaces.Box(-2.0, 2.0, (1,), np.float32)
+        self._steps, self._noise, self._discrete = steps, noise, discrete
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._at, self._time = float(self.np_random.normal()), 0
+        return self._seen(), {}
+
+    def step(self, action):
+        move = float(action) - 1.0 if self._discrete else float(action[0])
+        self._at += move + self._noise * float(self.np_random.normal())
+        self._time += 1
+        return self._seen(), 1.0 - abs(self._at), abs(self._at) > 3, self._time >= self._steps, {}
+
+    def _seen(self):
+        return np.array([self._at, self._at**2, 100.0 + self._time], np.float32)
+
+
+class Broken(Walk):
+    """Does what `how` says at the third step, where the walk began right of `beyond`."""
+
+    def __init__(self, how, beyond=-9.0):
+        super().__init__()
+        self._how, self._beyond = how, beyond
+
+    def reset(self, *, seed=None, options=None):
+        seen, info = super().reset(seed=seed)
+        self._bad = self._at > self._beyond
+        return seen, info
+
+    def step(self, action):
+        seen, reward, *rest = super().step(action)
+        if self._bad and self._time == 3:
+            if self._how == "raise":
+                raise RuntimeError("the motor is stuck\nsecond line")
+            if self._how == "hang":
+                time.sleep(3600)
+            if self._how == "nan reward":
+                reward = float("nan")
+            if self._how == "nan observation":
+                seen = seen * np.nan
+        return seen, reward, *rest
+
+
+def walk(**options):
+    return Walk(**options)
+
+
+def broken(**options):
+    return Broken(**options)
+
+
+def not_an_environment():
+    return 3
+
+
+def unmakeable():
+    raise OSError("no such robot")
