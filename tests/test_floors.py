@@ -9,7 +9,7 @@ SOURCE = Path(nograd.__file__).parent
 # The floors of the house, the lowest first. A package stands for all of its modules.
 FLOORS = [
     {"types"},
-    {"cache", "formats", "marks", "rng", "strategy_settings", "trees"},
+    {"cache", "formats", "marks", "rng", "screen", "strategy_settings", "trees"},
     {"shaping", "perturb"},
     {"strategies", "gradient"},
     {"data", "fitness", "models"},
