@@ -17,6 +17,7 @@ FLOORS = [
         "marks",
         "measures",
         "rng",
+        "screen",
         "strategy_settings",
         "task_settings",
         "trees",

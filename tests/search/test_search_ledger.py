@@ -9,10 +9,13 @@ import time
 
 import pytest
 
+from nograd.cli import main
 from nograd.search.config import SearchConfig
 from nograd.search.ledger import Ledger, counts
 from nograd.search.opening import open_or_make
+from nograd.search.space import draw, random_value
 from nograd.search.storage import LOST, is_study, load_study, place_of, without_password
+from nograd.search.trials import Trials
 from nograd.types import ConfigError, DataError, RunError
 
 QUICK = {"task": "digits", "model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 8}
@@ -134,6 +137,25 @@ def test_an_end_that_comes_after_the_burial_is_let_go(opened):
     assert load_study(opened.place.path).trials[0].state == "failed"
 
 
+def test_two_machines_do_not_draw_more_than_the_limit(opened, monkeypatch):
+    here, there = ledger_of(opened), ledger_of(opened)
+    first, second = Trials(here, 1, {}, print), Trials(there, 1, {}, print)
+    before = there.record()
+    assert first.next("0")[0] == 0
+    with monkeypatch.context() as patch:  # the other has looked before that draw
+        answers = iter([before])
+        look = there.record
+        patch.setattr(there, "record", lambda: next(answers, None) or look())
+        assert second.next("0") is None
+    assert second.exhausted
+    assert [trial.state for trial in load_study(opened.place.path).trials] == ["running"]
+    # What was put back is the next trial, whoever draws it.
+    third = Trials(there, 2, {}, print)
+    number, job = third.next("0")
+    alone = draw(opened.space, random_value(opened.terms.seed, 1), opened.base)
+    assert (number, {name: job.settings[name] for name in alone}) == (1, alone)
+
+
 def test_time_is_spent_over_sessions(opened):
     first = Ledger(opened.place, opened.space, opened.base, opened.terms, 10.0)
     first.beat(ended=True)
@@ -239,6 +261,67 @@ def test_a_database_with_a_name_twice_or_none(tmp_path, opened):
     assert (joined.base, joined.space, joined.terms) == (opened.base, opened.space, opened.terms)
     assert place_of(tmp_path / "other").url == url
     assert load_study(tmp_path / "other").name == "s"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "null",
+        '{"format": "nograd-study-2"}',
+        '{"format": "nograd-study-2", "name": "s", "storage": 3}',
+        '{"format": "nograd-study-2", "name": "s", "storage": "nothing"}',
+        '{"format": "nograd-study-2", "name": "s", "storage": "foo://bar"}',
+        '{"format": "nograd-study-2", "name": ["s"], "storage": null}',
+        '{"format": "nograd-study-2", "name": "s", "storage": "sqlite:////etc/passwd"}',
+        '{"format": "nograd-study-2", "name": "s", "storage": "sqlite:////nowhere/at/all.db"}',
+        "\x00",
+    ],
+)
+def test_a_hostile_study_file_is_one_line(opened, capsys, text):
+    (opened.place.path / "study.json").write_text(text)
+    said = one_line_of(["search", "--out", str(opened.place.path), "--trials", "1"], capsys)
+    assert not said.startswith("nograd: unexpected")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: None,
+        lambda record: [],
+        lambda record: {**record, "base": {**record["base"], "evil": 1}},
+        lambda record: {**record, "search": {}},
+        lambda record: {**record, "space": [{"name": "lr"}]},
+        lambda record: {**record, "space": 7},
+        lambda record: {key: value for key, value in record.items() if key != "data"},
+    ],
+)
+def test_a_hostile_record_is_one_line(opened, capsys, change):
+    study = ledger_of(opened)._study
+    study.set_user_attr("record", change(study.user_attrs["record"]))
+    said = one_line_of(["search", "--out", str(opened.place.path), "--trials", "1"], capsys)
+    assert said.startswith("nograd: the study s in sqlite:///")
+    assert "not one that nograd wrote" in said
+
+
+@pytest.mark.parametrize("url", ["foo://bar", "sqlite:////nowhere/at/all.db", "sqlite:////etc/passwd", "://", "a b://"])
+def test_a_hostile_url_is_one_line_and_leaves_no_study(tmp_path, capsys, url):
+    out = tmp_path / "s"
+    said = one_line_of(["search", "digits", "--storage", url, "--trials", "1", "--out", str(out)], capsys)
+    assert not said.startswith("nograd: unexpected")
+    assert url in said
+    assert not is_study(out)
+
+
+def one_line_of(arguments, capsys):
+    """What the command says of a mistake."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.startswith("nograd: ")
+    assert said.count("\n") == 1
+    return said
 
 
 def test_a_storage_without_a_driver_and_a_password():

@@ -17,7 +17,7 @@ from nograd.config import did_you_mean
 from nograd.engines.process import available_cores
 from nograd.formats import duration
 from nograd.loop import interruptible
-from nograd.search import statistics
+from nograd.search import statistics, storage
 from nograd.search.clock import Clock, projected
 from nograd.search.config import SearchConfig, Terms, check
 from nograd.search.crew import Crew
@@ -81,17 +81,20 @@ def run_search(given: SearchConfig, display: Display, started: float) -> Outcome
     with interruptible() as interrupted, ExitStack() as stack:
         stack.enter_context(display)
         ledger = Ledger(place, opened.space, opened.base, terms, time.monotonic() - started)
+        stack.callback(ledger.close)
         stack.callback(ledger.beat, ended=True)
         stack.callback(ledger.bury)
         ledger.renew(opened.record)
         ledger.bury()
         clock = Clock.of(terms.budget_seconds, ledger.spent())
         _announce(opened, ledger, clock, display)
-        if clock.left() > 0 and not interrupted.is_set() and not _finished(ledger.record(), terms):
+        if idle := _nothing_to_do(clock, ledger.record(), terms):
+            display.line(idle)
+        elif not interrupted.is_set():
             crew = Crew(_workers(terms))
             stack.callback(crew.close)
             _Work(opened, ledger, clock, crew, display, interrupted).run()
-    study = ledger.record()
+    study = storage.read(place)
     return Outcome(study, _summed_up(study), interrupted.is_set())
 
 
@@ -155,7 +158,7 @@ class _Work:
         number = projected(trials.done, trials.rests(), durations, workers, left)
         if self.terms.trials is not None:
             number = min(number or self.terms.trials, self.terms.trials)
-        if number is not None and not self._told and math.isfinite(left):
+        if number is not None and durations and not self._told and math.isfinite(left):
             self._told = True
             each = sum(durations) / len(durations)
             self.display.line(
@@ -167,7 +170,8 @@ class _Work:
 def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left: float) -> tuple[float, str]:
     best = best_trial(trials.study)
     done = trials.done
-    parts = [f"{done} trials" if number is None else f"{done} of {'' if terms.trials else 'about '}{number} trials"]
+    about = "" if number == terms.trials else "about "
+    parts = [f"{done} trials" if number is None else f"{done} of {about}{number} trials"]
     parts.append("no best yet" if best is None else f"best {best.value:.2%} (trial {best.number})")
     if rate := trials.rate():
         parts.append(f"{rate:.1f} trials/min")
@@ -184,8 +188,8 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
     display.line(opened.dataset.note)
     drawn = {dimension.name for dimension in opened.space}
     shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
-    words = ", ".join(str(word) for name, word in shared.items() if name not in drawn)
-    display.line(f"trials of {base.generations:,} generations: {words}; drawn are")
+    same = ", ".join(str(word) for name, word in shared.items() if name not in drawn)
+    display.line(f"trials of {base.generations:,} generations: {same}; drawn are")
     for line in space_lines(opened.space):
         display.line(line)
     if opened.doubt:
@@ -197,6 +201,13 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         left = max(clock.end - time.monotonic(), 0.0)
         kept = "what training the winner again takes is kept of it"
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
+
+
+def _nothing_to_do(clock: Clock, study: Study, terms: Terms) -> str:
+    """Why no worker need start; empty where there is work."""
+    if _finished(study, terms):
+        return "all trials are there, and the winner's seeds; more --trials goes on"
+    return "nothing of the budget is left; a larger --budget goes on" if clock.left() <= 0 else ""
 
 
 def _finished(study: Study, terms: Terms) -> bool:

@@ -48,7 +48,7 @@ class SearchConfig:
     out: str | None = None
     """The study directory, a new one or one to go on with. Default: studies/TASK-DATE-TIME."""
     storage: str | None = None
-    """An Optuna database for several machines, such as postgresql://USER@HOST/DATABASE. Default: SQLite in --out."""
+    """A database for several machines, such as postgresql+psycopg://USER@HOST/DATABASE. Default: SQLite in --out."""
     join: str | None = None
     """Work on the study of this name in --storage, another machine's; it knows space, settings and budget."""
     preset: str | None = None

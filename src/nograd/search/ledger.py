@@ -33,11 +33,9 @@ _STATES: dict[TrialState, OptunaState] = {
 
 def create(place: Place, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
-    with one_line(place.url):
+    with one_line(place.url), storage.closed_after(database := storage.database(place.url)):
         try:
-            study = optuna.create_study(
-                storage=storage.database(place.url), study_name=place.name, direction="maximize"
-            )
+            study = optuna.create_study(storage=database, study_name=place.name, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
             raise ConfigError(
                 f"there is a study {place.name} in {storage.without_password(place.url)} already; work on it with "
@@ -58,6 +56,7 @@ class Ledger:
         pruner = make_pruner(terms.pruner, base.eval_every, base.generations)
         self._pruning = terms.pruner != "none"
         self._study = storage.open_study(place, sampler=sampler, pruner=pruner)
+        self._storage = self._study._storage
         self._mark, self._session = mark.hex[:12], begun(elapsed)
         self._clock = time.monotonic() - elapsed
         self._last = float("-inf")
@@ -75,6 +74,10 @@ class Ledger:
         self._session = self._session._replace(last=last, ended=ended)
         with one_line(self.place.url):
             self._study.set_user_attr(f"{storage.SESSION}{self._mark}", list(self._session))
+
+    def close(self) -> None:
+        """Closes its connections."""
+        storage.close(self._storage)
 
     def spent(self) -> float:
         """Seconds of work on the study, over all sessions."""
@@ -106,6 +109,11 @@ class Ledger:
             begin = {"session": self._mark, "worker": worker, "start": round(self.spent(), 3), "settings": drawn}
             trial.set_user_attr(storage.BEGIN, begin)
         return trial, drawn
+
+    def put_back(self, trial: optuna.Trial) -> None:
+        """Leaves a drawn trial to whoever draws next: the number and its settings are not lost."""
+        with one_line(self.place.url):
+            self._storage.set_trial_state_values(trial._trial_id, OptunaState.WAITING)
 
     def prunes(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
         """Whether the pruner would end the trial at this evaluation."""

@@ -44,7 +44,7 @@ def open_or_make(given: SearchConfig) -> Opened:
 def _found(given: SearchConfig) -> Place | None:
     if given.join and given.storage:
         place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
-        storage.open_study(place)
+        storage.read(place)
         if not storage.is_study(place.path):
             _folder(place.path)
             _mark(place)
@@ -56,16 +56,19 @@ def _found(given: SearchConfig) -> Place | None:
 
 
 def _again(given: SearchConfig, place: Place) -> Opened:
-    with one_line(place.url):
-        record = storage.open_study(place).user_attrs.get(storage.RECORD)
-    if record is None:
-        raise RunError(f"the study {place.name} in {storage.without_password(place.url)} is not one that nograd wrote")
-    base, terms = TrainConfig(**record["base"]), Terms(**record["search"])
+    study = storage.open_study(place)
+    with storage.closed_after(study._storage), one_line(place.url):
+        attributes = study.user_attrs
+    with storage.ours(place):
+        record = attributes[storage.RECORD]
+        base, terms = TrainConfig(**record["base"]), Terms(**record["search"])
+        space = storage.space_of(record)
+        recorded = {"data": {"checksum": str(record["data"]["checksum"])}}
     flags.check_same_work(given, base, terms)
     terms, base = flags.renewed(terms, given), flags.placed(base, given)
     dataset = dataset_of(base)
-    check_data(record, dataset)
-    return Opened(place, terms, base, storage.space_of(record), dataset, {**record, "search": asdict(terms)}, "")
+    check_data(recorded, dataset)
+    return Opened(place, terms, base, space, dataset, {**record, "search": asdict(terms)}, "")
 
 
 def _new(given: SearchConfig) -> Opened:

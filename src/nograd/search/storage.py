@@ -38,7 +38,10 @@ def place_of(path: str | Path) -> Place:
         mark = json.loads((path / MARK).read_text("utf-8"))
         if mark["format"] != _FORMAT:
             raise RunError(f"{path}/{MARK} is of another version ({mark['format']}); use the nograd that wrote it")
-        return Place(path, mark["storage"] or local_url(path), mark["name"])
+        url, name = mark["storage"] or local_url(path), mark["name"]
+        if not (isinstance(url, str) and isinstance(name, str)):
+            raise TypeError(f"storage and name must be text, got {url!r} and {name!r}")
+        return Place(path, url, name)
     except FileNotFoundError:
         raise RunError(f"{path} is not a study: it has no {MARK}; name one that nograd search wrote") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -72,9 +75,14 @@ def load_study(path: str | Path) -> Study:
     Raises:
         RunError: the path is no study, or its database cannot be read.
     """
-    place = place_of(path)
-    with one_line(place.url):
-        return study_record(place, open_study(place))
+    return read(place_of(path))
+
+
+def read(place: Place) -> Study:
+    """The study as it stands; no connection is left open. Raises RunError, as `load_study` does."""
+    study = open_study(place)
+    with closed_after(study._storage), one_line(place.url):
+        return study_record(place, study)
 
 
 def open_study(place: Place, **options: Any) -> "optuna.Study":
@@ -83,12 +91,31 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
     if place.url == local_url(place.path) and not (place.path / DATABASE).is_file():
         raise RunError(f"{place.path} has lost its database {DATABASE}; restore it, or start a new study")
     with one_line(place.url):
+        storage = database(place.url)
         try:
-            return optuna.load_study(study_name=place.name, storage=database(place.url), **options)
-        except KeyError:
+            return optuna.load_study(study_name=place.name, storage=storage, **options)
+        except BaseException as error:
+            close(storage)
+            if not isinstance(error, KeyError):
+                raise
             raise RunError(
                 f"there is no study {place.name} in {without_password(place.url)}; check --join and --storage"
             ) from None
+
+
+@contextmanager
+def closed_after(storage: "optuna.storages.BaseStorage") -> Iterator[None]:
+    """Closes the storage's connections at the end of the block."""
+    try:
+        yield
+    finally:
+        close(storage)
+
+
+def close(storage: "optuna.storages.BaseStorage") -> None:
+    """Closes all connections, which Optuna leaves to the end of the process: a server has few, and counts them."""
+    storage.remove_session()
+    storage._backend.engine.dispose()  # type: ignore[attr-defined]  # of the cache around an RDBStorage
 
 
 def database(url: str) -> "optuna.storages.BaseStorage":
@@ -103,7 +130,7 @@ def database(url: str) -> "optuna.storages.BaseStorage":
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise ConfigError(
             f"--storage {without_password(url)} needs a driver: {error.__cause__ or error}; install it with pip, or "
-            "name another, such as mysql+pymysql://"
+            "name another, such as postgresql+psycopg://"
         ) from error
     except (ValueError, sqlalchemy.exc.ArgumentError) as error:
         raise ConfigError(
@@ -137,30 +164,39 @@ def one_line(url: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def ours(place: Place) -> Iterator[None]:
+    """What cannot be read as nograd writes it, as a RunError: a database may hold anybody's studies."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"the study {place.name} in {without_password(place.url)} is not one that nograd wrote "
+            f"({type(error).__name__}: {error}); name another"
+        ) from error
+
+
 def study_record(place: Place, study: "optuna.Study") -> Study:
     """The whole study as plain values."""
-    attributes = study.user_attrs
-    try:
-        record = attributes[RECORD]
-    except KeyError:
-        raise RunError(
-            f"the study {place.name} in {without_password(place.url)} is not one that nograd wrote"
-        ) from None
-    known = sessions(attributes)
-    terms = record["search"]
-    return Study(
-        path=place.path,
-        name=place.name,
-        task=record["base"]["task"],
-        space=space_of(record),
-        search=terms,
-        base=record["base"],
-        validation=record["validation"],
-        budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
-        spent_seconds=worked(known.values()),
-        trials=[_trial(frozen, known) for frozen in study.get_trials(deepcopy=False)],
-        winner=_winner(attributes),
-    )
+    attributes, drawn = study.user_attrs, study.get_trials(deepcopy=False)
+    while drawn and drawn[-1].state.name == "WAITING":  # put back, for whoever draws next
+        drawn = drawn[:-1]
+    with ours(place):
+        record, known = attributes[RECORD], sessions(attributes)
+        terms = record["search"]
+        return Study(
+            path=place.path,
+            name=place.name,
+            task=record["base"]["task"],
+            space=space_of(record),
+            search=terms,
+            base=record["base"],
+            validation=record["validation"],
+            budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
+            spent_seconds=worked(known.values()),
+            trials=[_trial(frozen, known) for frozen in drawn],
+            winner=_winner(attributes),
+        )
 
 
 def space_of(record: dict[str, Any]) -> list[Dimension]:
@@ -190,7 +226,9 @@ def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Tri
     curve = [(generation, accuracy) for generation, accuracy in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
-    if is_lost(frozen, known) or (frozen.state.is_finished() and not end):
+    if frozen.state.name == "WAITING":
+        state, reason = "stopped", "put back"
+    elif is_lost(frozen, known) or (frozen.state.is_finished() and not end):
         state, reason = "failed", LOST
     return Trial(
         number=frozen.number,

@@ -90,7 +90,7 @@ def _winner(study: Study) -> Iterator[str]:
     if study.winner is None:
         yield "No trial has come to its end, so there is no winner: give more --budget, or fewer --generations"
         return
-    yield f"Winner: trial {study.winner.trial}  {settings_text(study.trials[study.winner.trial].settings)}"
+    yield f"Winner: trial {study.winner.trial}  {settings_text(study.trials[study.winner.trial].settings, None)}"
     if said := figure(study.winner):
         yield said
     else:

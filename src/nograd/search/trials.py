@@ -76,6 +76,10 @@ class Trials:
                 return None
         self._check_hope()
         trial, drawn = self.ledger.ask(worker)
+        if self._is_surplus(trial.number):
+            self.ledger.put_back(trial)
+            self.exhausted = True
+            return None
         seed = seed_at(self.ledger.seed, "trial", trial.number)
         config = trial_config(self.ledger.base, drawn, seed)
         self.running[trial.number] = Running(trial, time.monotonic())
@@ -123,6 +127,10 @@ class Trials:
     def rate(self) -> float:
         """Trials a minute, in this session."""
         return 60 * self._done / (time.monotonic() - self._since)
+
+    def _is_surplus(self, number: int) -> bool:
+        """Whether another machine drew the last trial of the limit between our look at the study and our draw."""
+        return self.limit is not None and sum(map(counts, self.ledger.record().trials[:number])) >= self.limit
 
     def _estimates(self) -> list[tuple[Running, float]]:
         generations = self.ledger.base.generations
