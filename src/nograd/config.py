@@ -128,11 +128,11 @@ class TrainConfig:
     episode_limit: str = "none"
     """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
     generation before), or a number."""
-    observations: Literal["raw", "normalized"] = _setting("raw", search="choice(raw, normalized)")
+    observations: Literal["raw", "normalized"] = "raw"
     """Whether the policy sees them less their running mean, divided by their running deviation."""
-    action_noise: float = _setting(0.0, search="choice(0, 0.01, 0.1)")
+    action_noise: float = 0.0
     """Standard deviation of noise on the continuous actions of members, in half ranges of the action."""
-    action_bins: int | None = _setting(None, search="choice(5, 10)")
+    action_bins: int | None = None
     """Values that each component of a continuous action may take. Default: any."""
     frame_skip: int = 1
     """Steps of the environment that an action is held for."""
@@ -390,9 +390,15 @@ def base_config(given: TrainConfig) -> TrainConfig:
     elif given.preset:
         recipe = preset(given.preset).settings
     else:
-        own = presets().get(given.task or "")
+        own = _own_recipe(given.task)
         recipe = own.settings if own else {}
     return replace(TrainConfig(), **strategy_settings.laid_under(recipe, given.strategy))
+
+
+def _own_recipe(task: str | None) -> Recipe | None:
+    """The recipe of a task's name, or the one that says it is for this task."""
+    known = presets()
+    return known.get(task or "") or next((one for one in known.values() if task and one.about.get("for") == task), None)
 
 
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
