@@ -293,7 +293,6 @@ def _search(arguments: list[str]) -> int:
     started = time.monotonic() - (time.perf_counter() - _STARTED)
     given = parse(SearchConfig, arguments, "nograd search")
     check(given)
-    require_data(given.task, "search")
     if needs_task(given):
         found, why = _with_task(base_of(given))
         print(why, file=sys.stderr if given.json else sys.stdout, flush=True)

@@ -25,6 +25,7 @@ from nograd.search.space import (
     try_draws,
 )  # fmt: skip
 from nograd.strategy_settings import READERS, laid_under
+from nograd.task_settings import is_environment
 from nograd.types import ConfigError
 
 STRATEGIES = get_args(Strategy)
@@ -178,7 +179,10 @@ def test_a_strategy_has_a_default_space_of_what_it_reads(strategy):
     assert try_draws(base, space) == (0, "")
 
 
-@pytest.mark.parametrize("name", presets())
+OF_DATA = [name for name, recipe in presets().items() if not is_environment(recipe.settings["task"])]
+
+
+@pytest.mark.parametrize("name", OF_DATA)
 def test_every_recipe_has_a_default_space_with_and_without_strategies(name):
     base = base_of(SearchConfig(preset=name))
     for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):

@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from nograd.config import Strategy, TrainConfig, base_config, parse_duration, read_recipe, settings, validate
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
+from nograd.task_settings import require_data
 from nograd.types import ConfigError
 
 _WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
@@ -116,6 +117,7 @@ def base_of(given: SearchConfig) -> TrainConfig:
     base = base_config(start)
     over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
     config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))
+    require_data(config.task, "search")
     # A trial is one process on one core, and its time is the search's matter, whatever a recipe says. The data are
     # split once for all: the test examples of one trial must not be another's training examples.
     own = {name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")}

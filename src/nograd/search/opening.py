@@ -17,7 +17,6 @@ from nograd.search.job import dataset_of
 from nograd.search.records import Dimension
 from nograd.search.space import draw, make_space, random_value, trial_config, try_draws
 from nograd.search.storage import Place, one_line
-from nograd.task_settings import require_data
 from nograd.types import NogradError, RunError
 
 _TRIED = 8  # draws that are built at the start, before one of them has to be possible
@@ -73,7 +72,6 @@ def _again(given: SearchConfig, place: Place) -> Opened:
 
 def _new(given: SearchConfig) -> Opened:
     base, changes = flags.base_of(given), flags.changes_of(given)
-    require_data(base.task, "search")
     if base.task and Path(base.task).suffix:  # so that best.toml works from anywhere
         base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
     make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
