@@ -64,7 +64,17 @@ def test_commands_are_real(path):
     kinds = (TrainConfig, SearchConfig, SpeedupConfig, ReportConfig)
     known = [name for kind in kinds for name in kind.__dataclass_fields__]
     flags = {f"--{name.replace('_', '-')}" for name in known}
-    flags |= {"--help", "--debug", "--no-mirrored", "--no-weak", "--split", "--json", "--probabilities", "--out"}
+    flags |= {
+        "--help",
+        "--debug",
+        "--no-mirrored",
+        "--no-weak",
+        "--split",
+        "--video",
+        "--json",
+        "--probabilities",
+        "--out",
+    }
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
         for line in re.findall(r"^\$? ?nograd (.+)$", block, re.M):
             words = line.split("#")[0].split()

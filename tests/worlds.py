@@ -15,7 +15,8 @@ _Base = gymnasium.Env if gymnasium else object
 class Walk(_Base):
     """A noisy walk on a line towards 0: each step costs the distance. It ends far out, or after `steps` steps."""
 
-    def __init__(self, steps=20, noise=0.3, discrete=False):
+    def __init__(self, steps=20, noise=0.3, discrete=False, render_mode=None):
+        self.render_mode = render_mode
         spaces = gymnasium.spaces
         self.observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
         self.action_space = spaces.Discrete(3) if discrete else spaces.Box(-2.0, 2.0, (1,), np.float32)
@@ -31,6 +32,13 @@ class Walk(_Base):
         self._at += move + self._noise * float(self.np_random.normal())
         self._time += 1
         return self._seen(), 1.0 - abs(self._at), abs(self._at) > 3, self._time >= self._steps, {}
+
+    def render(self):
+        if self.render_mode != "rgb_array":
+            return None
+        picture = np.zeros((32, 32, 3), np.uint8)
+        picture[:, int(np.clip(16 + 4 * self._at, 0, 31))] = 255
+        return picture
 
     def _seen(self):
         return np.array([self._at, self._at**2, 100.0 + self._time], np.float32)
@@ -66,7 +74,7 @@ def walk(**options):
     return Walk(**options)
 
 
-def broken(**options):
+def broken(render_mode=None, **options):
     return Broken(**options)
 
 

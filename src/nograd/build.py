@@ -12,7 +12,7 @@ from nograd import data, models
 from nograd.config import DEFAULT_POPULATION, TrainConfig, did_you_mean, identity_settings, settings
 from nograd.data import Dataset
 from nograd.engines.batches import Batches
-from nograd.engines.episodes import Episodes, started
+from nograd.engines.episodes import Carried, Episodes
 from nograd.engines.generation import Generation, Keys, run_keys
 from nograd.envs import World, environment
 from nograd.fitness import FITNESSES, Fitness
@@ -56,12 +56,16 @@ class Job(NamedTuple):
 
     def init_state(self) -> Any:
         """The state of generation 0, from the seed."""
-        search = self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
-        return search if isinstance(self.task, Supervised) else started(self.task, search)
+        search = self._search()
+        return search if isinstance(self.task, Supervised) else Carried(self.task.context(), search)
 
     def state_shapes(self) -> Any:
         """The shapes and types of any state of this job, without computing one."""
-        return jax.eval_shape(self.init_state)
+        search = jax.eval_shape(self._search)
+        return search if isinstance(self.task, Supervised) else Carried(jax.eval_shape(self.task.blank), search)
+
+    def _search(self) -> Any:
+        return self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
 
 
 class Objects(NamedTuple):
@@ -105,6 +109,11 @@ def _environment_job(config: TrainConfig, world: World, objects: Objects) -> Job
     perturbation = strategy.perturbation
     if isinstance(perturbation, Node):
         raise ConfigError("node perturbation goes by the examples of a batch; use a dense or low-rank one")
+    if task.model.prepare and not isinstance(perturbation, Dense):
+        raise ConfigError(
+            f"--perturbation lowrank cannot be with --model {config.model}, which normalises by what each member's own "
+            "weights make of a reference batch; use --perturbation dense"
+        )
     local = None if isinstance(perturbation, Dense) else seated(perturbation, task, strategy.chunks)
     return Job(config, task, strategy, local, run_keys(config.seed))
 

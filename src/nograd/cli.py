@@ -218,6 +218,8 @@ class EvaluateConfig:
     """test, val or train, for a run on examples."""
     episodes: int | None = None
     """Fresh episodes, for a run on an environment. Default: 100."""
+    video: str | None = None
+    """Film the first of them: FILE.mp4 or FILE.gif."""
     json: bool = False
     """Print JSON."""
 
@@ -231,7 +233,9 @@ def _evaluate(arguments: list[str]) -> int:
 
     if config.episodes is not None and config.episodes < 1:
         raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
-    figures = load(config.run).evaluate(known_split(config.split), episodes=config.episodes)
+    run = load(config.run)
+    filmed = run.film(config.video) if config.video else None
+    figures = run.evaluate(known_split(config.split), episodes=config.episodes)
     if config.json:
         print(json.dumps(figures))
         return 0
@@ -242,6 +246,8 @@ def _evaluate(arguments: list[str]) -> int:
             f"{figures['deviation']:,.2f}, {figures['minimum']:,.2f} to {figures['maximum']:,.2f}; "
             f"{figures['episodes']:,} fresh episodes of {figures['length']:,.0f} steps"
         )
+        if filmed:
+            print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
         return 0
     print(
         f"{config.split} accuracy {figures['accuracy']:.2%}, 95% interval {low:.2%} to {high:.2%}, "

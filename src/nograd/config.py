@@ -60,7 +60,7 @@ class TrainConfig:
     EnvPool or Gymnasium, or module:make_env of your own. Default: mnist where it can be had, else digits."""
     model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
-    cnn, linear (a policy without hidden layers), or module:function of your own. An environment's mlp has tanh."""
+    cnn, linear and atari (policies), or module:function of your own. An environment's mlp has tanh."""
     fitness: str = _setting("cross_entropy", search="choice(cross_entropy, squared_error, accuracy)")
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""

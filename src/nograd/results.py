@@ -13,6 +13,7 @@ from nograd.build import check_data, load_dataset, resolve_model, resolve_policy
 from nograd.checkpoint import load_checkpoint
 from nograd.config import TrainConfig
 from nograd.data import Dataset
+from nograd.envs.video import Filmed
 from nograd.envs.world import from_portable
 from nograd.measures import Measure, measure_of
 from nograd.models import Builder, Model, build_model
@@ -100,7 +101,7 @@ class Run:
         like = jax.eval_shape(self.model.init, jax.random.key(0))
         if self.task is None:
             return load_checkpoint(path, like, part="params")[0]
-        context = load_checkpoint(path, jax.eval_shape(self.task.context), part="context")[0]
+        context = load_checkpoint(path, jax.eval_shape(self.task.blank), part="context")[0]
         return Policy(load_checkpoint(path, like, part="search/params")[0], context)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
@@ -110,7 +111,8 @@ class Run:
             x: examples as the data set stores them: pixels 0 to 255 where it holds bytes.
         """
         if self.task:
-            return np.asarray(self.model.apply(self.params.params, self.task.see(self.params.context, np.asarray(x))))
+            params, context = self.params
+            return np.asarray(self.model.apply(self.task.whole(params, context), self.task.see(context, np.asarray(x))))
         data = self.config["data"]
         offset, scale = (np.asarray(data[name], np.float32) for name in ("offset", "scale"))
         return predict(self.model, self.params, np.asarray(x), offset, scale)
@@ -143,6 +145,19 @@ class Run:
             raise ConfigError(f"episodes cannot be {episodes}: {self.path} was trained on examples; leave them out")
         x, y = self.examples(split, dataset)
         return {"split": split, **proportion(int(np.sum(self.predict(x) == y)), len(y))}
+
+    def film(self, path: str | Path) -> dict[str, Any]:
+        """One fresh episode as a film, .mp4 or .gif, rendered without a screen; its return and length.
+
+        Raises:
+            ConfigError: the run is on examples, or its environment cannot be rendered here.
+        """
+        if self.task is None:
+            raise ConfigError(f"--video cannot be {path}: {self.path} was trained on examples; leave it out")
+        world = self.task.world
+        filmed = Filmed(world, Path(path))
+        played = self.task.played(self.params, "fresh", 1, filmed)
+        return {"return": float(played.returns[0]), "length": int(played.lengths[0])}
 
 
 def load(path: str | Path, model: Model | Builder | None = None) -> Run:

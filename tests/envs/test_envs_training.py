@@ -60,7 +60,7 @@ def test_the_best_policy_is_kept_and_evaluated_with_its_moments(tmp_path):
     assert (figures["episodes"], run.measure.name) == (30, "return")
     seen = np.array([[0.5, 0.25, 103.0]], np.float32)
     assert run.predict(seen).shape == (1, 1)
-    plain = jax.tree.map(lambda leaf: leaf, run.params)._replace(context=run.task.context())
+    plain = jax.tree.map(lambda leaf: leaf, run.params)._replace(context=run.task.blank())
     assert not np.allclose(run.outputs(seen), run.model.apply(plain.params, seen))  # the moments count
 
 
@@ -111,6 +111,29 @@ def test_train_evaluate_and_report(folder, capsys):
     code, out, _ = nograd(capsys, "evaluate", "run")
     assert code == 0
     assert "100 fresh episodes" in out
+
+
+def test_an_episode_as_a_film(folder, capsys):
+    imageio = pytest.importorskip("imageio", reason="needs nograd[envs]")
+    for name, task in (("walk", "worlds:walk"), ("blind", "worlds:broken")):
+        options = {"env_options": '{"how": "nothing"}'} if name == "blind" else {}
+        settings = {"population": 4, "generations": 1, "eval_episodes": 1, "workers": "1", **options}
+        ng.train(task, out=name, **settings)
+    code, out, _ = nograd(capsys, "evaluate", "walk", "--episodes", "3", "--video", "walk.gif")
+    assert code == 0
+    assert "film: walk.gif, an episode of" in out
+    run = ng.load("walk")
+    filmed = run.film("again.gif")
+    assert filmed["return"] == run.evaluate(episodes=1)["return"]  # the first of the fresh ones
+    assert 1 < len(imageio.mimread("again.gif")) <= filmed["length"] + 1  # equal pictures become one
+    for arguments, words in (
+        (("walk", "--video", "walk.avi"), "ends in .mp4 or .gif"),
+        (("blind", "--video", "blind.gif"), "cannot render worlds:broken here: its render() gives no picture"),
+    ):
+        code, _, err = nograd(capsys, "evaluate", *arguments)
+        assert code == 2
+        assert words in err
+        assert len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

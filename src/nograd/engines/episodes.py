@@ -14,7 +14,6 @@ from nograd.perturb.chunks import chunk_units
 from nograd.perturb.dense import Distribution, member_params
 from nograd.perturb.local import Local
 from nograd.shaping import Fused
-from nograd.strategies.strategy import State
 from nograd.tasks.environment import Context, Environment, Policy
 from nograd.tasks.observation import Moments, merged
 from nograd.types import PyTree
@@ -128,18 +127,22 @@ class Episodes(Generation):
         the product with the mean is shared by all.
         """
         around, plan = published.around, self.plan
-        limit = published.context.limit if self.task.adaptive else jnp.int32(self.task.limit)
+        context = published.context
+        limit = context.limit if self.task.adaptive else jnp.int32(self.task.limit)
         units = chunk_units(plan, chunk)
         if self.local:
             draw = lambda tile: _drawn(self.local, around.mean, at(fixed.noise, generation), tile)  # noqa: E731
-            return limit, published.context, (around.mean, jax.vmap(draw)(units))
+            return limit, context, (around.mean, jax.vmap(draw)(units))
         dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
 
         def one(unit: Array, member: Array) -> PyTree:
             return member_params(dense, fixed.shared, keys[unit], around.mean, member, around.scale)
 
         each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))(units, jnp.arange(dense.members))
-        return limit, published.context, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), each)
+        members = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), each)
+        if self.task.model.prepare:  # one after the other: each goes through the whole reference batch
+            members = jax.lax.map(lambda params: self.task.whole(params, context), members)
+        return limit, context._replace(reference=()), members
 
     def actions(
         self, held: PyTree, observations: Array, seeds: Int[Array, "seats episodes"], step: Int[Array, ""]
@@ -170,11 +173,6 @@ class Episodes(Generation):
     def _moment_shapes(self) -> list[Any]:
         chunks, shape = self.plan.chunks, self.task.world.observation.input_shape
         return [jax.ShapeDtypeStruct((chunks, *rest), jnp.float32) for rest in ((), shape, shape)]
-
-
-def started(task: Environment, search: State) -> Carried:
-    """The state of generation 0."""
-    return Carried(task.context(), search)
 
 
 def _merged_chunks(moments: Moments, of_chunks: Moments) -> Moments:

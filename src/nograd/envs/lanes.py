@@ -2,7 +2,8 @@
 
 An episode follows from its seed alone, not from what its environment did before. Gymnasium's reset(seed=…) is such a
 beginning. EnvPool's random numbers run on from construction, so a pool is made anew for each set of seeds: about 15 µs
-an environment of classic control and 1.4 ms one of MuJoCo, 3% of an episode of 1,000 steps.
+an environment of classic control and 1.4 ms one of MuJoCo, 3% of an episode of 1,000 steps. Games of Atari, which take
+longer to make, are used again: they hold nothing random once the first frames are chosen here.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nograd.envs.world import World, pool_of, single
+from nograd.envs.world import World, is_atari, pool_of, single
 
 
 class Lanes(Protocol):
@@ -26,27 +27,50 @@ class Lanes(Protocol):
             Observations [live, *shape], rewards [live], and whether the episode is over [live].
         """
 
+    def render(self) -> np.ndarray | None:
+        """A picture of the first lane, [height, width, 3] bytes, where they were made with a render_mode."""
+
     def close(self) -> None:
         """Lets go of the environments."""
 
 
-def lanes(world: World) -> Lanes:
-    """The lanes of a world."""
-    return Pool(world) if world.source == "envpool" else Singles(world)
+def lanes(world: World, **more: Any) -> Lanes:
+    """The lanes of a world; `more` are keyword arguments of its maker beside its options."""
+    return Pool(world, **more) if world.source == "envpool" else Singles(world, **more)
+
+
+_NOOPS = 30  # frames without an action, at most, that a game of Atari begins with
 
 
 class Pool:
     """Lanes of EnvPool."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, **more: Any) -> None:
+        self._world, self._more = world, more
         self._pool: Any = None
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """A new pool, as its seeds can be set no other way."""
+        if is_atari(self._world):
+            return self._atari(seeds)
         self.close()
-        self._pool = pool_of(self._world, list(map(int, seeds)))
+        self._pool = pool_of(self._world, list(map(int, seeds)), **self._more)
         return np.asarray(self._pool.reset()[0])
+
+    def _atari(self, seeds: Sequence[int]) -> np.ndarray:
+        """The pool again where it has as many lanes: a game is made in 90 ms, and begins in 4.
+
+        All that is random of it are the frames without an action at the beginning, and those are counted here.
+        """
+        if self._pool is None or self._pool.config["num_envs"] != len(seeds):
+            self.close()
+            self._pool = pool_of(self._world, [0] * len(seeds), noop_max=1, **self._more)
+        observations = np.array(self._pool.reset()[0])
+        waits = np.asarray(seeds) % (_NOOPS // self._pool.config["frame_skip"] + 1)
+        for step in range(int(waits.max())):
+            live = np.flatnonzero(waits > step)
+            observations[live] = self.step(live, np.zeros(len(live), np.int32))[0]
+        return observations
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Lanes`."""
@@ -55,6 +79,11 @@ class Pool:
             return observations, rewards, ended | cut
         order = np.argsort(info["env_id"])  # `live` is sorted
         return observations[order], rewards[order], (ended | cut)[order]
+
+    def render(self) -> np.ndarray | None:
+        """See `Lanes`."""
+        frames = self._pool.render()
+        return None if frames is None else np.asarray(frames)[0]
 
     def close(self) -> None:
         """Ends the pool's thread."""
@@ -66,13 +95,13 @@ class Pool:
 class Singles:
     """Lanes of Gymnasium's environments, one after the other: its vector environments step the finished ones too."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, **more: Any) -> None:
+        self._world, self._more = world, more
         self._all: list[Any] = []
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """The same environments for all episodes, each seeded anew."""
-        self._all += [single(self._world) for _ in range(len(seeds) - len(self._all))]
+        self._all += [single(self._world, **self._more) for _ in range(len(seeds) - len(self._all))]
         pairs = zip(self._all, seeds, strict=False)
         return np.stack([np.asarray(env.reset(seed=int(seed))[0]) for env, seed in pairs])
 
@@ -87,6 +116,10 @@ class Singles:
         observations, rewards, ended, cut = zip(*answers, strict=True)
         over = np.logical_or(np.array(ended, bool), np.array(cut, bool))
         return np.stack([np.asarray(one) for one in observations]), np.array(rewards, np.float64), over
+
+    def render(self) -> np.ndarray | None:
+        """See `Lanes`."""
+        return self._all[0].render()
 
     def close(self) -> None:
         """Closes them all."""

@@ -83,7 +83,16 @@ def environment(make: str | Callable[[], Any], **options: Any) -> World:
         probe.close()
 
 
-def pool_of(world: World, seeds: list[int]) -> Any:
+def is_atari(world: World) -> bool:
+    """Whether it is a game of EnvPool's Atari, with nothing random but its beginning."""
+    if world.source != "envpool" or {"noop_max", "repeat_action_probability"} & {*json.loads(world.options)}:
+        return False
+    from envpool.registration import registry
+
+    return registry.specs[world.make][0] == "envpool.atari"
+
+
+def pool_of(world: World, seeds: list[int], **more: Any) -> Any:
     """An EnvPool with an environment a seed, stepped by one thread: a worker has one core. Raises ConfigError."""
     import envpool
 
@@ -91,24 +100,24 @@ def pool_of(world: World, seeds: list[int]) -> Any:
     try:
         with warnings.catch_warnings():  # bounds in float64, stored as float32
             warnings.simplefilter("ignore")
-            pool = envpool.make_gymnasium(world.make, **{**json.loads(world.options), **own})
+            pool = envpool.make_gymnasium(world.make, **{**json.loads(world.options), **own, **more})
             _ = pool.observation_space, pool.action_space
             return pool
     except Exception as error:
         raise ConfigError(f"EnvPool cannot make {world.name}: {summary(error)}") from error
 
 
-def single(world: World) -> Any:
+def single(world: World, **more: Any) -> Any:
     """One environment of Gymnasium, or of the user's function. Raises ConfigError where it cannot be made."""
     if world.source == "function":
-        made = _called(import_object(world.make, "environment"), world)
+        made = _called(import_object(world.make, "environment"), world, **more)
         if not all(hasattr(made, name) for name in ("reset", "step", "observation_space", "action_space")):
             raise ConfigError(f"{world.make} must return a gymnasium.Env, got {type(made).__name__}")
         return made
     gymnasium = _gymnasium(world.name)
     if world.make.startswith("ALE/"):
         _register_atari(gymnasium, world.name)
-    return _called(lambda **options: gymnasium.make(world.make, **options), world)
+    return _called(lambda **options: gymnasium.make(world.make, **options), world, **more)
 
 
 def summary(error: BaseException) -> str:
@@ -120,9 +129,9 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _called(make: Callable[..., Any], world: World) -> Any:
+def _called(make: Callable[..., Any], world: World, **more: Any) -> Any:
     try:
-        return make(**json.loads(world.options))
+        return make(**json.loads(world.options), **more)
     except Exception as error:
         raise ConfigError(f"cannot make the environment {world.name}: {summary(error)}") from error
 

@@ -22,7 +22,8 @@ def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shap
     example = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
     try:
         params = jax.eval_shape(built.init, jax.eval_shape(lambda: jax.random.key(0)))
-        outputs = jax.eval_shape(built.apply, params, example)
+        given = (params, jax.eval_shape(built.prepare, params, example)) if built.prepare else params
+        outputs = jax.eval_shape(built.apply, given, example)
     except Exception as error:
         raise ModelError(f"the model fails on examples of shape {shape}: {summary(error)}") from error
     _check_leaves(params)

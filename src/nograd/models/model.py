@@ -9,10 +9,15 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Model(NamedTuple):
-    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *features]) -> outputs`."""
+    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *features]) -> outputs`.
+
+    A policy may have `prepare(params, reference batch) -> prepared`, which is computed once for parameters; then it is
+    `apply((params, prepared), x)`.
+    """
 
     init: Callable[[Key], Params]
     apply: Callable[[Params, Any], Any]
+    prepare: Callable[[Params, Any], Any] | None = None
 
 
 class Builder(NamedTuple):

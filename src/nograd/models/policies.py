@@ -24,7 +24,7 @@ def policy_mlp(*hidden: int) -> Builder:
         def init(key: Key) -> Params:
             keys, norms = jax.random.split(key, len(widths) - 1), [1.0] * len(hidden) + [_LAST]
             return [
-                {"kernel": _columns(one, before, after, norm), "bias": jnp.zeros(after)}
+                {"kernel": columns(one, before, after, norm), "bias": jnp.zeros(after)}
                 for one, before, after, norm in zip(keys, widths[:-1], widths[1:], norms, strict=True)
             ]
 
@@ -51,14 +51,18 @@ def linear_policy() -> Builder:
 
 def is_policy(spec: str) -> bool:
     """Whether the word is a built-in policy's, or any built-in network's."""
-    return spec == "linear" or is_built_in(spec)
+    return spec in ("linear", "atari") or is_built_in(spec)
 
 
 def parse_policy(spec: str) -> Builder:
-    """The builder that a command line's `mlp:64,64` or `linear` names; any other word is a network's."""
+    """The builder that a command line's `mlp:64,64`, `linear` or `atari` names; any other word is a network's."""
     name, _, arguments = spec.partition(":")
     if spec == "linear":
         return linear_policy()
+    if spec == "atari":
+        from nograd.models.atari import atari  # it builds on this module
+
+        return atari()
     if name != "mlp":
         return parse_model(spec)
     try:
@@ -67,6 +71,7 @@ def parse_policy(spec: str) -> Builder:
         raise ModelError(f"mlp takes whole widths such as mlp:64,64, got {spec!r}") from None
 
 
-def _columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
+def columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
+    """First weights of a layer: a random direction a unit, of this length."""
     kernel = jax.random.normal(key, (before, after))
     return norm * kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True)

@@ -8,16 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from nograd.envs import World, lanes
+from nograd.envs import Lanes, World, lanes
+from nograd.envs.world import summary
 from nograd.measures import RETURN, Measure
 from nograd.models import Model
 from nograd.rng import random_normals
-from nograd.tasks.actions import decoded, is_bounded
+from nograd.tasks.actions import decoded, is_bounded, output_count
 from nograd.tasks.observation import Moments, no_moments, normalised
 from nograd.tasks.rollout import NO_LIMIT, Played, play
-from nograd.types import ConfigError, Params
+from nograd.types import ConfigError, EngineError, NogradError, Params
 
-_STREAMS = {"val": 1, "test": 2, "fresh": 3}  # of the seeds of episodes that no member plays
+_STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
+
+
+_REFERENCE, _APART, _LANES = 128, 8, 8  # observations of the reference batch, steps between them, lanes they come from
 
 
 class Context(NamedTuple):
@@ -25,6 +29,7 @@ class Context(NamedTuple):
 
     moments: Moments | tuple[()]  # of observations, where they are normalised
     limit: Array | tuple[()]  # steps of an episode, where it adapts
+    reference: Array | tuple[()] = ()  # [batch, *shape], where the network is prepared by some observations
 
 
 class Policy(NamedTuple):
@@ -77,10 +82,23 @@ class Environment(NamedTuple):
         """No data are read."""
         return ()
 
+    def blank(self) -> Context:
+        """A context of the shapes of any."""
+        shown = self.world.observation
+        moments = no_moments(shown.input_shape) if self.normalise else ()
+        reference = jnp.zeros((_REFERENCE, *shown.shape), shown.dtype) if self.model.prepare else ()
+        return Context(moments, jnp.int32(self.limit) if self.adaptive else (), reference)
+
     def context(self) -> Context:
-        """The context of generation 0."""
-        moments = no_moments(self.world.observation.input_shape) if self.normalise else ()
-        return Context(moments, jnp.int32(self.limit) if self.adaptive else ())
+        """The context of generation 0. The reference batch is what random actions meet."""
+        blank = self.blank()
+        return blank._replace(reference=jnp.asarray(_reference(self))) if self.model.prepare else blank
+
+    def whole(self, params: Params, context: Context) -> Any:
+        """What the network's `apply` takes first."""
+        if self.model.prepare is None:
+            return params
+        return params, self.model.prepare(params, self.see(context, jnp.asarray(context.reference)))
 
     def see(self, context: Context, observations: Array | np.ndarray) -> Array:
         """What the network gets of observations [batch, *shape]: bytes as 0..1, states one-hot, moments taken out."""
@@ -112,20 +130,49 @@ class Environment(NamedTuple):
         """The mean return of as many other episodes, for the end."""
         return {self.measure.test: float(np.mean(self.played(policy, "test", self.eval_episodes).returns))}
 
-    def played(self, policy: Policy, split: str, count: int) -> Played:
+    def played(self, policy: Policy, split: str, count: int, where: Lanes | None = None) -> Played:
         """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
-        words = np.random.SeedSequence([self.seed, _STREAMS[split]]).generate_state(count)
-        found = lanes(self.world)
+        whole = jax.jit(self.whole)(policy.params, policy.context)
+        context = policy.context._replace(reference=())
+        found = lanes(self.world) if where is None else where
         try:
-            act = lambda seen, step: np.asarray(_actions(self, policy, seen))  # noqa: E731
-            return play(found, act, [int(word) >> 1 for word in words], self.limit, self.skip)
+            act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
+            return play(found, act, self.seeds(split, count), self.limit, self.skip)
+        except NogradError:
+            raise
+        except Exception as error:
+            raise EngineError(f"the environment {self.world.name} failed: {summary(error)}") from error
         finally:
             found.close()
 
+    def seeds(self, split: str, count: int) -> list[int]:
+        """Of the episodes of a split: the first ones are the same for any count."""
+        words = np.random.SeedSequence([self.seed, _STREAMS[split]]).generate_state(count)
+        return [int(word) >> 1 for word in words]
+
 
 @partial(jax.jit, static_argnums=0)
-def _actions(task: Environment, policy: Policy, observations: Array) -> Array:
-    return task.act(task.model.apply(policy.params, task.see(policy.context, observations)))
+def _actions(task: Environment, whole: Any, context: Context, observations: Array) -> Array:
+    return task.act(task.model.apply(whole, task.see(context, observations)))
+
+
+def _reference(task: Environment) -> np.ndarray:
+    """Observations of random actions, [batch, *shape]: of some lanes, some steps apart."""
+    draws, seen = np.random.default_rng([task.seed, _STREAMS["reference"]]), []
+    outputs = output_count(task.world.action, task.bins)
+
+    def act(observations: np.ndarray, step: int) -> np.ndarray:
+        if step % _APART == 0:
+            seen.append(observations.copy())
+        return np.asarray(task.act(draws.normal(size=(_LANES, outputs)).astype(np.float32)))
+
+    found = lanes(task.world)
+    try:
+        while len(seen) * _LANES < _REFERENCE:
+            play(found, act, task.seeds("reference", _LANES), _REFERENCE * _APART // _LANES)
+        return np.concatenate(seen)[:_REFERENCE]
+    finally:
+        found.close()
 
 
 def check_environment(task: Environment) -> Environment:

@@ -1,0 +1,133 @@
+"""Environments: steps a second against EnvPool alone, and steps and seconds to the scores of Salimans et al. 2017.
+
+    python benchmarks/envs.py speed HalfCheetah-v5 CartPole-v1     # one core: taskset -c 0
+    python benchmarks/envs.py scores --preset mujoco --tasks HalfCheetah-v5 --seeds 0 1 2 --budget 3m
+    python benchmarks/envs.py curves runs/a runs/b --out curves.png
+
+Last figures: docs/environments.md.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+# Table 1 of the paper: the score that TRPO reached in 5 million steps, and the steps that ES took to it.
+TABLE = {
+    "HalfCheetah-v5": (2385.79, 2.88e6),
+    "Hopper-v5": (3403.46, 3.16e7),
+    "Swimmer-v5": (128.25, 1.39e6),
+    "Walker2d-v5": (3830.03, 3.79e7),
+}
+LANES, STEPS = 32, 300
+
+
+def alone(task: str) -> float:
+    """Steps a second of EnvPool with random actions and one thread, stepped without a policy."""
+    import envpool
+
+    pool = envpool.make_gymnasium(task, num_envs=LANES, num_threads=1, seed=0)
+    pool.reset()
+    actions = np.stack([pool.action_space.sample() for _ in range(LANES)])
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        pool.step(actions)
+    return LANES * STEPS / (time.perf_counter() - start)
+
+
+def trained(task: str, rounds: int) -> float:
+    """Steps a second of whole generations in this process: noise, policies, episodes, update."""
+    from nograd.build import build_job, load_data
+    from nograd.config import TrainConfig, validate
+    from nograd.engines.inline import Inline
+
+    config = validate(TrainConfig(task=task, model="mlp:64,64", population=64))
+    job = build_job(config, load_data(config))
+    engine = Inline(job.generation, job.state_shapes(), job.keys)
+    state, _ = engine.step(job.init_state())
+    steps, start = 0, time.perf_counter()
+    for _ in range(rounds):
+        state, outcome = engine.step(state)
+        steps += int(outcome.evaluations)
+    return steps / (time.perf_counter() - start)
+
+
+def print_speed(tasks: list[str], rounds: int = 2, turns: int = 3) -> None:
+    """Both in turns, and their ratio: the machine's speed drifts."""
+    for task in tasks:
+        pairs = [(alone(task), trained(task, rounds)) for _ in range(turns)]
+        ratios = [ours / theirs for theirs, ours in pairs]
+        theirs, ours = np.median(pairs, axis=0)
+        print(
+            f"{task}: {ours:,.0f} steps/s of {theirs:,.0f} by EnvPool alone, "
+            f"{np.median(ratios):.0%} ({min(ratios):.0%} to {max(ratios):.0%})",
+            flush=True,
+        )
+
+
+def print_scores(preset: str, tasks: list[str], seeds: list[int], budget: str) -> None:
+    """Steps and seconds until the score of Table 1 is the mean return of the evaluation's episodes."""
+    import nograd as ng
+
+    for task in tasks:
+        score, paper = TABLE[task]
+        for seed in seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                run = ng.train(
+                    task, preset=preset, target=score, generations=10**6, budget=budget, seed=seed, out=f"{folder}/run"
+                )
+                reached = run.result["stop_reason"] == "target"
+                print(
+                    f"{task} {preset} seed {seed}: {'reached' if reached else 'not reached'} {score:,.2f} after "
+                    f"{run.result['evaluations']:,} steps (paper {paper:,.0f}), {run.result['seconds']:.0f} s; best "
+                    f"{run.result['val_return']}",
+                    flush=True,
+                )
+
+
+def draw_curves(runs: list[str], out: str) -> None:
+    """The return of the mean parameters over steps, and over seconds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, field in zip(figure.subplots(1, 2, sharey=True), ("evaluations", "seconds"), strict=True):
+        for run in runs:
+            lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text("utf-8").splitlines()]
+            points = [(line[field], line["val_return"]) for line in lines if line.get("val_return") is not None]
+            axes.plot(*zip(*points, strict=True), label=Path(run).name)
+        axes.set_xlabel("steps of the environment" if field == "evaluations" else "seconds of training")
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.supylabel("return")
+    figure.savefig(out, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    speed = commands.add_parser("speed")
+    speed.add_argument("tasks", nargs="+")
+    scores = commands.add_parser("scores")
+    scores.add_argument("--preset", default="mujoco")
+    scores.add_argument("--tasks", nargs="+", choices=[*TABLE], default=["HalfCheetah-v5"])
+    scores.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    scores.add_argument("--budget", default="3m")
+    curves = commands.add_parser("curves")
+    curves.add_argument("runs", nargs="+")
+    curves.add_argument("--out", default="curves.png")
+    given = parser.parse_args()
+    if given.command == "speed":
+        print_speed(given.tasks)
+    elif given.command == "scores":
+        print_scores(given.preset, given.tasks, given.seeds, given.budget)
+    else:
+        draw_curves(given.runs, given.out)
+
+
+if __name__ == "__main__":
+    main()

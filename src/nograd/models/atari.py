@@ -1,0 +1,95 @@
+"""The convolutional policy of Atari, with virtual batch normalisation (Salimans et al. 2016, arXiv 1606.03498)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.models.layers import flat
+from nograd.models.model import Builder, Model, Shape
+from nograd.models.policies import columns
+from nograd.types import Key, ModelError, Params
+
+_EPSILON = 1e-5  # added to a variance
+_LEAST = 20  # pixels a side, that two strided layers take
+
+
+class Moments(NamedTuple):
+    """Of the units of a layer on the reference batch, before its activation."""
+
+    mean: Float[Array, " units"]
+    scale: Float[Array, " units"]  # 1/√(variance + ε)
+
+
+def atari() -> Builder:
+    """Conv 8×8×16/4 → Conv 4×4×32/2 → Dense 256 → Dense(outputs), the network of Mnih et al. 2016 with ReLU.
+
+    Each hidden layer y is normalised as g (y − m)/√(v + ε) + b, with the mean m and variance v of the same layer, with
+    the same weights, on a reference batch that was drawn once: without it, perturbed weights hardly ever change an
+    action (Salimans et al. 2017, section 2.2).
+    """
+
+    def build(shape: Shape, outputs: int) -> Model:
+        height, width, channels = _image(shape)
+        wide = [((side - side % 4) // 4 - 1) // 2 - 1 for side in (height, width)]
+
+        def init(key: Key) -> Params:
+            keys = jax.random.split(key, 4)
+            fans = ((64 * channels, 16), (16 * 16, 32), (wide[0] * wide[1] * 32, 256))
+            hidden = [
+                {"kernel": columns(one, *fan, 1.0), "gain": jnp.ones(fan[1]), "bias": jnp.zeros(fan[1])}
+                for one, fan in zip(keys[:3], fans, strict=True)
+            ]
+            return {
+                "hidden": hidden,
+                "last": {"kernel": columns(keys[3], 256, outputs, 0.1), "bias": jnp.zeros(outputs)},
+            }
+
+        def layers(params: Params, x: Array, moments: list[Moments] | None) -> tuple[Array, list[Moments]]:
+            """The last hidden layer, and the moments of all of them: of x itself where none are given."""
+            x, used = _channels_last(x, shape), []
+            for number, (layer, stride) in enumerate(zip(params["hidden"], (4, 2, 0), strict=True)):
+                y = (patches(x, stride) if stride else flat(x)) @ layer["kernel"]
+                own = moments[number] if moments else _moments(y)
+                x = jax.nn.relu(layer["gain"] * (y - own.mean) * own.scale + layer["bias"])
+                used.append(own)
+            return x, used
+
+        def apply(
+            given: tuple[Params, list[Moments]], x: Float[Array, "batch *shape"]
+        ) -> Float[Array, "batch outputs"]:
+            params, moments = given
+            return layers(params, x, moments)[0] @ params["last"]["kernel"] + params["last"]["bias"]
+
+        return Model(init, apply, lambda params, reference: layers(params, reference, None)[1])
+
+    return Builder("atari", build)
+
+
+def patches(x: Float[Array, "batch height width channels"], stride: int) -> Float[Array, "batch rows columns inputs"]:
+    """What a kernel of 2 · stride pixels a side sees at each step: blocks of stride × stride, two by two."""
+    batch, height, width, channels = x.shape
+    rows, across = height // stride, width // stride
+    blocks = x[:, : rows * stride, : across * stride].reshape(batch, rows, stride, across, stride, channels)
+    deep = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, across, -1)
+    return jnp.concatenate([deep[:, i : rows - 1 + i, j : across - 1 + j] for i in (0, 1) for j in (0, 1)], axis=-1)
+
+
+def _moments(y: Array) -> Moments:
+    """Over the batch, and the places of a picture."""
+    rows = y.reshape(-1, y.shape[-1])
+    return Moments(jnp.mean(rows, 0), jax.lax.rsqrt(jnp.var(rows, 0) + _EPSILON))
+
+
+def _image(shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels, which may come first. Raises ModelError where it is no image."""
+    if len(shape) == 3:
+        height, width, channels = (*shape[1:], shape[0]) if shape[0] < shape[2] else shape
+        if min(height, width) >= _LEAST:
+            return height, width, channels
+    raise ModelError(f"atari needs images of at least {_LEAST} pixels a side, got observations {shape}; use mlp:64,64")
+
+
+def _channels_last(x: Array, shape: Shape) -> Array:
+    return jnp.moveaxis(x, 1, -1) if shape[0] < shape[2] else x

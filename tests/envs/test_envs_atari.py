@@ -1,0 +1,84 @@
+"""Virtual batch normalisation against a direct computation, and games of Atari."""
+
+import pytest
+
+pytest.importorskip("gymnasium", reason="needs nograd[envs]")
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import nograd as ng
+from nograd.envs import environment, lanes
+from nograd.models import build_model, parse_policy
+from nograd.tasks.rollout import play
+from nograd.types import ModelError
+
+
+def direct(params, reference, x):
+    """Convolutions of XLA's own; every layer normalised by the reference batch's mean and variance."""
+
+    def conv(kernel, images, stride):
+        side, channels, units = 2 * stride, images.shape[-1], kernel.shape[-1]
+        kernel = kernel.reshape(2, 2, stride, stride, channels, units).transpose(0, 2, 1, 3, 4, 5)
+        kernel = kernel.reshape(side, side, channels, units)
+        return jax.lax.conv_general_dilated(
+            images, kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    for layer, stride in zip(params["hidden"], (4, 2, None), strict=True):
+        if stride:
+            both = [conv(layer["kernel"], images, stride) for images in (reference, x)]
+        else:
+            both = [images.reshape(len(images), -1) @ layer["kernel"] for images in (reference, x)]
+        axes = tuple(range(both[0].ndim - 1))
+        mean, variance = both[0].mean(axes), both[0].var(axes)
+        scaled = [layer["gain"] * (y - mean) / jnp.sqrt(variance + 1e-5) + layer["bias"] for y in both]
+        reference, x = (jnp.maximum(y, 0) for y in scaled)
+    return x @ params["last"]["kernel"] + params["last"]["bias"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["channels first", "channels last"])
+def test_virtual_batch_normalisation_against_a_direct_computation(first):
+    model = build_model(parse_policy("atari"), (3, 28, 32) if first else (28, 32, 3), 5)
+    params = model.init(jax.random.key(0))
+    params["hidden"][1] |= {"gain": jnp.linspace(0.5, 2, 32), "bias": jnp.linspace(-1, 1, 32)}
+    reference, x = (jax.random.uniform(jax.random.key(number), (9, 28, 32, 3)) for number in (1, 2))
+    shown = (lambda images: jnp.moveaxis(images, -1, 1)) if first else (lambda images: images)
+    found = model.apply((params, model.prepare(params, shown(reference))), shown(x))
+    assert np.allclose(found, direct(params, reference, x), atol=1e-4)
+    one = model.apply((params, model.prepare(params, shown(reference))), shown(x)[:1])
+    assert np.allclose(one, found[:1], atol=1e-5)  # not a matter of the batch that it is in
+
+
+def test_too_small_an_image_is_one_line():
+    with pytest.raises(ModelError, match="at least 20 pixels"):
+        build_model(parse_policy("atari"), (4, 8, 8), 5)
+
+
+@pytest.mark.slow
+def test_a_game_follows_from_its_seed_alone():
+    pytest.importorskip("envpool", reason="needs nograd[envs]")
+    made = environment("ALE/Pong-v5")
+    act = lambda seen, step: (np.arange(len(seen)) * 0 + step // 3 % 6).astype(np.int32)  # noqa: E731
+    together = lanes(made)
+    both = play(together, act, [3, 12, 5], limit=150)
+    again = play(together, act, [5, 3, 12], limit=150)
+    assert np.array_equal(again.returns, both.returns[[2, 0, 1]])
+    first = together.reset([3, 12, 5])
+    assert np.array_equal(first[1], lanes(made).reset([12])[0])
+    assert not np.array_equal(first[0], first[1])
+
+
+@pytest.mark.slow
+def test_atari_trains_and_resumes_with_its_reference_batch(tmp_path):
+    pytest.importorskip("envpool", reason="needs nograd[envs]")
+    settings = {"preset": "openai-es-atari", "population": 4, "noise": "rademacher", "eval_every": 1, "workers": "1"}
+    settings |= {"eval_episodes": 1, "episode_limit": "20", "checkpoint_every": 1}
+    whole = ng.train("Pong-v5", out=tmp_path / "whole", generations=2, **settings)
+    ng.train("Pong-v5", out=tmp_path / "parts", generations=1, **settings)
+    parts = ng.train(resume=tmp_path / "parts", generations=2)
+    assert jax.tree.all(jax.tree.map(np.array_equal, whole.params, parts.params))
+    reference = np.asarray(whole.params.context.reference)
+    assert reference.shape == (128, 4, 84, 84)
+    assert len(np.unique(reference.reshape(128, -1), axis=0)) > 64
