@@ -25,14 +25,18 @@ def train(out, generations=60, **settings):
 
 @pytest.mark.parametrize(
     ("name", "shaping"),
-    [*((name, "raw") for name in SETTINGS), ("node", "centered_rank"), ("lowrank", "centered_rank")],
+    [
+        *((name, "raw") for name in SETTINGS),
+        ("node", "centered_rank"),
+        pytest.param("lowrank", "centered_rank", marks=pytest.mark.slow),
+    ],
 )
 def test_it_learns(tmp_path, name, shaping):
     run = train(tmp_path / "run", shaping=shaping, **SETTINGS[name])
     assert run.result["test_accuracy"] > 0.8
 
 
-@pytest.mark.parametrize("shaping", ["sign", "standardized"])
+@pytest.mark.parametrize("shaping", ["sign", pytest.param("standardized", marks=pytest.mark.slow)])
 def test_shapings_of_one_pass_learn(tmp_path, shaping):
     assert train(tmp_path / "run", shaping=shaping, **SETTINGS["node"]).result["test_accuracy"] > 0.8
 

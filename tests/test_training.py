@@ -56,7 +56,10 @@ class StopAt:
     "settings",
     [
         {},
-        {"optimizer": "momentum", "noise": "gaussian", "mirrored": False, "shaping": "standardized"},
+        pytest.param(
+            {"optimizer": "momentum", "noise": "gaussian", "mirrored": False, "shaping": "standardized"},
+            marks=pytest.mark.slow,
+        ),
         {"batch_sharing": "private", "noise": "table", "shaping": "sign", "weight_decay": 0.01, "seed": 3},
         {"strategy": "sep-cma-es", "sigma": 0.2, "lr": 0.01},
         *(
