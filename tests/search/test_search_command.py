@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import nograd as ng
+from nograd.search.ledger import counts
 from nograd.search.records import Study
 from nograd.search.storage import LOST, load_study
 
@@ -79,6 +81,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     flags = {"model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 2, "confirm": 2, "workers": "1"}
+    flags["budget"] = "1h"  # both limits at once
     space = {"population": "choice(8, 16)", "batch": "fixed(16)"}
     study = ng.search("digits", search=space, out="s", **flags)
     assert [trial.state for trial in study.trials] == ["complete"] * 2
@@ -271,12 +274,46 @@ def test_the_budget_ends_what_compiles(folder):
     assert [(t.state, t.value, t.reason) for t in load_study("s").trials] == [("stopped", None, "budget")] * 2
     # The budget counts over invocations: nothing is left of it.
     start = time.monotonic()
-    finished("--out", "s")
+    assert "nothing of the budget is left" in finished("--out", "s")
     assert time.monotonic() - start < 10
     assert len(load_study("s").trials) == 2
     finished("--out", "s", "--budget", "25s")
     assert len(load_study("s").trials) == 4
     assert abs(load_study("s").spent_seconds - 25) < 5
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(folder):
+    # The programs that XLA compiles are kept elsewhere: they would not fit either, and other tests share their folder.
+    apart = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "programs")}
+    flags = ["digits", *QUICK, "--space", "only", "--confirm", 0, "--workers", 1, "--out", "s"]
+    finished(*flags, "--trials", 2, env=apart)
+    before = load_study("s").trials
+    most = (folder / "s/study.db").stat().st_size + 20_000
+
+    def small_disk() -> None:  # a write beyond it fails as on a full disk; Python ignores the signal
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    process = command(*flags, "--trials", 2000, env=apart, preexec_fn=small_disk)
+    workers: list[int] = []
+    while process.poll() is None and not (workers := children(process)):
+        time.sleep(0.05)
+    _, error = ended(process, code=2)
+    assert error.startswith("nograd: cannot use the study's database")
+    assert error.count("\n") == 1
+    assert "make room" in error
+    assert workers
+    assert gone(workers)
+    kept = load_study("s").trials
+    assert kept[:2] == before
+    assert len(kept) < 2000
+    finished(*flags, "--trials", len(kept) + 2, env=apart)
+    again = load_study("s").trials
+    assert sum(map(counts, again)) == len(kept) + 2
+    assert [trial for trial in again[: len(kept)] if trial.state == "complete"] == [
+        trial for trial in kept if trial.state == "complete"
+    ]
+    assert sum(trial.reason == LOST for trial in again) <= 1  # the one that ran, if any
 
 
 @pytest.mark.slow
