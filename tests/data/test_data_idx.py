@@ -30,6 +30,7 @@ def test_reads_every_type_of_the_format(tmp_path, code, dtype):
 
 
 GOOD = struct.pack(">BBBBI", 0, 0, 8, 1, 3) + b"abc"
+PACKED = gzip.compress(GOOD, mtime=0)  # test names hold these bytes: no time of day in them
 
 
 @pytest.mark.parametrize(
@@ -46,9 +47,9 @@ GOOD = struct.pack(">BBBBI", 0, 0, 8, 1, 3) + b"abc"
             struct.pack(">BBBBII", 0, 0, 8, 2, 2**32 - 1, 2**32 - 1),
             "is truncated: shape (4294967295, 4294967295)",
         ),
-        (gzip.compress(GOOD)[:-9], "is a damaged or truncated gzip file"),
-        (gzip.compress(GOOD)[:-5] + b"12345", "is a damaged or truncated gzip file"),
-        (gzip.compress(GOOD) + b"tail", "is a damaged or truncated gzip file"),
+        (PACKED[:-9], "is a damaged or truncated gzip file"),
+        (PACKED[:-5] + b"12345", "is a damaged or truncated gzip file"),
+        (PACKED + b"tail", "is a damaged or truncated gzip file"),
         (b"\x1f\x8b", "is a damaged or truncated gzip file"),
     ],
 )
