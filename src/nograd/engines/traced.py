@@ -53,9 +53,8 @@ class Traced(Playing):
         def step(index: Array, found: list[Array]) -> list[Array]:
             chunk = start + index
             parts = self.chunk(fixed, published, generation, chunk)
-            return [
-                whole.at[chunk].set(part.reshape(whole.shape[1:])) for whole, part in zip(found, parts, strict=True)
-            ]
+            pairs = zip(found, parts, strict=True)
+            return [whole.at[chunk].set(part.reshape(whole.shape[1:])) for whole, part in pairs]
 
         zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in self.found]
         return jax.lax.fori_loop(0, count, step, zeros)
@@ -69,13 +68,11 @@ class Traced(Playing):
         def played(at: _Seats) -> _Seats:
             seeds = episode_seeds(fixed.batch, generation, seats, at.turn * task.episodes + jnp.arange(task.episodes))
             returns, lengths, moments = self._round(held, seeds, at.playing)
-            if isinstance(at.moments, Moments):
-                moments = merged(at.moments, moments)
             at = at._replace(
                 returns=at.returns + returns,
                 lengths=at.lengths + lengths,
                 rounds=at.rounds + at.playing,
-                moments=moments,
+                moments=merged(at.moments, moments) if at.moments and moments else (),
                 turn=at.turn + 1,
             )
             more = (at.lengths < task.member_steps) & jnp.isfinite(at.returns)

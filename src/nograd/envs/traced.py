@@ -1,8 +1,8 @@
 """Environments written in JAX: pure functions of a key and of a state, so that whole episodes are one program.
 
-The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> state` and `step(state, action) -> state`,
-where a state is a tree of arrays with `.obs`, `.reward` and `.done`; `action_size` says how many real numbers between −1
-and 1 an action is.
+The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> state` and
+`step(state, action) -> state`, where a state is a tree of arrays with `.obs`, `.reward` and `.done`; `action_size` says
+how many real numbers between −1 and 1 an action is.
 """
 
 import json
@@ -22,11 +22,18 @@ from nograd.types import ConfigError, PyTree
 INSTALL = "pip install 'nograd[jaxenvs]'"
 
 
-@cache
 def traced(world: World) -> Any:
-    """The environment of a world that is one of JAX. Raises ConfigError where it cannot be made."""
-    if world.source == "jax":
-        return made(world)
+    """The environment of a world that is one of JAX: made once. Raises ConfigError where it cannot be made."""
+    return _made(world._replace(observation=Observation((), "float32"), action=Action("box", ())))
+
+
+@cache
+def _made(world: World) -> Any:
+    with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
+        return made(world) if world.source == "jax" else _of_brax(world)
+
+
+def _of_brax(world: World) -> Any:
     try:
         from brax import envs
     except ImportError as error:
@@ -47,7 +54,7 @@ def spaces(env: Any, name: str) -> tuple[Observation, Action]:
         then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size)), first)
     except Exception as error:
         raise ConfigError(f"the environment {name} cannot be traced by JAX: {summary(error)}") from error
-    if jax.tree.structure(first) != jax.tree.structure(then):
+    if not jax.tree.structure(first) == jax.tree.structure(then):
         raise ConfigError(f"the environment {name} must step to a state of the structure that its reset gives")
     seen = first.obs
     if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.shape:

@@ -18,9 +18,7 @@ class World(NamedTuple):
     """An environment by name: all that a worker needs to make it, in words and numbers."""
 
     name: str  # as the user says it
-    source: Literal[
-        "envpool", "gymnasium", "function", "brax", "jax"
-    ]  # jax: a function whose environment is one of JAX
+    source: Literal["envpool", "gymnasium", "function", "brax", "jax"]  # jax: a function that makes one in JAX
     make: str  # the id there, or module:function
     options: str  # JSON, of its maker's keyword arguments
     observation: Observation
