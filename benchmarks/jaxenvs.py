@@ -4,22 +4,27 @@
     python benchmarks/jaxenvs.py --env brax/ant --options '{"backend": "spring"}' --population 2048 --limit 120
     python benchmarks/jaxenvs.py --speed --populations 512 2048 8192       # steps/s of one generation each
 
-A line every few generations, at once: env steps, seconds of training (compilation apart), the mean and best return of
-the members, the mean return of the mean parameters, steps/s since the line before. Last figures: docs/environments.md.
+A line every few generations, at once: env steps, seconds of training (compilation apart), the mean return of the
+members, the best fitness (the return less the survival bonus), the mean return of the mean parameters, and steps/s
+since the line before. Last figures: docs/environments.md.
 """
 
 import argparse
 import json
+import os
 import time
 from typing import Any
 
 PRESET = "brax-humanoid"
+FLAGS = {
+    "model": str, "strategy": str, "perturbation": str, "shaping": str, "episode_limit": str,
+    "population": int, "chunks": int, "episodes": int, "sigma": float, "lr": float, "survival_bonus": float,
+}  # fmt: skip
 
 
 def settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, by name."""
-    names = ("model", "population", "sigma", "lr", "chunks", "episodes", "strategy", "perturbation", "episode_limit")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in FLAGS if getattr(arguments, name) is not None}
     if arguments.options is not None:
         given["env_options"] = arguments.options
     return {**given, "task": arguments.env, "seed": arguments.seed}
@@ -69,7 +74,8 @@ def train(job: Any, arguments: argparse.Namespace) -> None:
         state, outcome = engine.step(state)
         steps += int(outcome.evaluations)
         seconds += time.perf_counter() - start
-        mean = float(outcome.info.fitness_mean)
+        length = float(outcome.watched[0])
+        mean = float(outcome.info.fitness_mean) + job.task.bonus * length
         for threshold in arguments.thresholds:
             if mean >= threshold and threshold not in reached:
                 reached[threshold] = (seconds, steps, number)
@@ -80,8 +86,8 @@ def train(job: Any, arguments: argparse.Namespace) -> None:
                 "steps": steps,
                 "seconds": seconds,
                 "mean": mean,
-                "max": float(outcome.info.fitness_max),
-                "length": float(outcome.watched[0]),
+                "best_fitness": float(outcome.info.fitness_max),
+                "length": length,
                 "steps_per_second": (steps - before[0]) / (seconds - before[1]),
                 "estimate_share": 1 - engine.seconds["evaluate"] / seconds,
             }
@@ -118,10 +124,8 @@ def main() -> None:
     parser.add_argument("--env", default="brax/humanoid")
     parser.add_argument("--options", help='JSON, such as \'{"backend": "spring"}\'')
     parser.add_argument("--preset", default=PRESET)
-    for name, kind in (("population", int), ("chunks", int), ("episodes", int), ("sigma", float), ("lr", float)):
-        parser.add_argument(f"--{name}", type=kind)
-    for name in ("model", "strategy", "perturbation", "episode-limit"):
-        parser.add_argument(f"--{name}")
+    for name, kind in FLAGS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     parser.add_argument("--generations", type=int, default=10**6)
     parser.add_argument("--limit", type=float, default=300.0, help="seconds of training")
     parser.add_argument("--every", type=int, default=5, help="generations between lines")
@@ -132,6 +136,9 @@ def main() -> None:
     parser.add_argument("--populations", type=int, nargs="*", default=[512, 2048, 8192])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    from nograd.cache import kept_programs
+
+    os.environ.update({name: value for name, value in kept_programs().items() if name not in os.environ})
     if arguments.speed:
         speed(arguments)
     else:

@@ -34,6 +34,7 @@ def make_environment(config: TrainConfig, world: World, model: Model | Builder) 
             skip=config.frame_skip,
             bins=config.action_bins,
             action_noise=config.action_noise,
+            bonus=config.survival_bonus,
             member_steps=config.member_steps,
         )
     )

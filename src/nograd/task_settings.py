@@ -16,8 +16,8 @@ OF_DATA = (
     "split_seed",
 )  # fmt: skip
 OF_ENVIRONMENTS = (
-    "episodes", "eval_episodes", "episode_limit", "member_steps", "observations", "action_noise", "action_bins",
-    "frame_skip", "env_options",
+    "episodes", "eval_episodes", "episode_limit", "member_steps", "survival_bonus", "observations", "action_noise",
+    "action_bins", "frame_skip", "env_options",
 )  # fmt: skip
 
 

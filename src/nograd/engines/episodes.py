@@ -28,6 +28,7 @@ class Episodes(Playing):
             "limit": task.limit,
             "skip": task.skip,
             "member_steps": task.member_steps,
+            "bonus": task.bonus,
             "moments": task.normalise,
             "deadline": self.deadline,
         }

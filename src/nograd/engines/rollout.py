@@ -72,7 +72,7 @@ class Rollout:
             rounds[playing] += 1
             turn += 1
             playing = playing[(lengths[playing] < order["member_steps"]) & np.isfinite(returns[playing])]
-        fitness = returns / np.maximum(rounds * order["episodes"], 1)
+        fitness = (returns - order["bonus"] * lengths) / np.maximum(rounds * order["episodes"], 1)
         return [fitness, lengths, *(tally.moments() if tally else ())]
 
     def _played(

@@ -82,7 +82,7 @@ class Traced(Playing):
         moments = no_moments(task.world.observation.shape) if task.normalise else ()
         first = _Seats(seats < self.members, zeros, none, none, moments, jnp.int32(0))
         last = jax.lax.while_loop(lambda at: jnp.any(at.playing), played, first)
-        fitness = last.returns / jnp.maximum(last.rounds * task.episodes, 1)
+        fitness = (last.returns - task.bonus * last.lengths) / jnp.maximum(last.rounds * task.episodes, 1)
         return [fitness, last.lengths.astype(jnp.float32), *last.moments]
 
     def _round(

@@ -54,7 +54,8 @@ def spaces(env: Any, name: str) -> tuple[Observation, Action]:
         then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size)), first)
     except Exception as error:
         raise ConfigError(f"the environment {name} cannot be traced by JAX: {summary(error)}") from error
-    if not jax.tree.structure(first) == jax.tree.structure(then):
+    trees: list[Any] = list(map(jax.tree.structure, (first, then)))
+    if trees[0] != trees[1]:
         raise ConfigError(f"the environment {name} must step to a state of the structure that its reset gives")
     seen = first.obs
     if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.shape:

@@ -62,6 +62,7 @@ class Environment(NamedTuple):
     skip: int = 1  # steps that an action is held for
     bins: int | None = None  # values of each component of a continuous action; None: any
     action_noise: float = 0.0  # standard deviation of what is added to a member's continuous actions
+    bonus: float = 0.0  # part of every step's reward that does not count in a member's fitness
     member_steps: int = 0  # a member goes on to further episodes until it has taken so many steps
 
     @property
