@@ -89,7 +89,7 @@ class Steps:
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """See `Lanes`."""
         self._state = self._begun(np.asarray(seeds, np.int32))
-        return np.asarray(self._state.obs)
+        return np.array(self._state.obs)
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Lanes`. All lanes are stepped, so that the program's shapes never change."""
