@@ -288,6 +288,7 @@ def test_brax_as_a_plain_loop():
         assert (float(found.returns[at]), int(found.lengths[at])) == (pytest.approx(total), length)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Brax's of MuJoCo
 def test_brax_trains(tmp_path):
     pytest.importorskip("brax", reason="needs nograd[jaxenvs]")
     settings = {"population": 8, "generations": 2, "eval_episodes": 2, "workers": "1", "episode_limit": "10"}

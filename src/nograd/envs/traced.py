@@ -5,8 +5,11 @@ The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> 
 how many real numbers between −1 and 1 an action is.
 """
 
+import io
 import json
+import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -30,7 +33,12 @@ def traced(world: World) -> Any:
 @cache
 def _made(world: World) -> Any:
     with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
-        return made(world) if world.source == "jax" else _of_brax(world)
+        if world.source == "jax":
+            return made(world)
+        # Its packages warn of each other, and print what else is not installed.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            return _of_brax(world)
 
 
 def _of_brax(world: World) -> Any:
