@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 PRESET = "brax-humanoid"
@@ -69,6 +70,8 @@ def train(job: Any, arguments: argparse.Namespace) -> None:
         arguments.json,
     )
     steps, seconds, before, reached = 0, 0.0, (0, 0.0), {}
+    # Compiled beside the first generations: its program is as large as theirs.
+    scored = ThreadPoolExecutor(1).submit(job.task.scores, state.params) if arguments.evaluate else None
     for number in range(1, arguments.generations + 1):
         start = time.perf_counter()
         state, outcome = engine.step(state)
@@ -91,7 +94,9 @@ def train(job: Any, arguments: argparse.Namespace) -> None:
                 "steps_per_second": (steps - before[0]) / (seconds - before[1]),
                 "estimate_share": 1 - engine.seconds["evaluate"] / seconds,
             }
-            if arguments.evaluate and (number % (arguments.every * arguments.evaluate) == 0 or over):
+            due = over or (scored and scored.done() and number % (arguments.every * arguments.evaluate) == 0)
+            if scored and due:
+                scored.result()
                 line |= job.task.scores(state.params)
             say(line, arguments.json)
             before = (steps, seconds)
