@@ -46,11 +46,10 @@ def _of_brax(world: World) -> Any:
         from brax import envs
     except ImportError as error:
         raise ConfigError(f"{world.name} needs Brax ({error}); install it by {INSTALL}") from None
+    if world.make not in envs._envs:
+        raise ConfigError(f"Brax has no environment {world.make!r}; it has {', '.join(sorted(envs._envs))}")
     try:
         return envs.get_environment(world.make, **json.loads(world.options))
-    except KeyError:
-        known = ", ".join(sorted(envs._envs))
-        raise ConfigError(f"Brax has no environment {world.make!r}; it has {known}") from None
     except Exception as error:
         raise ConfigError(f"Brax cannot make {world.name}: {summary(error)}") from error
 
