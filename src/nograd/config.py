@@ -57,7 +57,8 @@ class TrainConfig:
 
     task: Positional[str | None] = None
     """What to learn: mnist, digits, FILE.npz or FILE.csv; or an environment: CartPole-v1, HalfCheetah-v5, any id of
-    EnvPool or Gymnasium, brax/humanoid, or module:make_env of your own. Default: mnist where it can be had, else digits."""
+    EnvPool or Gymnasium, brax/humanoid, or module:make_env of your own. Default: mnist where it can be had, else
+    digits."""
     model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
     cnn, linear and atari (policies), or module:function of your own. An environment's mlp has tanh."""
