@@ -11,7 +11,7 @@ import pytest
 
 import nograd as ng
 from nograd.cli import parse
-from nograd.config import TrainConfig, base_config, presets, settings
+from nograd.config import TrainConfig, base_config, preset, presets, settings, validate
 from nograd.page.mistakes import confusion_table, mistakes_of, most_confident
 from nograd.page.pictures import first_layer, is_image, picture_of, picture_of_weights
 from nograd.page.predictions import Mistake, Predictions, confident_mistakes, confusion, predictions
@@ -275,6 +275,23 @@ def test_the_command_of_a_preset_names_it(name):
     assert len(shlex.split(command(config))) <= 5
     other = replace(config, seed=7, lr=0.123, mirrored=not config.mirrored, label="a b'c", workers="2")
     assert settings_of(command(other)) == settings(other)
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        (TrainConfig(task="digits", strategy="snes"), {"lr_sigma": 0.2, "population": 64}),
+        (TrainConfig(task="digits", strategy="ars"), {"sigma": 0.05, "lr": 0.01}),
+        (TrainConfig(task="mnist", strategy="sep-cma-es"), {"model": "linear2"}),
+        (TrainConfig(preset="ars-mujoco", strategy="openai-es"), {"seed": 3, "observations": "raw"}),
+        (TrainConfig(task="HalfCheetah-v5", strategy="pgpe"), {"optimizer": "sgd"}),
+        (TrainConfig(task="CartPole-v1"), {"target": None, "population": 16}),
+    ],
+)
+def test_the_command_of_another_strategy_gives_its_settings(start, changes):
+    """A flag `--strategy` takes away what the recipe chose for its own: what is left out must still be so."""
+    config = validate(replace(base_config(start), task=start.task or preset(start.preset).settings["task"], **changes))
+    assert validate(TrainConfig(**settings_of(command(config)))) == config
 
 
 def test_the_command_says_what_is_no_default():

@@ -1,10 +1,11 @@
 """The command that starts a recorded training again."""
 
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from nograd.config import TrainConfig, base_config, presets, settings
+from nograd.strategy_settings import DEFAULT
 
 
 def command(config: TrainConfig) -> str | None:
@@ -12,9 +13,9 @@ def command(config: TrainConfig) -> str | None:
     wanted = settings(config)
     if any(isinstance(value, str) and value.startswith("(") for value in wanted.values()):
         return None
-    bases = [TrainConfig(task=config.task), *(TrainConfig(task=config.task, preset=name) for name in presets())]
-    candidates = [_words(base, _changes(wanted, base)) for base in bases]
-    return shlex.join(["nograd", "train", *min(candidates, key=len)])
+    plain = TrainConfig(task=config.task)
+    starts = [_chosen(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
+    return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len)])
 
 
 def changed(config: TrainConfig) -> dict[str, Any]:
@@ -23,16 +24,21 @@ def changed(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in settings(config).items() if value != defaults[name]}
 
 
-def _changes(wanted: dict[str, Any], start: TrainConfig) -> dict[str, Any]:
-    """What the flags must change of the recipe that `start` begins with."""
-    given = settings(base_config(start)) | {"task": start.task}
-    return {name: value for name, value in wanted.items() if value != given[name]}
+def _chosen(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
+    """`start` with the strategy that a flag must choose: a recipe hands another one only a part of itself."""
+    strategy = wanted["strategy"] or DEFAULT
+    return start if strategy == (base_config(start).strategy or DEFAULT) else replace(start, strategy=strategy)
 
 
-def _words(start: TrainConfig, changes: dict[str, Any]) -> list[str]:
+def _words(start: TrainConfig, wanted: dict[str, Any]) -> list[str]:
+    """The task, the preset, and the flags for what differs from what these begin with."""
     words = ([start.task] if start.task else []) + (["--preset", start.preset] if start.preset else [])
-    for name, value in changes.items():
+    words += ["--strategy", start.strategy] if start.strategy else []
+    given = settings(base_config(start)) | {"task": start.task, "strategy": wanted["strategy"]}
+    for name, value in wanted.items():
         flag = name.replace("_", "-")
+        if value == given[name]:
+            continue
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
