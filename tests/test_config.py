@@ -6,19 +6,22 @@ from typing import get_args
 import pytest
 
 from nograd import config
+from nograd.choices import PERTURBATION, STRATEGY
 from nograd.config import TrainConfig
 from nograd.fitness import FITNESSES
 from nograd.perturb.noise import NOISES
 from nograd.shaping import SHAPINGS
-from nograd.strategy_settings import DEFAULTS, READERS
+from nograd.task_settings import is_environment
 from nograd.types import ConfigError
 
 
 def test_the_words_of_the_command_line_are_the_names_in_the_library():
     assert set(get_args(config.Noise)) == set(NOISES)
     assert set(get_args(config.Shaping)) == set(SHAPINGS)
-    assert {name for readers in READERS.values() for name in readers} | set(DEFAULTS) == set(get_args(config.Strategy))
-    assert set(READERS) <= set(TrainConfig.__dataclass_fields__)
+    for choice, words in ((STRATEGY, config.Strategy), (PERTURBATION, config.Perturbation)):
+        named = {name for readers in choice.readers.values() for name in readers} | {choice.default, *choice.defaults}
+        assert named == set(get_args(words))
+        assert choice.own <= set(TrainConfig.__dataclass_fields__)
     assert TrainConfig().fitness in FITNESSES
 
 
@@ -141,8 +144,9 @@ def test_the_blog_preset_is_the_blogs_system():
 def test_a_flag_beats_the_recipe_and_the_recipe_beats_the_default():
     given = TrainConfig(task="digits", preset="blog")
     assert config.base_config(given).sigma == 0.1
-    assert config.base_config(TrainConfig(task="digits")) == replace(TrainConfig(), **config.preset("digits").settings)
-    assert config.base_config(TrainConfig(task="own.csv")) == TrainConfig()
+    plain = TrainConfig(strategy="openai-es", perturbation="dense")
+    assert config.base_config(TrainConfig(task="digits")) == replace(plain, **config.preset("digits").settings)
+    assert config.base_config(TrainConfig(task="own.csv")) == plain
 
 
 def test_a_recipe_hands_another_strategy_only_what_is_not_its_own(tmp_path):
@@ -160,18 +164,70 @@ def test_a_recipe_hands_another_strategy_only_what_is_not_its_own(tmp_path):
     assert config.base_config(TrainConfig(config=str(own), strategy="openai-es")).sigma == TrainConfig().sigma
 
 
+def test_a_recipe_hands_another_perturbation_only_what_is_not_its_own(tmp_path):
+    eggroll = config.preset("eggroll").settings
+    base = config.base_config(TrainConfig(preset="eggroll", perturbation="node"))
+    kept = {name: getattr(base, name) for name in eggroll if name not in PERTURBATION.own}
+    assert kept == {name: value for name, value in eggroll.items() if name in kept} | {"perturbation": "node"}
+    assert (base.sigma, base.directions) == (TrainConfig().sigma, TrainConfig().directions)
+    same = config.base_config(TrainConfig(preset="eggroll", perturbation="lowrank"))
+    assert same == config.base_config(TrainConfig(preset="eggroll"))
+    # What a strategy takes away with the perturbation is that one's too.
+    snes = config.base_config(TrainConfig(preset="eggroll", strategy="snes"))
+    assert (snes.perturbation, snes.directions, snes.group, snes.noise) == ("dense", 32, 8, "gaussian")
+    own = tmp_path / "own.toml"
+    own.write_text('population = 64\nnoise = "table"\nbatch_sharing = "private"\n')
+    for perturbation in get_args(config.Perturbation):
+        base = config.validate(config.base_config(TrainConfig(config=str(own), perturbation=perturbation)))
+        assert base.population == (64 if perturbation == "dense" else None)
+
+
+@pytest.mark.parametrize("perturbation", get_args(config.Perturbation))
+@pytest.mark.parametrize("strategy", [None, *get_args(config.Strategy)])
+def test_every_preset_goes_with_every_choice(strategy, perturbation):
+    """What is refused is refused for the flags alone, not for what the recipe says."""
+    apart = strategy in ("snes", "pgpe", "sep-cma-es") and perturbation != "dense"
+    for name, recipe in config.presets().items():
+        given = TrainConfig(preset=name, strategy=strategy, perturbation=perturbation)
+        base = replace(config.base_config(given), perturbation=perturbation)
+        if apart or (perturbation == "node" and is_environment(recipe.settings["task"])):
+            with pytest.raises(ConfigError, match=f"--perturbation {perturbation} (is for|goes by)"):
+                config.validate(base)
+        else:
+            found = config.validate(base)
+            assert (found.strategy, found.perturbation) == (base.strategy, perturbation)
+            assert strategy in (None, found.strategy)
+
+
+@pytest.mark.parametrize("perturbation", get_args(config.Perturbation))
+def test_a_setting_that_the_perturbation_does_not_read_must_stand(perturbation):
+    base = config.base_config(TrainConfig(perturbation=perturbation))
+    other = {"directions": 8, "rank": 2, "group": 4, "densify": True}
+    assert set(other) == set(PERTURBATION.readers)
+    for name, readers in PERTURBATION.readers.items():
+        changed = replace(base, **{name: other[name]})
+        if perturbation in readers:
+            config.validate(changed)
+        else:
+            with pytest.raises(
+                ConfigError, match=f"--{name}.* is for .*{readers[-1]}.*is {perturbation}; leave it out"
+            ):
+                config.validate(changed)
+
+
 @pytest.mark.parametrize("strategy", get_args(config.Strategy))
 def test_a_setting_that_the_strategy_does_not_read_must_stand(strategy):
     base = config.base_config(TrainConfig(strategy=strategy))
     assert config.validate(base).strategy == strategy
     other = {"perturbation": "node", "shaping": "sign", "optimizer": "lion", "lr": 0.3, "lr_schedule": "linear"}
     other |= {"momentum": 0.5, "weight_decay": 0.1, "lr_sigma": 0.3, "top": 4, "mirrored": False}
-    for name, readers in READERS.items():
+    for name, readers in STRATEGY.readers.items():
         changed = replace(base, **{name: other[name]})
         if strategy in readers or changed == base:
             config.validate(changed)
         else:
-            with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} {other[name]} is for .*{readers[-1]}"):
+            flag = "--no-mirrored" if name == "mirrored" else f"--{name.replace('_', '-')} {other[name]}"
+            with pytest.raises(ConfigError, match=f"{flag} is for .*{readers[-1]}"):
                 config.validate(changed)
 
 

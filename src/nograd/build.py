@@ -138,7 +138,7 @@ def load_dataset(config: TrainConfig) -> Dataset:
 
 def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
     """The perturbation that the config names."""
-    if config.perturbation == "dense":
+    if config.perturbation in (None, "dense"):
         return dense(config.sigma, config.noise, config.mirrored)
     same: dict[str, Any] = {"noise": config.noise, "mirrored": config.mirrored, "densify": config.densify}
     if config.perturbation == "node":

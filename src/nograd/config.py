@@ -15,11 +15,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import tomli_w
 from tyro.conf import Positional
 
-from nograd import strategy_settings, task_settings
+from nograd import choices, task_settings
 from nograd.task_settings import is_environment
 from nograd.types import ConfigError
 
 Noise = Literal["gaussian", "rademacher", "table"]
+Perturbation = Literal["dense", "lowrank", "node"]
 Strategy = Literal["openai-es", "ars", "snes", "pgpe", "sep-cma-es"]
 Shaping = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
@@ -45,8 +46,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def _setting(default: Any, **metadata: Any) -> Any:
     """A field with metadata: `control` for one that says where and whence, `search` for the range that `nograd search`
-    draws it from, and `when` = (parent, its values) for one that has a meaning only with these. Which strategies read
-    it stands in `strategy_settings.READERS`.
+    draws it from, and `when` = (parent, its values) for one that is drawn only with these. Which strategies and
+    perturbations read it stands in `choices`.
     """
     return field(default=default, metadata=metadata)
 
@@ -67,9 +68,10 @@ class TrainConfig:
     strategy: Strategy | None = _setting(None, search="choice(openai-es, ars, snes, pgpe, sep-cma-es)")
     """How fitness moves the search: openai-es, ars (plain steps along the best directions), or snes, pgpe or
     sep-cma-es, which learn a sigma for each parameter. Default: the recipe's, else openai-es."""
-    perturbation: Literal["dense", "lowrank", "node"] = _setting("dense", search="choice(dense, lowrank, node)")
+    perturbation: Perturbation | None = _setting(None, search="choice(dense, lowrank, node)")
     """How members differ from the mean: dense (every parameter has its own draw), lowrank (A·B for each matrix,
-    on groups of examples), or node (noise on the outputs of layers, for each example)."""
+    on groups of examples), or node (noise on the outputs of layers, for each example). Default: the recipe's, else
+    dense."""
     noise: Noise = _setting("rademacher", search="choice(gaussian, rademacher)")
     """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
     dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
@@ -78,11 +80,11 @@ class TrainConfig:
     strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
     lr_sigma: float | None = _setting(None, search="log(0.001, 1)")
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
-    directions: int = _setting(32, search="choice(8, 16, 32, 64)", when=("perturbation", ("lowrank", "node")))
+    directions: int = _setting(32, search="choice(8, 16, 32, 64)")
     """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
-    rank: int = _setting(1, search="choice(1, 2, 4)", when=("perturbation", ("lowrank",)))
+    rank: int = _setting(1, search="choice(1, 2, 4)")
     """Rank of the perturbation of each matrix, for lowrank."""
-    group: int = _setting(8, search="choice(1, 4, 8, 16)", when=("perturbation", ("lowrank",)))
+    group: int = _setting(8, search="choice(1, 4, 8, 16)")
     """Examples that see the same members, for lowrank; 0: the whole batch, with population members."""
     densify: bool = False
     """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
@@ -198,8 +200,12 @@ class TrainConfig:
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The config, its strategy named, where every number is in its range. Raises ConfigError with value and remedy."""
-    config = replace(config, strategy=config.strategy or "openai-es")
+    """The config, its strategy and its perturbation named, where every number is in its range.
+
+    Raises:
+        ConfigError: one is not, or a setting does not fit the others; with value and remedy.
+    """
+    config = replace(config, **choices.chosen(settings(config)))  # type: ignore[arg-type]
     for name in (
         "batch", "episodes", "eval_episodes", "frame_skip", "generations", "eval_every", "checkpoint_every",
         "keep_checkpoints", "directions", "rank",
@@ -220,7 +226,7 @@ def validate(config: TrainConfig) -> TrainConfig:
         _require(config.patience >= 1, "patience", config.patience, "use 1 or more")
     _require(config.shift >= 0, "shift", config.shift, "use 0 (none) to 2 pixels")
     _require(config.group >= 0, "group", config.group, "use 0 (the whole batch) or a number of examples")
-    strategy_settings.check_read(settings(config), settings(TrainConfig()))
+    choices.check_read(settings(config), settings(TrainConfig()))
     task_settings.check_read(settings(config), settings(TrainConfig()))
     _validate_episodes(config)
     _validate_population(config)
@@ -382,7 +388,10 @@ def preset(name: str) -> Recipe:
 
 
 def base_config(given: TrainConfig) -> TrainConfig:
-    """What the flags of `given` are laid over: its --config or --preset, else the task's own preset."""
+    """What the flags of `given` are laid over: its --config or --preset, else the task's own preset.
+
+    What a recipe chose for another strategy or perturbation than that of `given` is left out.
+    """
     if given.config and given.preset:
         raise ConfigError(f"--config {given.config} and --preset {given.preset} exclude each other; give one")
     if given.config:
@@ -392,7 +401,7 @@ def base_config(given: TrainConfig) -> TrainConfig:
     else:
         own = _own_recipe(given.task)
         recipe = own.settings if own else {}
-    return replace(TrainConfig(), **strategy_settings.laid_under(recipe, given.strategy))
+    return replace(TrainConfig(), **choices.laid_under(recipe, settings(given)))
 
 
 def _own_recipe(task: str | None) -> Recipe | None:

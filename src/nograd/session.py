@@ -17,9 +17,9 @@ import optax
 from jax._src import xla_bridge
 
 from nograd import config as settings
-from nograd import strategy_settings
 from nograd.build import Job, Objects, Source, build_job, check_data, identity, load_data, model_spec, record
 from nograd.checkpoint import write_atomically
+from nograd.choices import PERTURBATION, STRATEGY
 from nograd.config import TrainConfig
 from nograd.curves import draw_curves
 from nograd.data import Dataset
@@ -108,6 +108,9 @@ def train(
     if isinstance(strategy, Strategy):
         _require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
         given["strategy"] = _strategy_word(strategy)
+        perturbation = strategy.perturbation
+    if perturbation is not None and not isinstance(perturbation, str):
+        given["perturbation"] = _perturbation_word(perturbation)
     if resume is not None:
         base = resumed_settings(str(resume))
     else:
@@ -222,7 +225,7 @@ def _known(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _require_own(strategy: Strategy, given: set[str]) -> None:
     """Raises ConfigError for a setting that a strategy handed over has in itself."""
-    for name in sorted(given & (strategy_settings.OWN | {"chunks"})):
+    for name in sorted(given & (STRATEGY.own | {*PERTURBATION.readers, "chunks"})):
         raise ConfigError(
             f"{name} is part of the strategy {_strategy_word(strategy)} that was handed over; set it there"
         )
@@ -230,6 +233,10 @@ def _require_own(strategy: Strategy, given: set[str]) -> None:
 
 def _strategy_word(strategy: Strategy) -> str:
     return f"({type(strategy.rule).__name__}, a Python object)"
+
+
+def _perturbation_word(perturbation: Dense | Perturbation) -> str:
+    return type(perturbation).__name__.lower()
 
 
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
@@ -279,7 +286,7 @@ def _named(config: TrainConfig, objects: Objects, source: Source | None) -> Trai
         objects = objects._replace(perturbation=strategy.perturbation)
     if (perturbation := objects.perturbation) is not None:
         words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
-        words["perturbation"] = type(perturbation).__name__.lower()
+        words["perturbation"] = _perturbation_word(perturbation)
         if isinstance(perturbation, Dense):
             words["noise"] = perturbation.noise.name
         else:

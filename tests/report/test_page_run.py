@@ -271,6 +271,7 @@ FEW = {"blog", "node-fast"}
 )
 def test_the_command_of_a_preset_names_it(name):
     config = base_config(TrainConfig(preset=name))
+    assert config.strategy
     assert settings_of(command(config)) == settings(config)
     assert len(shlex.split(command(config))) <= 5
     other = replace(config, seed=7, lr=0.123, mirrored=not config.mirrored, label="a b'c", workers="2")
@@ -286,10 +287,13 @@ def test_the_command_of_a_preset_names_it(name):
         (TrainConfig(preset="ars-mujoco", strategy="openai-es"), {"seed": 3, "observations": "raw"}),
         (TrainConfig(task="HalfCheetah-v5", strategy="pgpe"), {"optimizer": "sgd"}),
         (TrainConfig(task="CartPole-v1"), {"target": None, "population": 16}),
+        (TrainConfig(preset="eggroll", perturbation="node"), {"directions": 64}),
+        (TrainConfig(task="digits", perturbation="lowrank"), {"group": 0, "population": 64}),
+        (TrainConfig(task="mnist", perturbation="dense", strategy="ars"), {"top": 4}),
     ],
 )
-def test_the_command_of_another_strategy_gives_its_settings(start, changes):
-    """A flag `--strategy` takes away what the recipe chose for its own: what is left out must still be so."""
+def test_the_command_of_another_choice_gives_its_settings(start, changes):
+    """A flag such as `--strategy` takes away what the recipe chose for its own: what is left out must still be so."""
     config = validate(replace(base_config(start), task=start.task or preset(start.preset).settings["task"], **changes))
     assert validate(TrainConfig(**settings_of(command(config)))) == config
 
@@ -299,6 +303,8 @@ def test_the_command_says_what_is_no_default():
         "nograd train 'a b.csv' --budget 10m --label sick"
     )
     assert changed(TrainConfig(task="a.csv", lr=0.5)) == {"task": "a.csv", "lr": 0.5}
+    named = {"strategy": "openai-es", "perturbation": "dense"}
+    assert command(TrainConfig(task="a.csv", lr=0.5, **named)) == "nograd train a.csv --lr 0.5"
     assert command(TrainConfig(task="digits", model="(a Python object)")) is None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nograd.choices import STRATEGY, laid_under
 from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, validate
 from nograd.search.conditions import conditions
 from nograd.search.config import SearchConfig, base_of, changes_of, terms_of
@@ -24,11 +25,10 @@ from nograd.search.space import (
     trial_config,
     try_draws,
 )  # fmt: skip
-from nograd.strategy_settings import READERS, laid_under
 from nograd.task_settings import is_environment
 from nograd.types import ConfigError
 
-STRATEGIES = get_args(Strategy)
+STRATEGIES, READERS = get_args(Strategy), STRATEGY.readers
 DIGITS = base_config(TrainConfig(task="digits"))
 
 
@@ -208,7 +208,7 @@ def test_a_drawn_strategy_has_its_own_settings_and_no_other():
         config = validate(trial_config(DIGITS, settings, 3))
         assert config == replace(own, **settings, seed=3)
         again = parse_recipe(to_toml(config), "best.toml")  # what the winner is saved as
-        assert replace(TrainConfig(), **laid_under(again.settings, None)) == config
+        assert replace(TrainConfig(), **laid_under(again.settings, {})) == config
     assert min(seen.values()) > 20
 
 
@@ -239,6 +239,17 @@ def test_a_perturbation_that_is_asked_for_stays_with_a_drawn_strategy():
     assert {(config.strategy, config.perturbation) for config in configs} == {("openai-es", "node"), ("ars", "node")}
 
 
+@pytest.mark.parametrize("name", ["mnist", "eggroll", "openai-es"])
+def test_a_drawn_perturbation_is_that_of_the_flag(name):
+    base = base_of(SearchConfig(preset=name))
+    space = make_space(base, "only", {"perturbation": "", "rank": "", "directions": "", "lr": ""})
+    for number in range(30):
+        settings = drawn(space, number, base)
+        flag = base_of(SearchConfig(preset=name, perturbation=settings["perturbation"]))
+        assert trial_config(base, settings, 1) == replace(flag, **settings, seed=1)
+        assert ("directions" in settings) == (settings["perturbation"] != "dense")
+
+
 def test_a_draw_does_not_depend_on_what_else_is_searched():
     narrow = make_space(DIGITS, "only", {"lr": "", "sigma": ""})
     wide = make_space(DIGITS, "default", {"weight_decay": ""})
@@ -254,6 +265,9 @@ def test_settings_without_a_meaning_go_back_to_their_defaults():
     assert found == {"dense", "node"}
     for number in range(20):
         config = validate(trial_config(base, drawn(space, number, base), 5))
+        # It is what a flag gives.
+        flagged = base_config(TrainConfig(task="digits", perturbation=config.perturbation))
+        assert config.sigma == flagged.sigma
         assert config.population == (64 if config.perturbation == "dense" else None)
         assert config.seed == 5
 

@@ -4,17 +4,17 @@ import shlex
 from dataclasses import fields, replace
 from typing import Any
 
+from nograd.choices import CHOICES, chosen
 from nograd.config import TrainConfig, base_config, presets, settings
-from nograd.strategy_settings import DEFAULT
 
 
 def command(config: TrainConfig) -> str | None:
     """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over."""
-    wanted = settings(config)
+    wanted = settings(config) | chosen(settings(config))
     if any(isinstance(value, str) and value.startswith("(") for value in wanted.values()):
         return None
     plain = TrainConfig(task=config.task)
-    starts = [_chosen(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
+    starts = [_choosing(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
     return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len)])
 
 
@@ -24,17 +24,20 @@ def changed(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in settings(config).items() if value != defaults[name]}
 
 
-def _chosen(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
-    """`start` with the strategy that a flag must choose: a recipe hands another one only a part of itself."""
-    strategy = wanted["strategy"] or DEFAULT
-    return start if strategy == (base_config(start).strategy or DEFAULT) else replace(start, strategy=strategy)
+def _choosing(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
+    """`start` with the choices that a flag must make: a recipe hands another strategy only a part of itself."""
+    for choice in CHOICES:
+        if wanted[choice.name] != getattr(base_config(start), choice.name):
+            start = replace(start, **{choice.name: wanted[choice.name]})
+    return start
 
 
 def _words(start: TrainConfig, wanted: dict[str, Any]) -> list[str]:
-    """The task, the preset, and the flags for what differs from what these begin with."""
+    """The task, the preset, the choices, and the flags for what differs from what these begin with."""
     words = ([start.task] if start.task else []) + (["--preset", start.preset] if start.preset else [])
-    words += ["--strategy", start.strategy] if start.strategy else []
-    given = settings(base_config(start)) | {"task": start.task, "strategy": wanted["strategy"]}
+    for choice in CHOICES:
+        words += [f"--{choice.name}", now] if (now := getattr(start, choice.name)) else []
+    given = settings(base_config(start)) | {"task": start.task}
     for name, value in wanted.items():
         flag = name.replace("_", "-")
         if value == given[name]:

@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import Strategy, TrainConfig, base_config, parse_duration, read_recipe, settings, validate
+from nograd.config import (
+    Perturbation,
+    Strategy,
+    TrainConfig,
+    base_config,
+    parse_duration,
+    read_recipe,
+    settings,
+    validate,
+)
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
 from nograd.task_settings import require_data
@@ -62,7 +71,7 @@ class SearchConfig:
     """The network, as in nograd train. This and what follows: default as in the recipe."""
     strategy: Strategy | None = None
     """How fitness moves the search; with --search strategy it is drawn."""
-    perturbation: Literal["dense", "lowrank", "node"] | None = None
+    perturbation: Perturbation | None = None
     """How members differ from the mean."""
     fitness: str | None = None
     """What members are ranked by."""
@@ -113,7 +122,13 @@ def check(config: SearchConfig) -> None:
 def base_of(given: SearchConfig) -> TrainConfig:
     """The settings that all trials share, the task perhaps still open. Raises ConfigError, as train does."""
     preset = given.preset or ("blog" if given.space == "blog" and not given.config else None)
-    start = TrainConfig(task=given.task, strategy=given.strategy, preset=preset, config=given.config)
+    start = TrainConfig(
+        task=given.task,
+        strategy=given.strategy,
+        perturbation=given.perturbation,
+        preset=preset,
+        config=given.config,
+    )
     base = base_config(start)
     over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
     config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from nograd.choices import CHOICES
 from nograd.config import TrainConfig, did_you_mean, settings, validate
 from nograd.search.conditions import conditions, effective, holds, live, possible
 from nograd.search.dimension import describe, parse_dimension, value_at
@@ -133,13 +134,17 @@ def _first(base: TrainConfig, start: str, asked: Mapping[str, Dimension], exampl
 
 
 def _parents_first(space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions by how many others each waits for, one after the other; the order is kept where it can be."""
+    """The dimensions by how many others each waits for, one after the other; the order is kept where it can be.
+
+    The choices come before the rest: one that is not drawn may follow from one that is.
+    """
     parents = {dimension.name: [parent for parent, _ in dimension.when] for dimension in space}
 
     def depth(name: str) -> int:
         return 1 + max((depth(parent) for parent in parents[name] if parent in parents), default=-1)
 
-    return sorted(space, key=lambda dimension: depth(dimension.name))
+    first = {choice.name for choice in CHOICES}
+    return sorted(space, key=lambda dimension: (depth(dimension.name), dimension.name not in first))
 
 
 def _without_effect(dimension: Dimension, named: Mapping[str, Dimension], base: TrainConfig) -> ConfigError:
