@@ -86,6 +86,11 @@ def test_a_wrong_recipe_is_one_line_with_value_and_remedy(text, words):
         ({"target": 95.0}, ["--target", "95.0", "0.95"]),
         ({"patience": 0}, ["--patience", "0"]),
         ({"seed": -1}, ["--seed", "-1"]),
+        ({"strategy": "ars", "top": 129}, ["--top", "129", "1 to 128"]),
+        ({"strategy": "ars", "top": 1.5}, ["--top", "1.5", "a share of them below 1"]),
+        ({"strategy": "ars", "top": 0.0}, ["--top", "0.0", "a share of them below 1"]),
+        ({"strategy": "ars", "top": float("nan")}, ["--top", "nan"]),
+        ({"strategy": "ars", "perturbation": "node", "top": 4}, ["--top", "4", "leave it out", "easiest examples"]),
         ({"budget": "soon"}, ["--budget", "soon", "10m"]),
     ],
 )
@@ -229,6 +234,15 @@ def test_a_setting_that_the_strategy_does_not_read_must_stand(strategy):
             flag = "--no-mirrored" if name == "mirrored" else f"--{name.replace('_', '-')} {other[name]}"
             with pytest.raises(ConfigError, match=f"{flag} is for .*{readers[-1]}"):
                 config.validate(changed)
+
+
+def test_the_best_directions_are_a_number_or_a_share():
+    for top, wanted in ((None, None), (4, 4), (0.25, 8), (0.01, 1), (0.99, 32)):
+        base = config.validate(TrainConfig(strategy="ars", population=64, top=top))
+        assert config.top_directions(base) == wanted
+        again = config.parse_recipe(config.to_toml(base), "test").settings
+        assert again.get("top") == top
+        assert type(again.get("top")) is type(top)
 
 
 def test_preset_and_config_exclude_each_other():

@@ -9,7 +9,14 @@ import jax
 import optax
 
 from nograd import data, models
-from nograd.config import DEFAULT_POPULATION, TrainConfig, did_you_mean, identity_settings, settings
+from nograd.config import (
+    DEFAULT_POPULATION,
+    TrainConfig,
+    did_you_mean,
+    identity_settings,
+    settings,
+    top_directions,
+)
 from nograd.data import Dataset
 from nograd.engines.batches import Batches
 from nograd.engines.episodes import Carried, Episodes
@@ -168,7 +175,7 @@ def make_strategy(
     common["optimizer"] = optimizer or make_optimizer(config)
     common["weight_decay"] = 0.0 if decoupled else config.weight_decay
     if config.strategy == "ars":
-        return ars(top=config.top, **common)
+        return ars(top=top_directions(config), **common)
     if config.strategy == "pgpe":
         return pgpe(shaping=config.shaping, lr_sigma=config.lr_sigma, **common)
     if config.strategy in (None, "openai-es"):

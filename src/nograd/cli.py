@@ -19,7 +19,7 @@ from tyro.conf import Positional  # noqa: E402
 from nograd import __version__  # noqa: E402
 from nograd.cache import kept_programs  # noqa: E402
 from nograd.measures import Measure  # noqa: E402
-from nograd.task_settings import is_environment, require_data  # noqa: E402
+from nograd.task_settings import is_environment  # noqa: E402
 from nograd.types import ConfigError, NogradError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -333,7 +333,6 @@ def _speedup(arguments: list[str]) -> int:
 
     config = parse(SpeedupConfig, arguments, "nograd speedup")
     check(config)
-    require_data(config.task, "speedup")
     given, why = _with_task(training(config))
     print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
     train = training(replace(config, task=given.task))

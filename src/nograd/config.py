@@ -93,8 +93,8 @@ class TrainConfig:
     population: int | None = _setting(None, search="choice(32, 64, 128, 256, 512)", when=("perturbation", ("dense",)))
     """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
     for node, and for lowrank unless --group 0."""
-    top: int | None = _setting(None, search="log_int(8, 128)", when=("perturbation", ("dense",)))
-    """Directions that count, those of the best members, for ars. Default: all."""
+    top: int | float | None = _setting(None, search="log(0.05, 0.95)", when=("perturbation", ("dense",)))
+    """Directions that count, those of the best members, for ars: how many, or their share, below 1. Default: all."""
     shaping: Shaping = _setting("centered_rank", search="choice(raw, standardized, centered_rank, sign)")
     """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
     as in snes). ars, snes and sep-cma-es have their own."""
@@ -120,7 +120,7 @@ class TrainConfig:
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
     shift: int = _setting(0, search="choice(0, 1, 2)")
     """Pixels that each training image may be moved by, at random and anew each time; images only."""
-    episodes: int = 1
+    episodes: int = _setting(1, search="choice(1, 2, 4)")
     """Episodes of each member; its fitness is their mean return. Environments only, as all down to --env-options."""
     member_steps: int = 0
     """A member goes on to further episodes until it has taken so many steps: then a generation has at least
@@ -130,9 +130,9 @@ class TrainConfig:
     episode_limit: str = "none"
     """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
     generation before), or a number."""
-    observations: Literal["raw", "normalized"] = "raw"
+    observations: Literal["raw", "normalized"] = _setting("raw", search="choice(raw, normalized)")
     """Whether the policy sees them less their running mean, divided by their running deviation."""
-    action_noise: float = 0.0
+    action_noise: float = _setting(0.0, search="choice(0.0, 0.01, 0.1)")
     """Standard deviation of noise on the continuous actions of members, in half ranges of the action."""
     action_bins: int | None = None
     """Values that each component of a continuous action may take. Default: any."""
@@ -269,14 +269,33 @@ def _validate_population(config: TrainConfig) -> None:
                 f"population must be even with mirrored sampling, got {population}; "
                 f"use {population + 1} or --no-mirrored"
             )
-    if config.top is not None and counts_population(config):
-        directions = (population or DEFAULT_POPULATION) // 2
-        _require(1 <= config.top <= directions, "top", config.top, f"use 1 to {directions}, the directions")
+    if config.top is not None:
+        directions = _directions(config)
+        _require(
+            counts_population(config), "top", config.top,
+            "leave it out: on parts of a batch the best directions would be those of the easiest examples",
+        )  # fmt: skip
+        _require(
+            0 < config.top < 1 or config.top in range(1, directions + 1), "top", config.top,
+            f"use 1 to {directions}, the directions, or a share of them below 1",
+        )  # fmt: skip
     if config.perturbation != "dense":
         _require(config.noise != "table", "noise", "table", f"{config.perturbation} draws rademacher or gaussian")
         _require(
             config.batch_sharing == "shared", "batch-sharing", "private", f"{config.perturbation} goes by examples"
         )
+
+
+def top_directions(config: TrainConfig) -> int | None:
+    """How many directions count: `top`, or its share of all, one at least; None: all."""
+    if config.top is None:
+        return None
+    return int(config.top) if config.top >= 1 else max(1, round(config.top * _directions(config)))
+
+
+def _directions(config: TrainConfig) -> int:
+    """Of a mirrored population that is a setting."""
+    return (config.population or DEFAULT_POPULATION) // 2
 
 
 def counts_population(config: TrainConfig) -> bool:
@@ -359,7 +378,7 @@ def checked(name: str, value: Any, origin: str) -> Any:
         if value not in (choices := get_args(wanted[0])):
             raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(choices)}")
         return value
-    if float in wanted and type(value) is int:
+    if float in wanted and int not in wanted and type(value) is int:
         return float(value)
     if type(value) not in wanted:
         raise ConfigError(f"{origin}: {name} must be {wanted[0].__name__}, got {value!r}")

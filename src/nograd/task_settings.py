@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nograd.types import ConfigError
@@ -25,6 +26,16 @@ def is_environment(task: str | None) -> bool:
     return bool(task and (ID.fullmatch(task) or FUNCTION.fullmatch(task)))
 
 
+def is_file(task: str | None) -> bool:
+    """Whether a task's word is the path of a file."""
+    return bool(task and Path(task).suffix) and not is_environment(task)
+
+
+def reads(task: str | None, name: str) -> bool:
+    """Whether a setting has a meaning for a task."""
+    return name not in (OF_DATA if is_environment(task) else OF_ENVIRONMENTS)
+
+
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Raises ConfigError for a setting that is not at its default although the task does not read it."""
     environment = is_environment(values["task"])
@@ -40,12 +51,6 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
             f"--perturbation node goes by the examples of a batch, and {values['task']} is an environment, whose "
             "return is known when the episode is over; use --perturbation dense or lowrank"
         )
-
-
-def require_data(task: str | None, command: str) -> None:
-    """Raises ConfigError where a command that goes by examples is asked about an environment."""
-    if is_environment(task):
-        raise ConfigError(f"nograd {command} goes by examples, and {task} is an environment; name a data set")
 
 
 def episode_limit(word: str) -> int | None:

@@ -69,7 +69,7 @@ def test_two_machines_on_one_postgresql_database_are_one_search(url, tmp_path):
     assert {(trial.state, trial.reason) for trial in study.trials} == {("complete", "generations")}
     assert [trial.settings for trial in study.trials] == drawn_alone(new_study(tmp_path / "sqlite"))
     assert study.winner is not None
-    assert len(study.winner.test_accuracies) == 1
+    assert len(study.winner.test_scores) == 1
 
 
 def test_a_server_that_is_gone_is_one_line(tmp_path):

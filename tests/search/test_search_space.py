@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from nograd.choices import STRATEGY, laid_under
-from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, validate
+from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, top_directions, validate
 from nograd.search.conditions import conditions
 from nograd.search.config import SearchConfig, base_of, changes_of, terms_of
 from nograd.search.dimension import describe, parse_dimension, value_at
@@ -18,6 +18,7 @@ from nograd.search.space import (
     address,
     draw,
     make_space,
+    own_range,
     parse_changes,
     random_value,
     searchable,
@@ -25,7 +26,7 @@ from nograd.search.space import (
     trial_config,
     try_draws,
 )  # fmt: skip
-from nograd.task_settings import is_environment
+from nograd.task_settings import is_environment, reads
 from nograd.types import ConfigError
 
 STRATEGIES, READERS = get_args(Strategy), STRATEGY.readers
@@ -145,11 +146,15 @@ def test_seeds_of_trials_and_of_the_winner_differ():
 
 
 def test_every_searchable_setting_has_a_range_that_can_be_trained():
-    for name, metadata in searchable().items():
-        dimension = parse_dimension(name, metadata["search"], conditions(name))
-        for quantile in (1e-6, 0.3, 0.7, 1 - 1e-6):
-            parents = {parent: among[0] for parent, among in dimension.when}
-            validate(trial_config(DIGITS, parents | {name: value_at(dimension, quantile)}, 0))
+    walker = base_config(TrainConfig(task="HalfCheetah-v5", strategy="openai-es"))
+    for name in searchable():
+        bases = [base for base in (DIGITS, walker) if reads(base.task, name)]
+        assert bases
+        for base in bases:
+            dimension = parse_dimension(name, own_range(name, base.task), conditions(name, base.task))
+            for quantile in (1e-6, 0.3, 0.7, 1 - 1e-6):
+                parents = {parent: among[0] for parent, among in dimension.when}
+                validate(trial_config(base, parents | {name: value_at(dimension, quantile)}, 0))
 
 
 @pytest.mark.parametrize("perturbation", ["dense", "lowrank", "node"])
@@ -179,6 +184,24 @@ def test_a_strategy_has_a_default_space_of_what_it_reads(strategy):
     assert try_draws(base, space) == (0, "")
 
 
+@pytest.mark.parametrize("perturbation", ["dense", "lowrank"])
+@pytest.mark.parametrize("preset", ["cartpole", "mujoco", "openai-es-atari"])
+def test_an_environment_has_a_default_space_of_what_it_reads(preset, perturbation):
+    base = base_of(SearchConfig(preset=preset, perturbation=perturbation))
+    assert base.split_seed is None
+    for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):
+        space = make_space(base, "default", changes)
+        assert "population" in named(space)
+        assert all(reads(base.task, name) for name in named(space))
+        assert try_draws(base, space) == (0, ""), changes
+    with pytest.raises(ConfigError, match=r"--search batch: the task .* is an environment"):
+        make_space(base, "default", {"batch": ""})
+    with pytest.raises(ConfigError, match="--search episodes: the task digits is a data set"):
+        make_space(DIGITS, "default", {"episodes": ""})
+    wanted = named(make_space(base, "only", {"observations": "", "episodes": "", "population": ""}))
+    assert wanted.keys() == {"observations", "episodes", "population"}
+
+
 OF_DATA = [name for name, recipe in presets().items() if not is_environment(recipe.settings["task"])]
 
 
@@ -188,6 +211,17 @@ def test_every_recipe_has_a_default_space_with_and_without_strategies(name):
     for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):
         space = make_space(base, "default", changes, 1297)
         assert try_draws(base, space) == (0, ""), changes
+
+
+def test_the_best_directions_are_drawn_as_a_share_of_any_population():
+    base = base_of(SearchConfig(task="digits", strategy="ars"))
+    space = make_space(base, "only", {"population": "choice(2, 6, 64, 4096)", "top": ""})
+    assert try_draws(base, space) == (0, "")
+    for number in range(200):
+        config = validate(trial_config(base, drawn(space, number, base), 0))
+        directions, top = config.population // 2, top_directions(config)
+        assert 1 <= top <= directions
+        assert abs(top - config.top * directions) <= max(0.5, 1 - config.top * directions)
 
 
 def test_a_drawn_strategy_has_its_own_settings_and_no_other():
@@ -224,7 +258,7 @@ def test_a_fixed_strategy_is_that_of_the_flag():
 
 def test_a_setting_that_only_some_strategies_read_says_so():
     space = named(make_space(DIGITS, "only", {"strategy": "choice(openai-es, snes, ars)", "top": "", "lr_sigma": ""}))
-    assert describe(space["top"]) == "log_int(8, 128) where strategy is ars"
+    assert describe(space["top"]) == "log(0.05, 0.95) where strategy is ars"
     assert describe(space["lr_sigma"]) == "log(0.001, 1) where strategy is snes"
     wide = named(make_space(DIGITS, "only", {"strategy": "", "perturbation": "", "directions": ""}))
     assert describe(wide["perturbation"]).endswith("where strategy is openai-es or ars")

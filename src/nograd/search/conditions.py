@@ -7,11 +7,14 @@ from typing import Any
 from nograd.choices import CHOICES, STRATEGY, laid_under
 from nograd.config import TrainConfig, settings
 from nograd.search.records import Condition, Dimension
+from nograd.task_settings import is_environment
 
 
-def conditions(name: str) -> tuple[Condition, ...]:
+def conditions(name: str, task: str | None = None) -> tuple[Condition, ...]:
     """What must hold for a setting to change the training: its field's own condition, and choices that read it."""
-    own = (_WHEN[name],) if name in _WHEN else ()
+    own: tuple[Condition, ...] = (_WHEN[name],) if name in _WHEN else ()
+    if is_environment(task):  # a low-rank population does not follow from a batch there
+        own = tuple((parent, (*among, "lowrank") if parent == "perturbation" else among) for parent, among in own)
     return (*own, *((choice.name, choice.readers[name]) for choice in CHOICES if name in choice.readers))
 
 

@@ -20,7 +20,7 @@ from nograd.search.space import draw
 from nograd.search.storage import Place, one_line
 from nograd.types import ConfigError
 
-Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation accuracy)
+Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation score)
 
 # Optuna's samplers learn from what was pruned, at its last evaluation, and a stopped trial is no different.
 _STATES: dict[TrialState, OptunaState] = {
@@ -115,12 +115,12 @@ class Ledger:
         with one_line(self.place.url):
             self._storage.set_trial_state_values(trial._trial_id, OptunaState.WAITING)
 
-    def prunes(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
+    def prunes(self, trial: optuna.Trial, generation: int, score: float) -> bool:
         """Whether the pruner would end the trial at this evaluation."""
         if not self._pruning:
             return False
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
-            trial.report(accuracy, generation)
+            trial.report(score, generation)
             return trial.should_prune()
         return True  # buried by another session, while this process was halted
 
@@ -129,10 +129,18 @@ class Ledger:
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
             trial.set_user_attr(storage.CURVE, curve)
 
-    def tell(self, trial: optuna.Trial, state: TrialState, curve: Curve, reason: str, seconds: float) -> None:
-        """Writes how a trial ended; its value is the best of the curve."""
-        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve}
-        value = max(accuracy for _, accuracy in curve) if state == "complete" else None
+    def tell(
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        curve: Curve,
+        reason: str,
+        seconds: float,
+        error: float | None = None,
+    ) -> None:
+        """Writes how a trial ended; its value is the best of the curve, with a standard error where it has one."""
+        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve, "error": error}
+        value = max(score for _, score in curve) if state == "complete" else None
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
             trial.set_user_attr(storage.END, end)
             if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nograd.config import parse_duration
+from nograd.measures import Measure, measure_of
 from nograd.search.records import Dimension, Study, Trial, TrialState, Winner
 from nograd.search.sessions import SILENCE, Session, alive, worked
 from nograd.types import ConfigError, RunError
@@ -91,6 +92,10 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
     if place.url == local_url(place.path) and not (place.path / DATABASE).is_file():
         raise RunError(f"{place.path} has lost its database {DATABASE}; restore it, or start a new study")
     with one_line(place.url):
+        if is_missing(place.url):  # opening it would make an empty one
+            raise RunError(
+                f"there is no database {without_password(place.url)} with the study {place.name}; check --storage"
+            )
         storage = database(place.url)
         try:
             return optuna.load_study(study_name=place.name, storage=storage, **options)
@@ -136,6 +141,16 @@ def database(url: str) -> "optuna.storages.BaseStorage":
         raise ConfigError(
             f"--storage cannot be {without_password(url)}: {error}; write DIALECT://USER@HOST/DATABASE"
         ) from error
+
+
+def is_missing(url: str) -> bool:
+    """Whether it is SQLite's, and its file is not there."""
+    if not url.startswith("sqlite"):
+        return False
+    import sqlalchemy
+
+    file = sqlalchemy.engine.make_url(url).database
+    return file not in (None, "", ":memory:") and not Path(str(file)).is_file()
 
 
 def quiet_optuna() -> Any:
@@ -195,7 +210,8 @@ def study_record(place: Place, study: "optuna.Study") -> Study:
             budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
             spent_seconds=worked(known.values()),
             trials=[_trial(frozen, known) for frozen in drawn],
-            winner=_winner(attributes),
+            winner=_winner(attributes, measure_of(record)),
+            measure=measure_of(record),
         )
 
 
@@ -223,7 +239,7 @@ def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> bo
 
 def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
-    curve = [(generation, accuracy) for generation, accuracy in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
+    curve = [(generation, score) for generation, score in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if frozen.state.name == "WAITING":
@@ -234,16 +250,17 @@ def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Tri
         number=frozen.number,
         state=state,
         settings=begin.get("settings", dict(frozen.params)),
-        value=max((accuracy for _, accuracy in curve), default=None),
+        value=max((score for _, score in curve), default=None),
         curve=curve,
         worker=begin.get("worker", ""),
         start=begin.get("start"),
         seconds=end.get("seconds"),
         reason=reason,
+        standard_error=end.get("error"),
     )
 
 
-def _winner(attributes: dict[str, Any]) -> Winner | None:
+def _winner(attributes: dict[str, Any], measure: Measure) -> Winner | None:
     """The last winner, with the seeds that it was trained on again so far."""
     if (chosen := attributes.get("winner")) is None:
         return None
@@ -252,8 +269,8 @@ def _winner(attributes: dict[str, Any]) -> Winner | None:
         trial=chosen["trial"],
         settings=chosen["settings"],
         seeds=[row["seed"] for row in rows],
-        val_accuracies=[row["val_accuracy"] for row in rows],
-        test_accuracies=[row["test_accuracy"] for row in rows],
+        val_scores=[row[measure.val] for row in rows],
+        test_scores=[row[measure.test] for row in rows],
         test_intervals=[(row["test_interval"][0], row["test_interval"][1]) for row in rows],
     )
 

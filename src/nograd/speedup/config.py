@@ -16,7 +16,7 @@ class SpeedupConfig:
     """The same work on 1, 2, 4 … workers: time, speedup, efficiency, serial fraction, each with its uncertainty."""
 
     task: Positional[str | None] = None
-    """What is trained meanwhile: mnist, digits, FILE.npz or FILE.csv. Default: as in nograd train."""
+    """What is trained meanwhile: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
     preset: str | None = None
     """The recipe whose work is measured; see nograd presets. Default: the task's own."""
     workers: str = "auto"

@@ -32,7 +32,7 @@ def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
     strong, weak = figures["strong"], figures["weak"]
     yield (
         f"{figures['task']}, {figures['model']}, {figures['parameters']:,} parameters; {figures['perturbation']} "
-        f"perturbation, population {figures['population']:,} on batches of {figures['batch']}, "
+        f"perturbation, population {figures['population']:,} on {_on(figures)}, "
         f"{figures['chunks']} chunks; seed {figures['seed']}"
     )
     yield (
@@ -52,6 +52,13 @@ def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
     if weak:
         title = "Weak scaling: work that grows with the workers"
         yield _scaling(weak["rows"], title, "scaled speedup", "gustafson")
+
+
+def _on(figures: dict[str, Any]) -> str:
+    """What a member sees of the task."""
+    if (episodes := figures.get("episodes")) is None:
+        return f"batches of {figures['batch']}"
+    return "an episode each" if episodes == 1 else f"{episodes:,} episodes each"
 
 
 def _scaling(rows: list[dict[str, Any]], title: str, speedup: str, serial: str) -> Grid:
