@@ -27,8 +27,9 @@ def race(preset: str, seed: int, data_dir: str | None, limit: float, workers: st
     from dataclasses import replace
 
     from nograd.build import build_job, load_data
-    from nograd.config import TrainConfig, base_config
+    from nograd.config import TrainConfig
     from nograd.engines.choose import make_engine
+    from nograd.recipes import base_config
     from nograd.tasks.supervised import split_accuracy
 
     config = replace(base_config(TrainConfig(preset=preset)), seed=seed, data_dir=data_dir)

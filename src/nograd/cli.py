@@ -88,7 +88,7 @@ def _dispatch(arguments: list[str]) -> int:
         "presets": _presets,
     }
     if command not in runners:
-        from nograd.config import did_you_mean
+        from nograd.formats import did_you_mean
 
         raise ConfigError(f"unknown command {command!r}{did_you_mean(command, _COMMANDS)}")
     return runners[command](rest)
@@ -108,7 +108,9 @@ def _usage() -> str:
 
 
 def _train(arguments: list[str]) -> int:
-    from nograd.config import TrainConfig, base_config, validate
+    from nograd.config import TrainConfig
+    from nograd.recipes import base_config
+    from nograd.validation import validate
 
     given = parse(TrainConfig, arguments, "nograd train")
     if given.resume:
@@ -131,7 +133,7 @@ def _train(arguments: list[str]) -> int:
 
 def _with_task(given: "TrainConfig") -> tuple["TrainConfig", str]:
     """The config with its task settled, and the line that says which and why."""
-    from nograd.config import base_config
+    from nograd.recipes import base_config
 
     task = given.task or (base_config(given).task if given.preset or given.config else None)
     if task is not None:
@@ -373,7 +375,7 @@ def _html(arguments: list[str]) -> int:
 
 
 def _presets(arguments: list[str]) -> int:
-    from nograd.config import presets
+    from nograd.recipes import presets
 
     @dataclass(frozen=True)
     class PresetsConfig:
@@ -393,7 +395,7 @@ def parse(kind: type[T], arguments: list[str], prog: str, default: T | None = No
     """A dataclass from flags named like its fields. Raises ConfigError with one line for a wrong one."""
     import tyro
 
-    from nograd.config import did_you_mean
+    from nograd.formats import did_you_mean
 
     captured = io.StringIO()
     over: Any = {} if default is None else {"default": default}

@@ -2,39 +2,39 @@
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import optax
 from jax._src import xla_bridge
 
-from nograd import config as settings
-from nograd.build import Job, Objects, Source, build_job, check_data, identity, load_data, model_spec, record
+from nograd.build import Job, Objects, Source, build_job, load_data
 from nograd.checkpoint import write_atomically
 from nograd.choices import PERTURBATION, STRATEGY
-from nograd.config import TrainConfig
+from nograd.config import TrainConfig, recipe_fields
 from nograd.curves import draw_curves
 from nograd.data import Dataset
 from nograd.engines.choose import check_engine, make_engine
 from nograd.envs import World
 from nograd.fitness import Fitness
+from nograd.formats import did_you_mean, parse_duration
+from nograd.identity import check_data, check_resumable, identity, model_spec, record, versions
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.observers.together import require_packages, together
 from nograd.perturb.dense import Dense
 from nograd.perturb.local import Perturbation
+from nograd.recipes import base_config
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.strategies.strategy import State, Strategy
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 
 def _one_thread() -> None:
@@ -111,10 +111,7 @@ def train(
         perturbation = strategy.perturbation
     if perturbation is not None and not isinstance(perturbation, str):
         given["perturbation"] = _perturbation_word(perturbation)
-    if resume is not None:
-        base = resumed_settings(str(resume))
-    else:
-        base = settings.base_config(replace(TrainConfig(), **given))
+    base = base_config(replace(TrainConfig(), **given)) if resume is None else resumed_settings(str(resume))
     objects = Objects(
         None if isinstance(model, str) else model,
         None if isinstance(fitness, str) else fitness,
@@ -145,7 +142,7 @@ def run_config(
     """
     started = time.perf_counter() if started is None else started
     require_packages(config)
-    start = _prepare(settings.validate(config), source, objects)
+    start = _prepare(validate(config), source, objects)
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
@@ -171,11 +168,11 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
     """Checks everything, then makes the run directory, or restores from the one to resume."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
-        settings.check_resumable(saved_settings(directory), config)
+        check_resumable(saved_settings(directory), config)
     source = load_data(config) if source is None else source
     job = build_job(config, source, objects)
     check_engine(job.generation, config.engine, config.workers)
-    recorded = record(job, _versions())
+    recorded = record(job, versions())
     mark = identity(config, recorded)
     state, progress, best = None, Progress(), None
     if directory:
@@ -210,7 +207,7 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields themselves. Raises ConfigError for a name that is no setting."""
-    known = {*settings.recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
+    known = {*recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
         "task",
         "model",
         "fitness",
@@ -219,7 +216,7 @@ def _known(fields: dict[str, Any]) -> dict[str, Any]:
     }
     for name in fields:
         if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
+            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
     return fields
 
 
@@ -261,7 +258,7 @@ def limits_of(config: TrainConfig) -> Limits:
     """When a training of these settings ends, looks and saves."""
     return Limits(
         config.generations,
-        settings.parse_duration(config.budget) if config.budget else None,
+        parse_duration(config.budget) if config.budget else None,
         config.target,
         config.patience,
         config.eval_every,
@@ -292,15 +289,3 @@ def _named(config: TrainConfig, objects: Objects, source: Source | None) -> Trai
         else:
             words |= {"noise": perturbation.noise, "directions": perturbation.directions}
     return replace(config, **words)
-
-
-def _versions() -> dict[str, str]:
-    """What a person needs to know to get the same bits again."""
-    device = jax.devices()[0]
-    return {
-        **{name: version(name) for name in ("nograd", "jax", "jaxlib", "optax", "numpy")},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": f"{device.platform}: {device.device_kind}",
-        "xla_threads": os.environ.get("NPROC", "all"),
-    }

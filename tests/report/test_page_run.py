@@ -11,7 +11,7 @@ import pytest
 
 import nograd as ng
 from nograd.cli import parse
-from nograd.config import TrainConfig, base_config, preset, presets, settings, validate
+from nograd.config import TrainConfig, settings
 from nograd.page.mistakes import confusion_table, mistakes_of, most_confident
 from nograd.page.pictures import first_layer, is_image, picture_of, picture_of_weights
 from nograd.page.predictions import Mistake, Predictions, confident_mistakes, confusion, predictions
@@ -19,7 +19,9 @@ from nograd.page.reproduce import changed, command
 from nograd.page.run import run_page
 from nograd.page.snapshot import snapshot
 from nograd.page.traces import Trace, _some, curves, thinned
+from nograd.recipes import base_config, preset, presets
 from nograd.results import load, proportion
+from nograd.validation import validate
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 EVIL = "<script>alert(1)</script>"

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from nograd.choices import STRATEGY, laid_under
-from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, top_directions, validate
+from nograd.config import Strategy, TrainConfig
+from nograd.recipes import base_config, parse_recipe, presets, to_toml
 from nograd.search.conditions import conditions
 from nograd.search.config import SearchConfig, base_of, changes_of, terms_of
 from nograd.search.dimension import describe, parse_dimension, value_at
@@ -28,6 +29,7 @@ from nograd.search.space import (
 )  # fmt: skip
 from nograd.task_settings import is_environment, reads
 from nograd.types import ConfigError
+from nograd.validation import top_directions, validate
 
 STRATEGIES, READERS = get_args(Strategy), STRATEGY.readers
 DIGITS = base_config(TrainConfig(task="digits"))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.config import TrainConfig, base_config
+from nograd.config import TrainConfig
 from nograd.measures import RETURN
+from nograd.recipes import base_config
 from nograd.search.clock import Clock, projected
 from nograd.search.records import Study, Trial
 from nograd.search.sessions import SILENCE, Session, alive, begun, this_machine, worked

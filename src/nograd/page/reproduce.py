@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from nograd.choices import CHOICES, chosen
-from nograd.config import TrainConfig, base_config, presets, settings
+from nograd.config import TrainConfig, settings
+from nograd.recipes import base_config, presets
 
 
 def command(config: TrainConfig) -> str | None:

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from nograd.checkpoint import write_atomically
-from nograd.config import did_you_mean
 from nograd.engines.process import available_cores
-from nograd.formats import duration
+from nograd.formats import did_you_mean, duration
 from nograd.loop import interruptible
 from nograd.search import statistics, storage
 from nograd.search.clock import Clock, projected

@@ -5,20 +5,14 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import (
-    Perturbation,
-    Strategy,
-    TrainConfig,
-    base_config,
-    parse_duration,
-    read_recipe,
-    settings,
-    validate,
-)
+from nograd.config import Perturbation, Strategy, TrainConfig, settings
+from nograd.formats import parse_duration
+from nograd.recipes import base_config, read_recipe
 from nograd.search.space import parse_changes
 from nograd.search.storage import is_study
 from nograd.task_settings import is_environment, is_file
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 _WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nograd.build import Source, build_job, load_data
-from nograd.config import TrainConfig, validate
+from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.loop import Ending, Progress, Trainer
 from nograd.measures import Measure
@@ -16,6 +16,7 @@ from nograd.session import limits_of
 from nograd.strategies.strategy import State
 from nograd.tasks.environment import Environment
 from nograd.tasks.supervised import Supervised, split_accuracy
+from nograd.validation import validate
 
 _OFTEN = 1.0  # seconds between two words of progress
 # By stop reason; any other is a failure.

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nograd.build import Source, build_job, check_data
+from nograd.build import Source, build_job
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig, settings
 from nograd.data import Dataset, checksum
+from nograd.identity import check_data
 from nograd.measures import ACCURACY, RETURN
 from nograd.search import config as flags
 from nograd.search import ledger, storage

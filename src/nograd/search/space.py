@@ -6,12 +6,14 @@ from dataclasses import fields, replace
 from typing import Any
 
 from nograd.choices import CHOICES
-from nograd.config import TrainConfig, did_you_mean, settings, validate
+from nograd.config import TrainConfig, settings
+from nograd.formats import did_you_mean
 from nograd.search.conditions import conditions, effective, holds, live, possible
 from nograd.search.dimension import describe, parse_dimension, value_at
 from nograd.search.records import Dimension
 from nograd.task_settings import is_environment, reads
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 Changes = Mapping[str, str]  # words by name; "" for a field's own range
 

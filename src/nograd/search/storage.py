@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nograd.config import parse_duration
+from nograd.formats import parse_duration
 from nograd.measures import Measure, measure_of
 from nograd.search.records import Dimension, Study, Trial, TrialState, Winner
 from nograd.search.sessions import SILENCE, Session, alive, worked

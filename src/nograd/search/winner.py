@@ -7,8 +7,9 @@ from typing import Any
 import tomli_w
 
 from nograd.checkpoint import write_atomically
-from nograd.config import TrainConfig, settings, to_toml
+from nograd.config import TrainConfig, settings
 from nograd.measures import Measure
+from nograd.recipes import to_toml
 from nograd.search.job import Ended, Job
 from nograd.search.ledger import Ledger
 from nograd.search.records import Study, Trial, Winner

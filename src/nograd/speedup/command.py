@@ -11,7 +11,7 @@ import jax
 
 from nograd.build import Job, Source, build_job, load_data
 from nograd.checkpoint import write_atomically
-from nograd.config import DEFAULT_POPULATION, TrainConfig, counts_population, validate
+from nograd.config import DEFAULT_POPULATION, TrainConfig
 from nograd.engines.choose import places
 from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers
 from nograd.speedup.figures import spread, strong_figures, weak_figures
@@ -20,6 +20,7 @@ from nograd.speedup.picture import draw
 from nograd.task_settings import reads
 from nograd.trees import parameter_count
 from nograd.types import ConfigError, RunError
+from nograd.validation import counts_population, validate
 
 
 def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import Perturbation, Strategy, TrainConfig, base_config, validate
+from nograd.config import Perturbation, Strategy, TrainConfig
+from nograd.recipes import base_config
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 _WORK = ("model", "perturbation", "population", "batch", "directions", "group", "chunks", "seed", "label", "data_dir")
 
