@@ -1,6 +1,5 @@
 """The whole job: from settings to a finished run directory. Command line and Python both come here."""
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -15,15 +14,15 @@ from jax._src import xla_bridge
 
 from nograd.build import Job, Objects, Source, build_job, load_data
 from nograd.checkpoint import write_atomically
-from nograd.choices import PERTURBATION, STRATEGY
-from nograd.config import TrainConfig, recipe_fields
+from nograd.config import TrainConfig
 from nograd.curves import draw_curves
 from nograd.data import Dataset
 from nograd.engines.choose import check_engine, make_engine
 from nograd.envs import World
 from nograd.fitness import Fitness
-from nograd.formats import did_you_mean, parse_duration
-from nograd.identity import check_data, check_resumable, identity, model_spec, record, versions
+from nograd.formats import parse_duration
+from nograd.handed import known_settings, named, perturbation_word, require_own, strategy_word
+from nograd.identity import check_data, check_resumable, identity, record, versions
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.observers.together import require_packages, together
@@ -33,7 +32,6 @@ from nograd.recipes import base_config
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.strategies.strategy import State, Strategy
-from nograd.types import ConfigError
 from nograd.validation import validate
 
 
@@ -99,18 +97,18 @@ def train(
     """
     words = {"model": model, "fitness": fitness, "optimizer": optimizer}
     words |= {"strategy": strategy, "perturbation": perturbation, "out": out, "resume": resume}
-    given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
+    given = known_settings(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
     source = task if isinstance(task, Dataset | World) else None
     if task is None and resume is None and not given.keys() & {"preset", "config"}:
         task = "mnist"
     if task is not None:
         given["task"] = source.name if source else str(task)
     if isinstance(strategy, Strategy):
-        _require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
-        given["strategy"] = _strategy_word(strategy)
+        require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
+        given["strategy"] = strategy_word(strategy)
         perturbation = strategy.perturbation
     if perturbation is not None and not isinstance(perturbation, str):
-        given["perturbation"] = _perturbation_word(perturbation)
+        given["perturbation"] = perturbation_word(perturbation)
     base = base_config(replace(TrainConfig(), **given)) if resume is None else resumed_settings(str(resume))
     objects = Objects(
         None if isinstance(model, str) else model,
@@ -119,7 +117,7 @@ def train(
         None if isinstance(perturbation, str) else perturbation,
         None if isinstance(strategy, str) else strategy,
     )
-    config = _named(replace(base, **given), objects, source)
+    config = named(replace(base, **given), objects, source)
     return run_config(config, source=source, objects=objects, on_start=lambda start: observer)
 
 
@@ -205,37 +203,6 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
     directory.write_result(result)
 
 
-def _known(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields themselves. Raises ConfigError for a name that is no setting."""
-    known = {*recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
-        "task",
-        "model",
-        "fitness",
-        "optimizer",
-        "perturbation",
-    }
-    for name in fields:
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
-    return fields
-
-
-def _require_own(strategy: Strategy, given: set[str]) -> None:
-    """Raises ConfigError for a setting that a strategy handed over has in itself."""
-    for name in sorted(given & (STRATEGY.own | {*PERTURBATION.readers, "chunks"})):
-        raise ConfigError(
-            f"{name} is part of the strategy {_strategy_word(strategy)} that was handed over; set it there"
-        )
-
-
-def _strategy_word(strategy: Strategy) -> str:
-    return f"({type(strategy.rule).__name__}, a Python object)"
-
-
-def _perturbation_word(perturbation: Dense | Perturbation) -> str:
-    return type(perturbation).__name__.lower()
-
-
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
     """The run of --resume, and the checkpoint where one is named."""
     if path.endswith(".safetensors"):
@@ -265,27 +232,3 @@ def limits_of(config: TrainConfig) -> Limits:
         config.checkpoint_every,
         config.keep_checkpoints,
     )
-
-
-def _named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
-    """The config with the words for what was handed over as objects, for config.json."""
-    words: dict[str, Any] = {}
-    if isinstance(source, World):
-        words["env_options"] = json.dumps(source.said) if source.said else None
-    if objects.model is not None:
-        words["model"] = model_spec(objects.model)
-    if objects.fitness is not None:
-        words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
-    if objects.optimizer is not None:
-        words["optimizer"] = "(a Python object)"
-    if (strategy := objects.strategy) is not None:
-        words |= {"population": strategy.population, "chunks": strategy.chunks}
-        objects = objects._replace(perturbation=strategy.perturbation)
-    if (perturbation := objects.perturbation) is not None:
-        words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
-        words["perturbation"] = _perturbation_word(perturbation)
-        if isinstance(perturbation, Dense):
-            words["noise"] = perturbation.noise.name
-        else:
-            words |= {"noise": perturbation.noise, "directions": perturbation.directions}
-    return replace(config, **words)

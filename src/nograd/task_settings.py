@@ -53,6 +53,13 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         )
 
 
+def seen_by_member(episodes: int | None, batch: int | None) -> str:
+    """What a member sees of its task, in words: episodes of an environment, else a batch."""
+    if episodes is None:
+        return f"batches of {batch}"
+    return "an episode each" if episodes == 1 else f"{episodes:,} episodes each"
+
+
 def episode_limit(word: str) -> int | None:
     """Steps of an episode that a setting names; None for none and adaptive. Raises ConfigError for any other word."""
     if word in ("none", "adaptive"):

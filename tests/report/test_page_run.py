@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nograd as ng
-from nograd.cli import parse
+from nograd.commands.flags import parse
 from nograd.config import TrainConfig, settings
 from nograd.page.mistakes import confusion_table, mistakes_of, most_confident
 from nograd.page.pictures import first_layer, is_image, picture_of, picture_of_weights

@@ -13,8 +13,9 @@ from nograd.cli import main
 from nograd.search.config import SearchConfig
 from nograd.search.ledger import Ledger, counts
 from nograd.search.opening import open_or_make
+from nograd.search.place import is_study, place_of, without_password
 from nograd.search.space import draw, random_value
-from nograd.search.storage import LOST, is_study, load_study, place_of, without_password
+from nograd.search.storage import LOST, load_study
 from nograd.search.trials import Trials
 from nograd.types import ConfigError, DataError, RunError
 

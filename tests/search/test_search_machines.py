@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from nograd.search.config import SearchConfig
+from nograd.search.database import closed_after
 from nograd.search.ledger import Ledger
 from nograd.search.opening import Opened, open_or_make
+from nograd.search.place import place_of
 from nograd.search.records import Study
-from nograd.search.storage import BEGIN, closed_after, load_study, open_study, place_of
+from nograd.search.storage import BEGIN, load_study, open_study
 from postgres import postgres
 
 pytestmark = pytest.mark.slow

@@ -96,7 +96,8 @@ def _figures(path: Path) -> dict[str, Any]:
 
 
 def _study(path: Path) -> Subject:
-    from nograd.search.storage import is_study, load_study
+    from nograd.search.place import is_study
+    from nograd.search.storage import load_study
 
     if not is_study(path):
         raise RunError(

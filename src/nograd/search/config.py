@@ -8,8 +8,8 @@ from tyro.conf import Positional
 from nograd.config import Perturbation, Strategy, TrainConfig, settings
 from nograd.formats import parse_duration
 from nograd.recipes import base_config, read_recipe
+from nograd.search.place import is_study
 from nograd.search.space import parse_changes
-from nograd.search.storage import is_study
 from nograd.task_settings import is_environment, is_file
 from nograd.types import ConfigError
 from nograd.validation import validate

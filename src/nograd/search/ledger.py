@@ -13,11 +13,12 @@ from optuna.trial import TrialState as OptunaState
 from nograd.config import TrainConfig, settings
 from nograd.search import storage
 from nograd.search.config import Terms
+from nograd.search.database import close, closed_after, one_line, open_database
+from nograd.search.place import Place, without_password
 from nograd.search.records import Dimension, Study, Trial, TrialState
 from nograd.search.sampling import make_pruner, make_sampler, suggest
 from nograd.search.sessions import BEAT, begun, worked
 from nograd.search.space import draw
-from nograd.search.storage import Place, one_line
 from nograd.types import ConfigError
 
 Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation score)
@@ -33,12 +34,12 @@ _STATES: dict[TrialState, OptunaState] = {
 
 def create(place: Place, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
-    with one_line(place.url), storage.closed_after(database := storage.database(place.url)):
+    with one_line(place.url), closed_after(made := open_database(place.url)):
         try:
-            study = optuna.create_study(storage=database, study_name=place.name, direction="maximize")
+            study = optuna.create_study(storage=made, study_name=place.name, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
             raise ConfigError(
-                f"there is a study {place.name} in {storage.without_password(place.url)} already; work on it with "
+                f"there is a study {place.name} in {without_password(place.url)} already; work on it with "
                 f"--join {place.name}, or name another --out"
             ) from None
         study.set_user_attr(storage.RECORD, record)
@@ -77,7 +78,7 @@ class Ledger:
 
     def close(self) -> None:
         """Closes its connections."""
-        storage.close(self._storage)
+        close(self._storage)
 
     def spent(self) -> float:
         """Seconds of work on the study, over all sessions."""

@@ -14,10 +14,11 @@ from nograd.measures import ACCURACY, RETURN
 from nograd.search import config as flags
 from nograd.search import ledger, storage
 from nograd.search.config import SearchConfig, Terms
+from nograd.search.database import closed_after, one_line
 from nograd.search.job import source_of
+from nograd.search.place import DATABASE, MARK, Place, is_study, local_url, mark_text, place_of
 from nograd.search.records import Dimension
 from nograd.search.space import draw, make_space, random_value, trial_config, try_draws
-from nograd.search.storage import Place, one_line
 from nograd.task_settings import is_file
 from nograd.types import NogradError, RunError
 
@@ -46,19 +47,19 @@ def _found(given: SearchConfig) -> Place | None:
     if given.join and given.storage:
         place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
         storage.read(place)
-        if not storage.is_study(place.path):
+        if not is_study(place.path):
             _folder(place.path)
             _mark(place)
         return place
-    if given.out and storage.is_study(given.out):
-        place = storage.place_of(given.out)
+    if given.out and is_study(given.out):
+        place = place_of(given.out)
         return place._replace(url=given.storage) if given.storage else place
     return None
 
 
 def _again(given: SearchConfig, place: Place) -> Opened:
     study = storage.open_study(place)
-    with storage.closed_after(study._storage), one_line(place.url):
+    with closed_after(study._storage), one_line(place.url):
         attributes = study.user_attrs
     with storage.ours(place):
         record = attributes[storage.RECORD]
@@ -129,10 +130,10 @@ def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> Non
 def _new_place(given: SearchConfig, base: TrainConfig) -> Place:
     stem = Path(base.task or "mnist").stem
     path = Path(given.out or f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if (path / storage.DATABASE).exists():
-        raise RunError(f"{path} holds a {storage.DATABASE} without {storage.MARK}; choose another --out, or remove it")
+    if (path / DATABASE).exists():
+        raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
     _folder(path)
-    return Place(path, given.storage or storage.local_url(path), path.absolute().name)
+    return Place(path, given.storage or local_url(path), path.absolute().name)
 
 
 def _folder(path: Path) -> None:
@@ -143,4 +144,4 @@ def _folder(path: Path) -> None:
 
 
 def _mark(place: Place) -> None:
-    write_atomically(place.path / storage.MARK, storage.mark_text(place).encode())
+    write_atomically(place.path / MARK, mark_text(place).encode())

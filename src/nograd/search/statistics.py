@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from nograd.measures import ACCURACY
+from nograd.search.database import quiet_optuna
 from nograd.search.records import Dimension, Study, Trial
-from nograd.search.storage import LOST, quiet_optuna
+from nograd.search.storage import LOST
 
 BOOTSTRAPS = 24
 INTERVAL = 0.9  # of the bootstraps, from low to high

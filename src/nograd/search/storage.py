@@ -1,73 +1,25 @@
-"""A study on disk: where it lies, and reading it as plain values. Optuna is imported late, JAX not at all."""
+"""A study in its database, read as plain values. Optuna is imported late, JAX not at all."""
 
-import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nograd.formats import parse_duration
 from nograd.measures import Measure, measure_of
+from nograd.search.database import close, closed_after, is_missing, one_line, open_database, quiet_optuna
+from nograd.search.place import DATABASE, Place, local_url, place_of, without_password
 from nograd.search.records import Dimension, Study, Trial, TrialState, Winner
 from nograd.search.sessions import SILENCE, Session, alive, worked
-from nograd.types import ConfigError, RunError
+from nograd.types import RunError
 
 if TYPE_CHECKING:
     import optuna
 
-MARK, DATABASE = "study.json", "study.db"
-_FORMAT = "nograd-study-2"
 # Attributes of the study and of its trials; the rest is Optuna's own.
 RECORD, SESSION, CONFIRMED, BEGIN, CURVE, END = "record", "session/", "confirmed/", "begin", "curve", "end"
 LOST = "lost: the process that ran it has ended"
-
-
-class Place(NamedTuple):
-    """Where a study lies."""
-
-    path: Path  # of its directory
-    url: str  # of its database
-    name: str  # in the database
-
-
-def place_of(path: str | Path) -> Place:
-    """The place of a study directory. Raises RunError where it is none."""
-    path = Path(path)
-    try:
-        mark = json.loads((path / MARK).read_text("utf-8"))
-        if mark["format"] != _FORMAT:
-            raise RunError(f"{path}/{MARK} is of another version ({mark['format']}); use the nograd that wrote it")
-        url, name = mark["storage"] or local_url(path), mark["name"]
-        if not (isinstance(url, str) and isinstance(name, str)):
-            raise TypeError(f"storage and name must be text, got {url!r} and {name!r}")
-        return Place(path, url, name)
-    except FileNotFoundError:
-        raise RunError(f"{path} is not a study: it has no {MARK}; name one that nograd search wrote") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot read {path}/{MARK}: {error}; it is not a study that nograd wrote") from error
-
-
-def is_study(path: str | Path) -> bool:
-    """Whether the directory holds a study."""
-    return (Path(path) / MARK).is_file()
-
-
-def mark_text(place: Place) -> str:
-    """What study.json says; a database beside it is found wherever the directory is moved."""
-    storage = None if place.url == local_url(place.path) else without_password(place.url)
-    return json.dumps({"format": _FORMAT, "name": place.name, "storage": storage}, indent=2) + "\n"
-
-
-def local_url(path: Path) -> str:
-    """The database in the study directory itself."""
-    return f"sqlite:///{path.absolute() / DATABASE}"
-
-
-def without_password(url: str) -> str:
-    """The URL as it may stand in a file or a message."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)
 
 
 def load_study(path: str | Path) -> Study:
@@ -96,7 +48,7 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
             raise RunError(
                 f"there is no database {without_password(place.url)} with the study {place.name}; check --storage"
             )
-        storage = database(place.url)
+        storage = open_database(place.url)
         try:
             return optuna.load_study(study_name=place.name, storage=storage, **options)
         except BaseException as error:
@@ -106,77 +58,6 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
             raise RunError(
                 f"there is no study {place.name} in {without_password(place.url)}; check --join and --storage"
             ) from None
-
-
-@contextmanager
-def closed_after(storage: "optuna.storages.BaseStorage") -> Iterator[None]:
-    """Closes the storage's connections at the end of the block."""
-    try:
-        yield
-    finally:
-        close(storage)
-
-
-def close(storage: "optuna.storages.BaseStorage") -> None:
-    """Closes all connections, which Optuna leaves to the end of the process: a server has few, and counts them."""
-    storage.remove_session()
-    storage._backend.engine.dispose()  # type: ignore[attr-defined]  # of the cache around an RDBStorage
-
-
-def database(url: str) -> "optuna.storages.BaseStorage":
-    """The storage behind a URL. Raises ConfigError where its driver is missing or the URL is none."""
-    optuna = quiet_optuna()
-    import sqlalchemy
-
-    # A writer of SQLite holds the whole file, for milliseconds: the others wait for it.
-    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=waits))
-    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-        raise ConfigError(
-            f"--storage {without_password(url)} needs a driver: {error.__cause__ or error}; install it with pip, or "
-            "name another, such as postgresql+psycopg://"
-        ) from error
-    except (ValueError, sqlalchemy.exc.ArgumentError) as error:
-        raise ConfigError(
-            f"--storage cannot be {without_password(url)}: {error}; write DIALECT://USER@HOST/DATABASE"
-        ) from error
-
-
-def is_missing(url: str) -> bool:
-    """Whether it is SQLite's, and its file is not there."""
-    if not url.startswith("sqlite"):
-        return False
-    import sqlalchemy
-
-    file = sqlalchemy.engine.make_url(url).database
-    return file not in (None, "", ":memory:") and not Path(str(file)).is_file()
-
-
-def quiet_optuna() -> Any:
-    """Optuna, whose own lines would break the display."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-@contextmanager
-def one_line(url: str) -> Iterator[None]:
-    """Errors of the database (full, read-only, gone, locked) as a RunError."""
-    quiet_optuna()
-    import sqlalchemy
-    from optuna.exceptions import StorageInternalError
-
-    try:
-        yield
-    except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        said = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
-        raise RunError(
-            f"cannot use the study's database {without_password(url)}: {said}; make room or permit it, then the same "
-            "command goes on"
-        ) from error
 
 
 @contextmanager
