@@ -2,6 +2,7 @@
 
     python benchmarks/mnist.py --seeds 0 1 2                     # all of them, about 40 minutes
     python benchmarks/mnist.py --presets node-fast eggroll --seeds 0 1 2 --json race.json
+    python benchmarks/mnist.py --presets node --flags "--model cnn --chunks 1"    # flags of nograd train
 
 Each training runs with one process a core (--workers 1: in one process), from the words of the command line. The
 clock counts training alone: no start-up, no compilation, and no look at the test images. The test images are looked at
@@ -12,6 +13,7 @@ choose on validation images.
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -22,23 +24,26 @@ MARKS = (85, 90, 92, 95, 97, 98, 99)
 PRESETS = ("node-fast", "node", "mnist", "eggroll", "hard-sign", "int8", "spiking", "blog-node")
 
 
-def race(preset: str, seed: int, data_dir: str | None, limit: float, workers: str) -> dict[str, object]:
+def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, object]:
     """One training, with the test accuracy watched outside of the clock."""
     from dataclasses import replace
 
     from nograd.build import build_job, load_data
+    from nograd.commands.flags import parse
     from nograd.config import TrainConfig
     from nograd.engines.choose import make_engine
     from nograd.recipes import base_config
     from nograd.tasks.supervised import split_accuracy
 
-    config = replace(base_config(TrainConfig(preset=preset)), seed=seed, data_dir=data_dir)
+    base = base_config(TrainConfig(preset=preset))
+    config = parse(TrainConfig, shlex.split(arguments.flags), "nograd train", default=base)
+    config = replace(config, seed=seed, data_dir=arguments.data_dir)
     job = build_job(config, load_data(config))
     state = job.init_state()
-    engine = make_engine(job.generation, state, job.keys, workers=workers)
+    engine = make_engine(job.generation, state, job.keys, workers=arguments.workers)
     engine.wait_until_ready()
     seconds, generation, reached, accuracy = 0.0, 0, {}, 0.0
-    while generation < config.generations and seconds < limit:
+    while generation < config.generations and seconds < arguments.limit:
         start = time.perf_counter()
         while generation < config.generations and time.perf_counter() - start < max(0.25, 0.03 * seconds):
             state, _ = engine.step(state)
@@ -51,7 +56,7 @@ def race(preset: str, seed: int, data_dir: str | None, limit: float, workers: st
     engine.close()
     evaluations = engine.generation.evaluations * generation
     return {
-        "preset": preset,
+        "preset": f"{preset} {arguments.flags}".strip(),
         "seed": seed,
         "accuracy": round(accuracy, 2),
         "seconds": round(seconds, 1),
@@ -65,7 +70,7 @@ def race(preset: str, seed: int, data_dir: str | None, limit: float, workers: st
 def in_a_process(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, object]:
     """The same in a fresh process with a single-threaded XLA, as the command line has it."""
     command = [sys.executable, __file__, "--one", preset, "--seeds", str(seed), "--limit", str(arguments.limit)]
-    command += ["--workers", arguments.workers]
+    command += ["--workers", arguments.workers, f"--flags={arguments.flags}"]
     command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
     environment = {**os.environ, "NPROC": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
@@ -94,13 +99,13 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--limit", type=float, default=900.0, help="seconds of training")
     parser.add_argument("--workers", default="auto", help="processes; auto: one a core")
+    parser.add_argument("--flags", default="", help="flags of nograd train, on top of each preset")
     parser.add_argument("--data-dir")
     parser.add_argument("--json", help="write the rows here")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        words = arguments.data_dir, arguments.limit, arguments.workers
-        print(json.dumps(race(arguments.one, arguments.seeds[0], *words)))
+        print(json.dumps(race(arguments.one, arguments.seeds[0], arguments)))
         return
     rows = []
     for preset in arguments.presets:

@@ -10,8 +10,10 @@ from nograd import data, models
 from nograd.config import TrainConfig
 from nograd.data import Dataset
 from nograd.engines.batches import Batches
-from nograd.engines.episodes import Carried, Episodes
+from nograd.engines.episodes import Episodes
 from nograd.engines.generation import Generation, Keys, run_keys
+from nograd.engines.playing import Carried
+from nograd.engines.traced import Traced
 from nograd.envs import World, environment
 from nograd.fitness import Fitness
 from nograd.makers import make_strategy, population_of, resolve_fitness, resolve_model, resolve_policy
@@ -43,6 +45,8 @@ class Job(NamedTuple):
         """The functions of its generations."""
         if isinstance(self.task, Supervised):
             return Batches(self.task, self.strategy, self.local)
+        if self.task.world.is_traced:
+            return Traced(self.task, self.strategy, self.local)
         return Episodes(self.task, self.strategy, self.local, self.config.deadline)
 
     def init_state(self) -> Any:
@@ -94,7 +98,7 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
 def _environment_job(config: TrainConfig, world: World, objects: Objects) -> Job:
     model = objects.model or resolve_policy(config.model)
     task = make_environment(config, world, model)
-    count = config.chunks or chunk_count(population_of(config), config.mirrored, config.episodes)
+    count = config.chunks or chunk_count(config, population_of(config), world)
     cut = replace(config, chunks=count)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
     perturbation = strategy.perturbation

@@ -31,7 +31,8 @@ class TrainConfig:
 
     task: Positional[str | None] = None
     """What to learn: mnist, digits, FILE.npz or FILE.csv; or an environment: CartPole-v1, HalfCheetah-v5, any id of
-    EnvPool or Gymnasium, or module:make_env of your own. Default: mnist where it can be had, else digits."""
+    EnvPool or Gymnasium, brax/humanoid, or module:make_env of your own. Default: mnist where it can be had, else
+    digits."""
     model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
     cnn, linear and atari (policies), or module:function of your own. An environment's mlp has tanh."""
@@ -103,6 +104,8 @@ class TrainConfig:
     episode_limit: str = "none"
     """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
     generation before), or a number."""
+    survival_bonus: float = 0.0
+    """Part of the reward of every step, such as 5 of Humanoid's, that does not count in the fitness; scores keep it."""
     observations: Literal["raw", "normalized"] = _setting("raw", search="choice(raw, normalized)")
     """Whether the policy sees them less their running mean, divided by their running deviation."""
     action_noise: float = _setting(0.0, search="choice(0.0, 0.01, 0.1)")

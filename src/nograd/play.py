@@ -12,9 +12,10 @@ from nograd.perturb.lowrank import LowRank
 from nograd.task_settings import episode_limit
 from nograd.tasks.actions import output_count
 from nograd.tasks.environment import Environment, check_environment
-from nograd.tasks.rollout import NO_LIMIT
+from nograd.tasks.rollout import NO_LIMIT, TRACED_LIMIT
 
 _LANES = 32  # episodes of a chunk that make a call of the policy cheap beside the steps of the environment
+_TRACED_LANES = 1024  # that fill a GPU, where both are one program
 
 
 def make_environment(config: TrainConfig, world: World, model: Model | Builder) -> Environment:
@@ -29,19 +30,20 @@ def make_environment(config: TrainConfig, world: World, model: Model | Builder) 
             eval_episodes=config.eval_episodes,
             normalise=config.observations == "normalized",
             adaptive=config.episode_limit == "adaptive",
-            limit=episode_limit(config.episode_limit) or NO_LIMIT,
+            limit=episode_limit(config.episode_limit) or (TRACED_LIMIT if world.is_traced else NO_LIMIT),
             skip=config.frame_skip,
             bins=config.action_bins,
             action_noise=config.action_noise,
+            bonus=config.survival_bonus,
             member_steps=config.member_steps,
         )
     )
 
 
-def chunk_count(population: int, mirrored: bool, episodes: int) -> int:
+def chunk_count(config: TrainConfig, population: int, world: World) -> int:
     """The chunks of a population that plays: as many as hold enough lanes for one call of the policy, at least 2."""
-    most = max(population * episodes // _LANES, 2)
-    return min(most, population // (2 if mirrored else 1), MAX_CHUNKS)
+    most = max(population * config.episodes // (_TRACED_LANES if world.is_traced else _LANES), 2)
+    return min(most, population // (2 if config.mirrored else 1), MAX_CHUNKS)
 
 
 def seated(perturbation: LowRank, task: Environment, count: int | None) -> Local:

@@ -9,6 +9,7 @@ from typing import Any
 from nograd.types import ConfigError
 
 ID = re.compile(r"[\w./:-]+-v\d+")
+BRAX = re.compile(r"brax/\w+")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # What the other kind of task does not read.
 OF_DATA = (
@@ -16,14 +17,16 @@ OF_DATA = (
     "split_seed",
 )  # fmt: skip
 OF_ENVIRONMENTS = (
-    "episodes", "eval_episodes", "episode_limit", "member_steps", "observations", "action_noise", "action_bins",
-    "frame_skip", "env_options",
+    "episodes", "eval_episodes", "episode_limit", "member_steps", "survival_bonus", "observations", "action_noise",
+    "action_bins", "frame_skip", "env_options",
 )  # fmt: skip
 
 
 def is_environment(task: str | None) -> bool:
-    """Whether a task's word is an environment's: an id such as HalfCheetah-v5 or ALE/Pong-v5, or module:function."""
-    return bool(task and (ID.fullmatch(task) or FUNCTION.fullmatch(task)))
+    """Whether a task's word is an environment's: an id such as HalfCheetah-v5, ALE/Pong-v5 or brax/humanoid, or
+    module:function.
+    """
+    return bool(task and any(pattern.fullmatch(task) for pattern in (ID, BRAX, FUNCTION)))
 
 
 def is_file(task: str | None) -> bool:

@@ -56,6 +56,7 @@ def _validate_episodes(config: TrainConfig) -> None:
     task_settings.episode_limit(config.episode_limit)
     task_settings.options_of(config.env_options)
     _require(config.member_steps >= 0, "member_steps", config.member_steps, "use 0 (none) or a number of steps")
+    _require(abs(config.survival_bonus) < float("inf"), "survival_bonus", config.survival_bonus, "use 0 (none) or more")
     _require(0 <= config.action_noise < float("inf"), "action_noise", config.action_noise, "use 0 or more")
     _require(config.action_bins is None or config.action_bins >= 2, "action_bins", config.action_bins, "use 2 or more")
 

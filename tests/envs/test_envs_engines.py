@@ -104,7 +104,7 @@ def test_one_generation_is_what_its_members_do_alone():
     engine = Inline(job.generation, job.state_shapes(), job.keys)
     found, _ = engine.share("evaluate", job.generation.leaves(state), np.int32(0))
     members = job.strategy.ask(state.search, job.keys.noise)
-    seeds = episode_seeds(np.asarray(fixed.batch), 0, np.arange(24), np.arange(2))
+    seeds = episode_seeds(np.asarray(fixed.batch), np.array([0]), np.arange(24), np.arange(2))
     for member in (0, 7, 23):
         policy = Policy(jax.tree.map(lambda leaf, at=member: leaf[at], members), state.context)
 

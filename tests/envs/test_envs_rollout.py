@@ -78,12 +78,14 @@ def test_an_action_is_held_for_the_frames_that_are_skipped():
 
 def test_seeds_have_an_address():
     words = np.array([7, 9], np.uint32)
-    seeds = episode_seeds(words, 4, np.arange(100), np.arange(3))
+    seeds = episode_seeds(words, np.array([4]), np.arange(100), np.arange(3))
     assert seeds.shape == (100, 3)
     assert len(np.unique(seeds)) == 300
     assert 0 <= seeds.min() < seeds.max() < 2**31
-    assert np.array_equal(episode_seeds(words, 4, np.arange(50, 60), np.arange(1, 2))[:, 0], seeds[50:60, 1])
-    assert not np.isin(episode_seeds(words, 5, np.arange(100), np.arange(3)), seeds).any()
+    assert np.array_equal(
+        episode_seeds(words, np.array([4]), np.arange(50, 60), np.arange(1, 2))[:, 0], seeds[50:60, 1]
+    )
+    assert not np.isin(episode_seeds(words, np.array([5]), np.arange(100), np.arange(3)), seeds).any()
     assert abs(np.mean(seeds) / 2**30 - 1) < 0.15
 
 

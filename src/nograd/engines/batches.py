@@ -12,10 +12,11 @@ from nograd.engines.generation import Fixed, Generation, Named, Outcome, at, fla
 from nograd.perturb import chunks
 from nograd.perturb.dense import Distribution, evaluator
 from nograd.perturb.local import population_both, population_fitness
+from nograd.perturb.room import room
 from nograd.shaping import Fused, fused, weights
 from nograd.strategies.strategy import State
 from nograd.tasks.supervised import Supervised
-from nograd.trees import Span
+from nograd.trees import Span, parameter_count
 from nograd.types import Key, PyTree
 
 
@@ -108,4 +109,5 @@ class Batches(Generation):
             evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
             return evaluate_unit(fixed.shared, keys[unit])
 
-        return chunks.evaluate_chunks(self.plan, unit, span)
+        at_once = max(room().members // (dense.members * parameter_count(around.mean)), 1)
+        return chunks.evaluate_chunks(self.plan, unit, span, at_once)

@@ -19,8 +19,9 @@ import jax
 
 from nograd.engines.generation import Generation
 from nograd.engines.programs import Program
-from nograd.perturb.local import TILE_ELEMENTS, Local
+from nograd.perturb.local import Local
 from nograd.perturb.node import Node
+from nograd.perturb.room import room
 from nograd.types import EngineError
 
 _WORTH = 0.25  # of the plan, that a remedy saves
@@ -91,7 +92,7 @@ def planned(program: Program) -> int:
 
 def _of_tile(local: Local, saved: int) -> Setting | None:
     """What makes a tile half as large."""
-    if local.tile == 1 and saved < 8 * TILE_ELEMENTS:  # smaller units would fill the same tile again
+    if local.tile == 1 and saved < 8 * room().tile:  # smaller units would fill the same tile again
         return None
     if local.tile > 1:
         return Setting(f"--chunks {-(-2 * local.units // local.tile)}", saved)

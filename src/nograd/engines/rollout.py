@@ -65,14 +65,14 @@ class Rollout:
         turn, playing = 0, real
         while len(playing):
             episodes = np.arange(turn * order["episodes"], (turn + 1) * order["episodes"])
-            seeds = episode_seeds(words, number, seats, episodes)
+            seeds = episode_seeds(words, np.array([number]), seats, episodes)
             played = self._played(held, seeds, playing, tally)
             returns[playing] += played[0].sum(1)
             lengths[playing] += played[1].sum(1)
             rounds[playing] += 1
             turn += 1
             playing = playing[(lengths[playing] < order["member_steps"]) & np.isfinite(returns[playing])]
-        fitness = returns / np.maximum(rounds * order["episodes"], 1)
+        fitness = (returns - order["bonus"] * lengths) / np.maximum(rounds * order["episodes"], 1)
         return [fitness, lengths, *(tally.moments() if tally else ())]
 
     def _played(
@@ -83,14 +83,14 @@ class Rollout:
         per, episodes = seeds.shape
         everyone = len(seats) == per
         buffer = np.zeros((per, episodes, *shown.shape), shown.dtype)
-        words, limit = seeds.astype(np.int32), int(np.asarray(held[0]))
+        limit = int(np.asarray(held[0]))
 
         def act(observations: np.ndarray, step: int) -> np.ndarray:
             rows = observations.reshape(-1, episodes, *shown.shape)
             if not everyone:  # the program's shapes never change
                 buffer[seats] = rows
                 rows = buffer
-            actions = np.asarray(self._act(held, rows, words, np.int32(step)))
+            actions = np.asarray(self._act(held, rows, seeds, np.int32(step)))
             chosen = actions if everyone else actions[seats]
             return chosen.reshape(-1, *actions.shape[2:])
 

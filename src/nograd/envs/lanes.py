@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nograd.envs.traced import Steps
 from nograd.envs.world import World, is_atari, pool_of, single
 
 
@@ -36,6 +37,8 @@ class Lanes(Protocol):
 
 def lanes(world: World, **more: Any) -> Lanes:
     """The lanes of a world; `more` are keyword arguments of its maker beside its options."""
+    if world.is_traced:
+        return Steps(world, **more)
     return Pool(world, **more) if world.source == "envpool" else Singles(world, **more)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from nograd.envs.spaces import Action, Observation, action_of, observation_of
 from nograd.imports import import_object
-from nograd.task_settings import FUNCTION, ID, is_environment
+from nograd.task_settings import BRAX, FUNCTION, ID, is_environment
 from nograd.types import ConfigError
 
 INSTALL = "pip install 'nograd[envs]'"
@@ -18,7 +18,7 @@ class World(NamedTuple):
     """An environment by name: all that a worker needs to make it, in words and numbers."""
 
     name: str  # as the user says it
-    source: Literal["envpool", "gymnasium", "function"]
+    source: Literal["envpool", "gymnasium", "function", "brax", "jax"]  # jax: a function that makes one in JAX
     make: str  # the id there, or module:function
     options: str  # JSON, of its maker's keyword arguments
     observation: Observation
@@ -33,6 +33,11 @@ class World(NamedTuple):
     def said(self) -> dict[str, Any]:
         """What `environment` is to be told, beside the name, to give this world again."""
         return {**json.loads(self.options), **({"source": "gymnasium"} if self.source == "gymnasium" else {})}
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is written in JAX: its episodes are part of a program."""
+        return self.source in ("brax", "jax")
 
     @property
     def checksum(self) -> str:
@@ -50,12 +55,12 @@ def from_portable(portable: dict[str, Any]) -> World:
 def environment(make: str | Callable[[], Any], **options: Any) -> World:
     """An environment as a task: `nograd.train(nograd.environment("HalfCheetah-v5"))`.
 
-    EnvPool's where it has one of this id, else Gymnasium's; or what a function of your own returns, a
-    `gymnasium.Env` that `reset(seed=…)` seeds.
+    EnvPool's where it has one of this id, else Gymnasium's; Brax's as "brax/humanoid"; or what a function of your own
+    returns, a `gymnasium.Env` that `reset(seed=…)` seeds, or an environment of JAX with Brax's functions.
 
     Args:
-        make: an id such as "HalfCheetah-v5", "ALE/Pong-v5" or "my_module:MyEnv-v0", or a function of a module, itself
-            or as "module:function".
+        make: an id such as "HalfCheetah-v5", "ALE/Pong-v5", "brax/humanoid" or "my_module:MyEnv-v0", or a function of
+            a module, itself or as "module:function".
         options: keyword arguments of its maker, of JSON types; `source="gymnasium"` leaves EnvPool out.
 
     Raises:
@@ -69,18 +74,27 @@ def environment(make: str | Callable[[], Any], **options: Any) -> World:
         raise ConfigError(f"options of {word} must be numbers, words, lists or dicts: {error}") from None
     if not is_environment(word):
         raise ConfigError(f"unknown environment {word!r}; give an id such as CartPole-v1, or module:function")
+    world = World(word, "gymnasium", word, given, Observation((), "float32"), Action("box", ()))
+    if BRAX.fullmatch(word):
+        return _traced(world._replace(source="brax", make=word.partition("/")[2]))
     if FUNCTION.fullmatch(word) and not ID.fullmatch(word):
-        world = World(word, "function", word, given, Observation((), "float32"), Action("box", ()))
-    elif source != "gymnasium" and (found := _in_envpool(word)):
-        world = World(word, "envpool", found, given, Observation((), "float32"), Action("box", ()))
-    else:
-        world = World(word, "gymnasium", word, given, Observation((), "float32"), Action("box", ()))
-    probe = pool_of(world, [0]) if world.source == "envpool" else single(world)
-    try:
-        observation = observation_of(probe.observation_space, word)
-        return world._replace(observation=observation, action=action_of(probe.action_space, word))
-    finally:
-        probe.close()
+        world = world._replace(source="function")
+        if is_pure(env := made(world)):
+            return _traced(world._replace(source="jax"))
+        return _with_spaces(world, _checked(env, world))
+    if source != "gymnasium" and (found := _in_envpool(word)):
+        world = world._replace(source="envpool", make=found)
+    return _with_spaces(world, pool_of(world, [0]) if world.source == "envpool" else single(world))
+
+
+def is_pure(env: Any) -> bool:
+    """Whether an environment has Brax's pure functions rather than Gymnasium's spaces."""
+    return hasattr(env, "action_size") and not hasattr(env, "action_space")
+
+
+def made(world: World, **more: Any) -> Any:
+    """What the user's function of a world returns. Raises ConfigError where it raises."""
+    return _called(import_object(world.make, "environment"), world, **more)
 
 
 def is_atari(world: World) -> bool:
@@ -110,10 +124,7 @@ def pool_of(world: World, seeds: list[int], **more: Any) -> Any:
 def single(world: World, **more: Any) -> Any:
     """One environment of Gymnasium, or of the user's function. Raises ConfigError where it cannot be made."""
     if world.source == "function":
-        made = _called(import_object(world.make, "environment"), world, **more)
-        if not all(hasattr(made, name) for name in ("reset", "step", "observation_space", "action_space")):
-            raise ConfigError(f"{world.make} must return a gymnasium.Env, got {type(made).__name__}")
-        return made
+        return _checked(made(world, **more), world)
     gymnasium = _gymnasium(world.name)
     if world.make.startswith("ALE/"):
         _register_atari(gymnasium, world.name)
@@ -123,6 +134,27 @@ def single(world: World, **more: Any) -> Any:
 def summary(error: BaseException) -> str:
     """The kind of an error and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
+
+
+def _checked(env: Any, world: World) -> Any:
+    if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
+        raise ConfigError(f"{world.make} must return a gymnasium.Env, got {type(env).__name__}")
+    return env
+
+
+def _with_spaces(world: World, probe: Any) -> World:
+    try:
+        observation = observation_of(probe.observation_space, world.name)
+        return world._replace(observation=observation, action=action_of(probe.action_space, world.name))
+    finally:
+        probe.close()
+
+
+def _traced(world: World) -> World:
+    from nograd.envs.traced import spaces, traced
+
+    observation, action = spaces(traced(world), world.name)
+    return world._replace(observation=observation, action=action)
 
 
 def _tuple(value: Any) -> Any:

@@ -57,8 +57,8 @@ def conv(layer: dict[str, Array], x: Array) -> Array:
     rows, columns, _, features = layer["kernel"].shape
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (rows // 2, rows // 2), (columns // 2, columns // 2), (0, 0)))
-    shifted = [padded[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
-    patches = jnp.concatenate(shifted, axis=-1)
+    across = jnp.concatenate([padded[:, :, j : j + width] for j in range(columns)], axis=-1)
+    patches = jnp.concatenate([across[:, i : i + height] for i in range(rows)], axis=-1)
     return patches @ layer["kernel"].reshape(-1, features) + layer["bias"]
 
 

@@ -51,13 +51,17 @@ def chunk_units(plan: Plan, index: Int[Array, ""]) -> Int[Array, " size"]:
     return index * plan.size + jnp.arange(plan.size)
 
 
-def evaluate_chunk(plan: Plan, evaluate: Evaluate, index: Int[Array, ""]) -> Float[Array, "size members"]:
-    """The fitness of one chunk's members, unit after unit.
+def evaluate_chunk(
+    plan: Plan, evaluate: Evaluate, index: Int[Array, ""], at_once: int = 1
+) -> Float[Array, "size members"]:
+    """The fitness of one chunk's members, so many units at once.
 
-    Several units in one `vmap` were measured to be slower for all but the smallest networks: the products of
-    one member are large enough, and batched products are not as well laid out.
+    On a core several units in one `vmap` were measured to be slower for all but the smallest networks: the products
+    of one member are large enough, and batched products are not as well laid out.
     """
-    return jax.lax.map(evaluate, chunk_units(plan, index))
+    units = chunk_units(plan, index)
+    size = None if at_once == 1 else min(at_once, plan.size)
+    return jax.lax.map(evaluate, units, batch_size=size)
 
 
 def estimate_chunk(
@@ -93,13 +97,15 @@ def both_chunk(plan: Plan, both: Both, index: Int[Array, ""]) -> tuple[Params, F
     return jax.lax.scan(step, zeros, units)
 
 
-def evaluate_chunks(plan: Plan, evaluate: Evaluate, span: Span | None = None) -> Float[Array, "chunks size members"]:
+def evaluate_chunks(
+    plan: Plan, evaluate: Evaluate, span: Span | None = None, at_once: int = 1
+) -> Float[Array, "chunks size members"]:
     """The fitness of the population, chunk after chunk; zeros outside of the span of chunks."""
     start, length = (0, plan.chunks) if span is None else span
     shape = jax.eval_shape(evaluate, jnp.int32(0))
 
     def step(index: Array, fitness: Array) -> Array:
-        return fitness.at[start + index].set(evaluate_chunk(plan, evaluate, start + index))
+        return fitness.at[start + index].set(evaluate_chunk(plan, evaluate, start + index, at_once))
 
     return jax.lax.fori_loop(0, length, step, jnp.zeros((plan.chunks, plan.size, *shape.shape), shape.dtype))
 

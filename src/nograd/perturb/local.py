@@ -2,7 +2,8 @@
 
 A unit is a group of examples with the directions that they are evaluated along (one example for `node`; `group` of
 them for `lowrank`; the whole batch with a block of the directions where group is 0). A tile is as many units as one
-vectorised call evaluates, a chunk a fixed number of tiles. All three follow from the settings and the network alone.
+vectorised call evaluates, a chunk a fixed number of tiles. All three follow from the settings, the network and the kind
+of device (`room`), never from the number of workers.
 """
 
 import math
@@ -18,6 +19,7 @@ from nograd.perturb.jaxprs import flat_jaxpr
 from nograd.perturb.lowrank import LowRank
 from nograd.perturb.members import Loss
 from nograd.perturb.node import Node
+from nograd.perturb.room import room
 from nograd.trees import Span
 from nograd.types import ConfigError, Key, Params, PyTree
 
@@ -29,11 +31,6 @@ Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pai
 # reads its own.
 Read: TypeAlias = Callable[[PyTree], PyTree]
 
-TILE_ELEMENTS = 1 << 19  # of the widest value of a tile: 2 MB, about what the caches of a core hold
-_BLOCK_ELEMENTS = 1 << 18  # of the widest value of a block of directions
-_MAX_TILE = 256
-_CHUNKS = 8  # that the tiles of `node` are made for,
-_LEAST_TILE = 16  # as long as they hold as many examples: products with less take as long
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
 
 
@@ -118,14 +115,14 @@ def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int
     tile: their products are the better the more examples go into one. It is then gone through in blocks of directions
     that the caches hold.
     """
-    directions = perturbation.directions
+    directions, there = perturbation.directions, room()
     if isinstance(perturbation, Node):
-        wanted = -(-units // count) if count else max(-(-units // _CHUNKS), _LEAST_TILE)
-        tile = _power_of_two(min(_MAX_TILE, wanted, units))
+        wanted = -(-units // count) if count else max(-(-units // there.node_tiles), there.least)
+        tile = _power_of_two(min(there.units, wanted, units))
         blocks = [block for block in range(1, directions + 1) if directions % block == 0]
-        return tile, max((block for block in blocks if tile * block * elements <= _BLOCK_ELEMENTS), default=1)
-    most = min(TILE_ELEMENTS // max(elements * directions, 1), _MAX_TILE, -(-units // (count or 1)))
-    return _power_of_two(most), directions
+        return tile, max((block for block in blocks if tile * block * elements <= there.block), default=1)
+    wanted = -(-units // (count or there.lowrank_tiles))
+    return _power_of_two(min(there.tile // max(elements * directions, 1), there.units, wanted)), directions
 
 
 def _power_of_two(most: int) -> int:

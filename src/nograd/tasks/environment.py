@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from nograd.envs import Lanes, World, lanes
+from nograd.envs.traced import traced
 from nograd.envs.world import summary
 from nograd.measures import RETURN, Measure
 from nograd.models import Model
@@ -17,8 +18,16 @@ from nograd.rng import random_normals
 from nograd.tasks.actions import decoded, is_bounded, output_count
 from nograd.tasks.observation import Moments, no_moments, normalised
 from nograd.tasks.rollout import NO_LIMIT, Played, play
+from nograd.tasks.traced import Rolled, rollout
 from nograd.types import ConfigError, EngineError, NogradError, Params
 
+_SOURCES = {
+    "envpool": "EnvPool",
+    "gymnasium": "Gymnasium",
+    "function": "a function of yours",
+    "brax": "Brax",
+    "jax": "a function of yours, in JAX",
+}
 _STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
 
 
@@ -54,6 +63,7 @@ class Environment(NamedTuple):
     skip: int = 1  # steps that an action is held for
     bins: int | None = None  # values of each component of a continuous action; None: any
     action_noise: float = 0.0  # standard deviation of what is added to a member's continuous actions
+    bonus: float = 0.0  # part of every step's reward that does not count in a member's fitness
     member_steps: int = 0  # a member goes on to further episodes until it has taken so many steps
 
     @property
@@ -65,7 +75,7 @@ class Environment(NamedTuple):
     def note(self) -> str:
         """One line about it."""
         shown, taken = self.world.observation, self.world.action
-        source = {"envpool": "EnvPool", "gymnasium": "Gymnasium", "function": "a function of yours"}[self.world.source]
+        source = _SOURCES[self.world.source]
         what = f"{sum(taken.choices)} choices" if taken.choices else f"actions {list(taken.shape)} of real numbers"
         seen = f"{shown.states} states" if shown.states else f"observations {list(shown.shape)}"
         return f"environment: {self.world.name} by {source}; {seen}, {what}"
@@ -140,6 +150,9 @@ class Environment(NamedTuple):
         """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
         whole = jax.jit(self.whole)(policy.params, policy.context)
         context = policy.context._replace(reference=())
+        if self.world.is_traced and where is None:
+            done = _traced_episodes(self, whole, context, jnp.array(self.seeds(split, count), jnp.int32))
+            return Played(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
         found = lanes(self.world) if where is None else where
         try:
             act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
@@ -160,6 +173,13 @@ class Environment(NamedTuple):
 @partial(jax.jit, static_argnums=0)
 def _actions(task: Environment, whole: Any, context: Context, observations: Array) -> Array:
     return task.act(task.model.apply(whole, task.see(context, observations)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> Rolled:
+    act = lambda seen, step: task.act(task.model.apply(whole, task.see(context, seen)))  # noqa: E731
+    playing = jnp.ones(seeds.shape, bool)
+    return rollout(traced(task.world), act, seeds, playing, jnp.int32(task.limit), task.skip)
 
 
 def _reference(task: Environment) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 CLIP = 5.0  # standard deviations that a normalised observation keeps to (Salimans et al. 2017)
 
@@ -28,6 +28,13 @@ def merged(one: Moments, other: Moments) -> Moments:
     share = other.count / (count + (count == 0))
     delta = other.mean - one.mean
     return Moments(count, one.mean + delta * share, one.squares + other.squares + delta * delta * one.count * share)
+
+
+def moments_of(x: Float[Array, "batch *shape"], counted: Bool[Array, " batch"]) -> Moments:
+    """Of the observations that count, in two passes."""
+    mask, count = counted.reshape(-1, *[1] * (x.ndim - 1)), jnp.sum(counted, dtype=jnp.float32)
+    mean = jnp.sum(jnp.where(mask, x, 0.0), 0) / jnp.maximum(count, 1.0)
+    return Moments(count, mean, jnp.sum(jnp.where(mask, (x - mean) ** 2, 0.0), 0))
 
 
 def normalised(moments: Moments, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from nograd.tasks.observation import Tally
 Act: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
 NO_LIMIT = 2**31 - 1  # steps of an episode
+TRACED_LIMIT = 1000  # of environments of JAX, which have none of their own; Brax's trainers cut them there too
 _BEAT = 0.5  # seconds between signs of life
 
 
@@ -90,13 +91,13 @@ def _broken(returns: np.ndarray, live: np.ndarray, rewards: np.ndarray, seen: np
     return broken
 
 
-def episode_seeds(words: np.ndarray, generation: int, members: np.ndarray, episodes: np.ndarray) -> np.ndarray:
-    """The seed, 0..2³¹ − 1, at each address (run, generation, member, episode): int64 [members, episodes].
+def episode_seeds(words: Any, generation: Any, members: Any, episodes: Any) -> Any:
+    """The seed, 0..2³¹ − 1, at each address (run, generation, member, episode): int32 [members, episodes].
 
-    A keyed hash, as in `rng.random_words`: nothing of an episode depends on which ones were played before.
+    A keyed hash, as in `rng.random_words`: nothing of an episode depends on which ones were played before. Takes arrays
+    of JAX and of NumPy: two words of 32 bits, a number, and two lines of numbers.
     """
-    key = np.asarray(words, np.uint32)
-    state = mix(mix(np.array([generation], np.uint32) + key[:1]) ^ key[1:])
-    of_members = mix(np.asarray(members, np.uint32) + state)
-    seeds = mix(mix(of_members[:, None] ^ key[:1]) + np.asarray(episodes, np.uint32))
-    return (seeds >> np.uint32(1)).astype(np.int64)
+    key, (generation, members, episodes) = words, (x.astype(np.uint32) for x in (generation, members, episodes))
+    state = mix(mix(generation + key[:1]) ^ key[1:])
+    of_members = mix(members + state)
+    return (mix(mix(of_members[:, None] ^ key[:1]) + episodes) >> np.uint32(1)).astype(np.int32)

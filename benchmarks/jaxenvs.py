@@ -1,0 +1,151 @@
+"""Environments in JAX: the return over steps and seconds, and how many steps a second.
+
+    python benchmarks/jaxenvs.py                                           # the preset brax-humanoid
+    python benchmarks/jaxenvs.py --env brax/ant --options '{"backend": "spring"}' --population 2048 --limit 120
+    python benchmarks/jaxenvs.py --speed --populations 512 2048 8192       # steps/s of one generation each
+
+A line every few generations, at once: env steps, seconds of training (compilation apart), the mean return of the
+members, the best fitness (the return less the survival bonus), the mean return of the mean parameters, and steps/s
+since the line before. Last figures: docs/environments.md.
+"""
+
+import argparse
+import json
+import os
+import time
+from typing import Any
+
+PRESET = "brax-humanoid"
+FLAGS = {
+    "model": str, "strategy": str, "perturbation": str, "shaping": str, "episode_limit": str,
+    "population": int, "chunks": int, "episodes": int, "sigma": float, "lr": float, "survival_bonus": float,
+}  # fmt: skip
+
+
+def settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, by name."""
+    given = {name: getattr(arguments, name) for name in FLAGS if getattr(arguments, name) is not None}
+    if arguments.options is not None:
+        given["env_options"] = arguments.options
+    return {**given, "task": arguments.env, "seed": arguments.seed}
+
+
+def job_of(given: dict[str, Any], preset: str) -> Any:
+    """The job of the preset with these settings over it."""
+    from dataclasses import replace
+
+    from nograd.build import build_job, load_data
+    from nograd.config import TrainConfig
+    from nograd.recipes import base_config
+    from nograd.validation import validate
+
+    config = validate(replace(base_config(TrainConfig(preset=preset)), **given))
+    return build_job(config, load_data(config))
+
+
+def say(line: dict[str, Any], as_json: bool) -> None:
+    """One line, at once."""
+    shown = {name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()}
+    print(json.dumps(shown) if as_json else "  ".join(f"{name} {value}" for name, value in shown.items()), flush=True)
+
+
+def train(job: Any, arguments: argparse.Namespace) -> None:
+    """Generations until a limit, and the curve meanwhile."""
+    import jax
+
+    from nograd.engines.inline import Inline
+
+    device = jax.devices()[0]
+    begun = time.perf_counter()
+    engine = Inline(job.generation, job.state_shapes(), job.keys)
+    state = job.init_state()
+    say(
+        {
+            "task": job.task.note,
+            "device": device.device_kind,
+            "population": job.generation.members,
+            "chunks": job.generation.plan.chunks,
+            "compile_seconds": engine.compile_seconds,
+            "setup_seconds": time.perf_counter() - begun,
+        },
+        arguments.json,
+    )
+    steps, seconds, before, reached = 0, 0.0, (0, 0.0), {}
+    for number in range(1, arguments.generations + 1):
+        start = time.perf_counter()
+        state, outcome = engine.step(state)
+        steps += int(outcome.evaluations)
+        seconds += time.perf_counter() - start
+        length = float(outcome.watched[0])
+        mean = float(outcome.info.fitness_mean) + job.task.bonus * length
+        for threshold in arguments.thresholds:
+            if mean >= threshold and threshold not in reached:
+                reached[threshold] = (seconds, steps, number)
+        over = seconds > arguments.limit or number == arguments.generations
+        if number % arguments.every == 0 or number == 1 or over:
+            line = {
+                "generation": number,
+                "steps": steps,
+                "seconds": seconds,
+                "mean": mean,
+                "best_fitness": float(outcome.info.fitness_max),
+                "length": length,
+                "steps_per_second": (steps - before[0]) / (seconds - before[1]),
+                "estimate_share": 1 - engine.seconds["evaluate"] / seconds,
+            }
+            if arguments.evaluate and (number % (arguments.every * arguments.evaluate) == 0 or over):
+                line |= job.task.scores(state.params)
+            say(line, arguments.json)
+            before = (steps, seconds)
+        if over:
+            break
+    for threshold, (at, taken, number) in reached.items():
+        say({"mean_return": threshold, "seconds": at, "steps": taken, "generation": number}, arguments.json)
+
+
+def speed(arguments: argparse.Namespace) -> None:
+    """Steps a second of one generation after another, of several populations."""
+    from nograd.engines.inline import Inline
+
+    for population in arguments.populations:
+        job = job_of({**settings(arguments), "population": population, "chunks": 1}, arguments.preset)
+        engine = Inline(job.generation, job.state_shapes(), job.keys)
+        state, _ = engine.step(job.init_state())
+        start, steps = time.perf_counter(), 0
+        for _ in range(3):
+            state, outcome = engine.step(state)
+            steps += int(outcome.evaluations)
+        taken = time.perf_counter() - start
+        line = {"population": population, "compile_seconds": engine.compile_seconds, "steps_per_second": steps / taken}
+        say(line, arguments.json)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", default="brax/humanoid")
+    parser.add_argument("--options", help='JSON, such as \'{"backend": "spring"}\'')
+    parser.add_argument("--preset", default=PRESET)
+    for name, kind in FLAGS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    parser.add_argument("--generations", type=int, default=10**6)
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds of training")
+    parser.add_argument("--every", type=int, default=5, help="generations between lines")
+    parser.add_argument("--evaluate", type=int, default=4, help="lines between evaluations; 0: none")
+    parser.add_argument("--thresholds", type=float, nargs="*", default=[1000, 2000, 4000, 6000, 8000, 10000])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--populations", type=int, nargs="*", default=[512, 2048, 8192])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    from nograd.cache import kept_programs
+
+    os.environ.update({name: value for name, value in kept_programs().items() if name not in os.environ})
+    if arguments.speed:
+        speed(arguments)
+    else:
+        train(job_of(settings(arguments), arguments.preset), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""How much one vectorised call takes on at once: a core's caches, or an accelerator's memory, decide."""
+
+from typing import NamedTuple
+
+import jax
+
+
+class Room(NamedTuple):
+    """Sizes by float32 elements of the widest value, and by units."""
+
+    tile: int  # elements of a tile
+    block: int  # elements of a block of directions
+    units: int  # of a tile, at most
+    least: int  # units that a tile of `node` has where there are as many: products with less take as long
+    node_tiles: int  # that a population of `node` is cut into, unless tiles of the least size are fewer
+    lowrank_tiles: int  # that one of `lowrank` is cut into at least, where it has as many units
+    members: int  # elements of the parameters of dense members that are evaluated side by side
+
+
+# 2 MB are about what the caches of a core hold. Members side by side are slower there for all networks but tiny ones.
+_CORE = Room(tile=1 << 19, block=1 << 18, units=256, least=16, node_tiles=8, lowrank_tiles=1, members=0)
+
+
+def room() -> Room:
+    """Of the devices that JAX computes on: a core's, or an accelerator's with a tile for each of them at least.
+
+    An accelerator wants few and large calls; half a gigabyte for the widest value leaves room for the others.
+    """
+    if jax.default_backend() == "cpu":
+        return _CORE
+    devices = jax.local_device_count()
+    return Room(1 << 27, 1 << 27, 1 << 20, 1, devices, devices, 1 << 27)
