@@ -27,9 +27,10 @@ from pathlib import Path
 os.environ.setdefault("NPROC", "1")  # before JAX starts
 
 from nograd.build import build_job, load_data
-from nograd.config import TrainConfig, preset
+from nograd.config import TrainConfig
 from nograd.engines.choose import make_engine
 from nograd.engines.process import Process
+from nograd.recipes import preset
 from nograd.speedup.measure import timed
 
 WORKS = {  # 99,985 parameters on the digits; shares of 8 chunks each

@@ -41,8 +41,9 @@ def alone(task: str) -> float:
 def trained(task: str, rounds: int) -> float:
     """Steps a second of whole generations in this process: noise, policies, episodes, update."""
     from nograd.build import build_job, load_data
-    from nograd.config import TrainConfig, validate
+    from nograd.config import TrainConfig
     from nograd.engines.inline import Inline
+    from nograd.validation import validate
 
     config = validate(TrainConfig(task=task, model="mlp:64,64", population=64))
     job = build_job(config, load_data(config))

@@ -36,7 +36,9 @@ def job_of(given: dict[str, Any], preset: str) -> Any:
     from dataclasses import replace
 
     from nograd.build import build_job, load_data
-    from nograd.config import TrainConfig, base_config, validate
+    from nograd.config import TrainConfig
+    from nograd.recipes import base_config
+    from nograd.validation import validate
 
     config = validate(replace(base_config(TrainConfig(preset=preset)), **given))
     return build_job(config, load_data(config))

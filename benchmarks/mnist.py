@@ -29,9 +29,10 @@ def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, obj
     from dataclasses import replace
 
     from nograd.build import build_job, load_data
-    from nograd.cli import parse
-    from nograd.config import TrainConfig, base_config
+    from nograd.commands.flags import parse
+    from nograd.config import TrainConfig
     from nograd.engines.choose import make_engine
+    from nograd.recipes import base_config
     from nograd.tasks.supervised import split_accuracy
 
     base = base_config(TrainConfig(preset=preset))

@@ -63,9 +63,7 @@ def hour(out: Path, arguments: argparse.Namespace) -> None:
     size = sum(file.stat().st_size for file in study.path.iterdir())
     print(f"{len(study.trials)} trials, {size / 1e6:.1f} MB on disk")
     if winner:
-        print(
-            f"best {study.trials[winner.trial].value:.2%}; test {' '.join(f'{v:.2%}' for v in winner.test_accuracies)}"
-        )
+        print(f"best {study.trials[winner.trial].value:.2%}; test {' '.join(f'{v:.2%}' for v in winner.test_scores)}")
 
 
 def main() -> None:

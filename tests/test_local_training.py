@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import optax
 import pytest
 
 import nograd
@@ -108,3 +109,13 @@ def test_shift_moves_images_by_whole_pixels():
         assert any(
             np.array_equal(image, padded[i : i + 5, j : j + 5]) for i in range(3) for j in range(3)
         )  # one of the nine places
+
+
+def test_a_perturbation_of_pythons_lays_the_recipes_own_aside(tmp_path):
+    quick = {"model": "mlp:4", "batch": 16, "generations": 1, "engine": "inline", "preset": "eggroll"}
+    dense = nograd.train("digits", perturbation=nograd.dense(0.1), population=8, out=tmp_path / "a", **quick).settings
+    assert (dense.perturbation, dense.sigma, dense.population) == ("dense", 0.1, 8)
+    assert (dense.directions, dense.rank, dense.group) == (32, 1, 8)  # nothing of the recipe's
+    strategy = nograd.openai_es(perturbation=nograd.node(0.2, directions=4), optimizer=optax.sgd(0.1))
+    node = nograd.train("digits", strategy=strategy, out=tmp_path / "b", **quick).settings
+    assert (node.perturbation, node.sigma, node.directions, node.rank) == ("node", 0.2, 4, 1)

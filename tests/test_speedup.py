@@ -368,6 +368,21 @@ def test_the_command_prints_json_alone(nograd):
     assert [row["cores"] for row in figures["strong"]["projection"]] == [4, 16, 1440]
 
 
+def test_an_environments_generations_are_timed(nograd):
+    pytest.importorskip("gymnasium", reason="needs nograd[envs]")
+    quick = ["--population", "8", "--chunks", "2", "--generations", "2", "--rounds", "2", "--workers", "1,2"]
+    code, out, error = nograd("CartPole-v1", *quick)
+    assert (code, error) == (0, "")
+    assert "population 8 on an episode each, 2 chunks" in out
+    figures = json.loads(Path("speedup/speedup.json").read_text())
+    assert (figures["batch"], figures["episodes"], figures["parameters"]) == (None, 1, 8)
+    assert len({row["parameters_sha256"] for row in figures["strong"]["rows"]}) == 1
+    assert [row["population"] for row in figures["weak"]["rows"]] == [8, 16]
+    code, _, error = nograd("CartPole-v1", "--batch", "8")
+    assert code == 2
+    assert "--batch 8 is for data sets" in error
+
+
 def test_every_setting_is_a_flag(nograd):
     code, out, _ = nograd("--help")
     assert code == 0

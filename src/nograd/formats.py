@@ -1,4 +1,12 @@
-"""Numbers for people: durations, times, bytes, shares."""
+"""Numbers and words for people: durations, times, bytes, shares, the names that were meant."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from nograd.types import ConfigError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(seconds: float) -> str:
@@ -8,6 +16,15 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as 90s, 10m, 1h30m or 45 (seconds)."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.strip() or seconds <= 0:
+        raise ConfigError(f"--budget cannot be {text!r}; write a duration such as 90s, 10m or 1h30m")
+    return seconds
 
 
 def short_time(seconds: float) -> str:
@@ -46,3 +63,10 @@ def short(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean …?" with the nearest known names, or the list of all."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"

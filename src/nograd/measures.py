@@ -10,6 +10,8 @@ class Measure(NamedTuple):
     name: str
     form: str  # of a value in text, as in format()
     what: str  # for a person
+    units: str  # that it is the mean over
+    floor: float | None  # that no value is below; None: there is none
 
     @property
     def train(self) -> str:
@@ -23,13 +25,18 @@ class Measure(NamedTuple):
     def test(self) -> str:
         return f"test_{self.name}"
 
+    @property
+    def error(self) -> str:
+        """The standard error of the validation score over its units, where the task measures it."""
+        return f"{self.val}_error"
+
     def text(self, value: float | None) -> str:
         """A value for a person; a dash for none."""
         return "–" if value is None else format(value, self.form)
 
 
-ACCURACY = Measure("accuracy", ".2%", "accuracy")
-RETURN = Measure("return", ",.2f", "return")
+ACCURACY = Measure("accuracy", ".2%", "accuracy", "examples", 0.0)
+RETURN = Measure("return", ",.2f", "return", "episodes", None)
 _KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN)}
 
 

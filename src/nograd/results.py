@@ -8,13 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from nograd import config as settings
-from nograd.build import check_data, load_dataset, resolve_model, resolve_policy
+from nograd.build import load_dataset
 from nograd.checkpoint import load_checkpoint
 from nograd.config import TrainConfig
 from nograd.data import Dataset
 from nograd.envs.video import Filmed
 from nograd.envs.world import from_portable
+from nograd.formats import did_you_mean
+from nograd.identity import check_data
+from nograd.makers import resolve_model, resolve_policy
 from nograd.measures import Measure, measure_of
 from nograd.models import Builder, Model, build_model
 from nograd.play import make_environment
@@ -220,7 +222,7 @@ def known_split(name: str) -> Split:
     for split in ("train", "val", "test"):
         if name == split:
             return split
-    raise ConfigError(f"unknown split {name!r}{settings.did_you_mean(name, ('train', 'val', 'test'))}")
+    raise ConfigError(f"unknown split {name!r}{did_you_mean(name, ('train', 'val', 'test'))}")
 
 
 def prediction_table(outputs: np.ndarray, probabilities: bool = False) -> str:

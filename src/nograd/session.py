@@ -1,24 +1,18 @@
 """The whole job: from settings to a finished run directory. Command line and Python both come here."""
 
-import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import optax
 from jax._src import xla_bridge
 
-from nograd import config as settings
-from nograd import strategy_settings
-from nograd.build import Job, Objects, Source, build_job, check_data, identity, load_data, model_spec, record
+from nograd.build import Job, Objects, Source, build_job, load_data
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig
 from nograd.curves import draw_curves
@@ -26,15 +20,19 @@ from nograd.data import Dataset
 from nograd.engines.choose import check_engine, make_engine
 from nograd.envs import World
 from nograd.fitness import Fitness
+from nograd.formats import parse_duration
+from nograd.handed import known_settings, named, perturbation_word, require_own, strategy_word
+from nograd.identity import check_data, check_resumable, identity, record, versions
 from nograd.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
 from nograd.models import Builder, Model
 from nograd.observers.together import require_packages, together
 from nograd.perturb.dense import Dense
 from nograd.perturb.local import Perturbation
+from nograd.recipes import base_config
 from nograd.results import Run, saved_settings
 from nograd.run import RunDirectory
 from nograd.strategies.strategy import State, Strategy
-from nograd.types import ConfigError
+from nograd.validation import validate
 
 
 def _one_thread() -> None:
@@ -99,19 +97,19 @@ def train(
     """
     words = {"model": model, "fitness": fitness, "optimizer": optimizer}
     words |= {"strategy": strategy, "perturbation": perturbation, "out": out, "resume": resume}
-    given = _known(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
+    given = known_settings(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
     source = task if isinstance(task, Dataset | World) else None
     if task is None and resume is None and not given.keys() & {"preset", "config"}:
         task = "mnist"
     if task is not None:
         given["task"] = source.name if source else str(task)
     if isinstance(strategy, Strategy):
-        _require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
-        given["strategy"] = _strategy_word(strategy)
-    if resume is not None:
-        base = resumed_settings(str(resume))
-    else:
-        base = settings.base_config(replace(TrainConfig(), **given))
+        require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
+        given["strategy"] = strategy_word(strategy)
+        perturbation = strategy.perturbation
+    if perturbation is not None and not isinstance(perturbation, str):
+        given["perturbation"] = perturbation_word(perturbation)
+    base = base_config(replace(TrainConfig(), **given)) if resume is None else resumed_settings(str(resume))
     objects = Objects(
         None if isinstance(model, str) else model,
         None if isinstance(fitness, str) else fitness,
@@ -119,7 +117,7 @@ def train(
         None if isinstance(perturbation, str) else perturbation,
         None if isinstance(strategy, str) else strategy,
     )
-    config = _named(replace(base, **given), objects, source)
+    config = named(replace(base, **given), objects, source)
     return run_config(config, source=source, objects=objects, on_start=lambda start: observer)
 
 
@@ -142,7 +140,7 @@ def run_config(
     """
     started = time.perf_counter() if started is None else started
     require_packages(config)
-    start = _prepare(settings.validate(config), source, objects)
+    start = _prepare(validate(config), source, objects)
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
@@ -168,11 +166,11 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
     """Checks everything, then makes the run directory, or restores from the one to resume."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
-        settings.check_resumable(saved_settings(directory), config)
+        check_resumable(saved_settings(directory), config)
     source = load_data(config) if source is None else source
     job = build_job(config, source, objects)
     check_engine(job.generation, config.engine, config.workers)
-    recorded = record(job, _versions())
+    recorded = record(job, versions())
     mark = identity(config, recorded)
     state, progress, best = None, Progress(), None
     if directory:
@@ -205,33 +203,6 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
     directory.write_result(result)
 
 
-def _known(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields themselves. Raises ConfigError for a name that is no setting."""
-    known = {*settings.recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
-        "task",
-        "model",
-        "fitness",
-        "optimizer",
-        "perturbation",
-    }
-    for name in fields:
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{settings.did_you_mean(name, known)}")
-    return fields
-
-
-def _require_own(strategy: Strategy, given: set[str]) -> None:
-    """Raises ConfigError for a setting that a strategy handed over has in itself."""
-    for name in sorted(given & (strategy_settings.OWN | {"chunks"})):
-        raise ConfigError(
-            f"{name} is part of the strategy {_strategy_word(strategy)} that was handed over; set it there"
-        )
-
-
-def _strategy_word(strategy: Strategy) -> str:
-    return f"({type(strategy.rule).__name__}, a Python object)"
-
-
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
     """The run of --resume, and the checkpoint where one is named."""
     if path.endswith(".safetensors"):
@@ -254,46 +225,10 @@ def limits_of(config: TrainConfig) -> Limits:
     """When a training of these settings ends, looks and saves."""
     return Limits(
         config.generations,
-        settings.parse_duration(config.budget) if config.budget else None,
+        parse_duration(config.budget) if config.budget else None,
         config.target,
         config.patience,
         config.eval_every,
         config.checkpoint_every,
         config.keep_checkpoints,
     )
-
-
-def _named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
-    """The config with the words for what was handed over as objects, for config.json."""
-    words: dict[str, Any] = {}
-    if isinstance(source, World):
-        words["env_options"] = json.dumps(source.said) if source.said else None
-    if objects.model is not None:
-        words["model"] = model_spec(objects.model)
-    if objects.fitness is not None:
-        words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
-    if objects.optimizer is not None:
-        words["optimizer"] = "(a Python object)"
-    if (strategy := objects.strategy) is not None:
-        words |= {"population": strategy.population, "chunks": strategy.chunks}
-        objects = objects._replace(perturbation=strategy.perturbation)
-    if (perturbation := objects.perturbation) is not None:
-        words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
-        words["perturbation"] = type(perturbation).__name__.lower()
-        if isinstance(perturbation, Dense):
-            words["noise"] = perturbation.noise.name
-        else:
-            words |= {"noise": perturbation.noise, "directions": perturbation.directions}
-    return replace(config, **words)
-
-
-def _versions() -> dict[str, str]:
-    """What a person needs to know to get the same bits again."""
-    device = jax.devices()[0]
-    return {
-        **{name: version(name) for name in ("nograd", "jax", "jaxlib", "optax", "numpy")},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": f"{device.platform}: {device.device_kind}",
-        "xla_threads": os.environ.get("NPROC", "all"),
-    }

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nograd.types import ConfigError
@@ -28,6 +29,16 @@ def is_environment(task: str | None) -> bool:
     return bool(task and any(pattern.fullmatch(task) for pattern in (ID, BRAX, FUNCTION)))
 
 
+def is_file(task: str | None) -> bool:
+    """Whether a task's word is the path of a file."""
+    return bool(task and Path(task).suffix) and not is_environment(task)
+
+
+def reads(task: str | None, name: str) -> bool:
+    """Whether a setting has a meaning for a task."""
+    return name not in (OF_DATA if is_environment(task) else OF_ENVIRONMENTS)
+
+
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Raises ConfigError for a setting that is not at its default although the task does not read it."""
     environment = is_environment(values["task"])
@@ -45,10 +56,11 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         )
 
 
-def require_data(task: str | None, command: str) -> None:
-    """Raises ConfigError where a command that goes by examples is asked about an environment."""
-    if is_environment(task):
-        raise ConfigError(f"nograd {command} goes by examples, and {task} is an environment; name a data set")
+def seen_by_member(episodes: int | None, batch: int | None) -> str:
+    """What a member sees of its task, in words: episodes of an environment, else a batch."""
+    if episodes is None:
+        return f"batches of {batch}"
+    return "an episode each" if episodes == 1 else f"{episodes:,} episodes each"
 
 
 def episode_limit(word: str) -> int | None:

@@ -12,13 +12,14 @@ import numpy as np
 
 from generations import after, bits
 from nograd.build import build_job, load_data
-from nograd.config import TrainConfig, validate
+from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
 from nograd.envs import lanes
 from nograd.tasks.environment import Policy
 from nograd.tasks.rollout import episode_seeds, play
 from nograd.types import EngineError
+from nograd.validation import validate
 
 WALK = {"task": "worlds:walk", "population": 24, "model": "mlp:8", "chunks": 6, "noise": "gaussian"}
 POOL = {"task": "CartPole-v1", "population": 24, "model": "linear", "chunks": 6, "sigma": 0.3}

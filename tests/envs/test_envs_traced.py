@@ -13,7 +13,7 @@ from generations import after
 from jaxworlds import Walk
 from nograd import cli
 from nograd.build import build_job, load_data
-from nograd.config import TrainConfig, validate
+from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.engines.process import Process
 from nograd.engines.traced import Traced
@@ -23,6 +23,7 @@ from nograd.tasks.observation import Moments
 from nograd.tasks.rollout import episode_seeds, play
 from nograd.tasks.traced import rollout
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 WALK = {"task": "jaxworlds:walk", "population": 24, "model": "mlp:8", "chunks": 3, "noise": "gaussian"}
 WALK |= {"episode_limit": "15", "sigma": 0.3}

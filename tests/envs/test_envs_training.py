@@ -161,11 +161,11 @@ def test_settings_of_environments_are_refused_for_data(folder, capsys):
     assert "--frame-skip 2 is for environments" in err
 
 
-def test_commands_that_go_by_examples_say_so(folder, capsys):
-    for command in ("search", "speedup"):
-        code, _, err = nograd(capsys, command, "CartPole-v1")
+def test_search_and_speedup_refuse_what_an_environment_does_not_read(folder, capsys):
+    for command, flags in (("search", ("--fitness", "accuracy")), ("speedup", ("--batch", "8"))):
+        code, _, err = nograd(capsys, command, "CartPole-v1", *flags)
         assert code == 2
-        assert f"nograd {command} goes by examples" in err
+        assert f"{' '.join(flags)} is for data sets, and the task CartPole-v1 is an environment" in err
 
 
 def test_node_is_refused_as_an_object(folder):

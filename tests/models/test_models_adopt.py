@@ -12,7 +12,7 @@ from flax import linen as nn
 from flax import nnx
 
 import nograd as ng
-from nograd.build import resolve_model
+from nograd.makers import resolve_model
 from nograd.models import Builder, Model, adopt, build_model
 from nograd.types import ModelError
 

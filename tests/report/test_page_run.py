@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nograd as ng
-from nograd.cli import parse
-from nograd.config import TrainConfig, base_config, presets, settings
+from nograd.commands.flags import parse
+from nograd.config import TrainConfig, settings
 from nograd.page.mistakes import confusion_table, mistakes_of, most_confident
 from nograd.page.pictures import first_layer, is_image, picture_of, picture_of_weights
 from nograd.page.predictions import Mistake, Predictions, confident_mistakes, confusion, predictions
@@ -19,7 +19,9 @@ from nograd.page.reproduce import changed, command
 from nograd.page.run import run_page
 from nograd.page.snapshot import snapshot
 from nograd.page.traces import Trace, _some, curves, thinned
+from nograd.recipes import base_config, preset, presets
 from nograd.results import load, proportion
+from nograd.validation import validate
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 EVIL = "<script>alert(1)</script>"
@@ -271,10 +273,31 @@ FEW = {"blog", "node-fast"}
 )
 def test_the_command_of_a_preset_names_it(name):
     config = base_config(TrainConfig(preset=name))
+    assert config.strategy
     assert settings_of(command(config)) == settings(config)
     assert len(shlex.split(command(config))) <= 5
     other = replace(config, seed=7, lr=0.123, mirrored=not config.mirrored, label="a b'c", workers="2")
     assert settings_of(command(other)) == settings(other)
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        (TrainConfig(task="digits", strategy="snes"), {"lr_sigma": 0.2, "population": 64}),
+        (TrainConfig(task="digits", strategy="ars"), {"sigma": 0.05, "lr": 0.01}),
+        (TrainConfig(task="mnist", strategy="sep-cma-es"), {"model": "linear2"}),
+        (TrainConfig(preset="ars-mujoco", strategy="openai-es"), {"seed": 3, "observations": "raw"}),
+        (TrainConfig(task="HalfCheetah-v5", strategy="pgpe"), {"optimizer": "sgd"}),
+        (TrainConfig(task="CartPole-v1"), {"target": None, "population": 16}),
+        (TrainConfig(preset="eggroll", perturbation="node"), {"directions": 64}),
+        (TrainConfig(task="digits", perturbation="lowrank"), {"group": 0, "population": 64}),
+        (TrainConfig(task="mnist", perturbation="dense", strategy="ars"), {"top": 4}),
+    ],
+)
+def test_the_command_of_another_choice_gives_its_settings(start, changes):
+    """A flag such as `--strategy` takes away what the recipe chose for its own: what is left out must still be so."""
+    config = validate(replace(base_config(start), task=start.task or preset(start.preset).settings["task"], **changes))
+    assert validate(TrainConfig(**settings_of(command(config)))) == config
 
 
 def test_the_command_says_what_is_no_default():
@@ -282,6 +305,8 @@ def test_the_command_says_what_is_no_default():
         "nograd train 'a b.csv' --budget 10m --label sick"
     )
     assert changed(TrainConfig(task="a.csv", lr=0.5)) == {"task": "a.csv", "lr": 0.5}
+    named = {"strategy": "openai-es", "perturbation": "dense"}
+    assert command(TrainConfig(task="a.csv", lr=0.5, **named)) == "nograd train a.csv --lr 0.5"
     assert command(TrainConfig(task="digits", model="(a Python object)")) is None
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from nograd.measures import ACCURACY, RETURN
 from nograd.report.parallel import parallel
 from nograd.report.study import study_page
 from nograd.report.study_charts import efficiency, importance, progress, slices, workers
@@ -33,6 +34,37 @@ def test_the_page_shows_the_winner_the_best_and_every_trial(study):
     assert page.count('type="application/json"') == 1 + 13
     for field in (dimension.name for dimension in SPACE):
         assert field in body
+
+
+def test_the_page_of_returns_has_them_as_they_are(study):
+    """Negative ones too: each as a number, with Student's interval from its own standard error."""
+
+    def turned(trial):
+        lower = lambda value: -400.0 * (1 - value)  # noqa: E731
+        curve = [(at, lower(value)) for at, value in trial.curve]
+        return trial._replace(
+            value=None if trial.value is None else lower(trial.value), curve=curve, standard_error=3.0
+        )
+
+    won = study.winner._replace(
+        val_scores=[-12.0, -13.5, -11.25],
+        test_scores=[-14.0, -10.0, -12.0],
+        test_intervals=[(-20.0, -8.0), (-15.0, -5.0), (-18.0, -6.0)],
+    )
+    of_returns = study._replace(
+        measure=RETURN, validation=16, trials=list(map(turned, study.trials)), winner=won, task="Pendulum-v1"
+    )
+    page = study_page(of_returns, make_statistics(of_returns))
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
+    best = ended(of_returns)[0].value
+    half = 2.1314495 * 3.0  # Student's quantile for 15 degrees of freedom
+    for words in ("-12.00", "-20.00 to -8.00", f"{best:,.2f}", f"{best - half:,.2f} to {best + half:,.2f}"):
+        assert words in body
+    assert "accuracy" not in body
+    assert "the test episodes are used for these runs alone" in body
+    best_so_far = [row["best"] for row in rows_of(progress(ended(of_returns), RETURN).spec)]
+    assert best_so_far == sorted(best_so_far)
+    assert best_so_far[-1] == best < 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -109,7 +141,7 @@ def rows_of(spec) -> list[dict]:
 
 
 def test_the_best_so_far_never_falls_and_ends_at_the_best(study):
-    rows = rows_of(progress(ended(study)).spec)
+    rows = rows_of(progress(ended(study), ACCURACY).spec)
     assert [row["x"] for row in rows] == sorted(row["x"] for row in rows)
     highs = [row["best"] for row in rows]
     assert highs == sorted(highs)
@@ -117,7 +149,7 @@ def test_the_best_so_far_never_falls_and_ends_at_the_best(study):
 
 
 def test_boxes_are_quartiles():
-    (row,) = rows_of(efficiency([(4, [0.5, 0.1, 0.2, 0.3, 0.4]), (8, [])]).spec)
+    (row,) = rows_of(efficiency([(4, [0.5, 0.1, 0.2, 0.3, 0.4]), (8, [])], ACCURACY).spec)
     assert row == {"size": 4, "count": 5, "low": 0.1, "q1": 0.2, "median": 0.3, "q3": 0.4, "high": 0.5}
 
 
@@ -129,7 +161,7 @@ def test_importance_is_ordered():
 def test_slices_have_a_point_for_each_trial_that_drew_the_setting(study):
     ranked = ended(study)
     found = axes(study, ranked)
-    for axis, chart in zip(found, slices(found, ranked, groups(ranked)), strict=True):
+    for axis, chart in zip(found, slices(found, ranked, groups(ranked), ACCURACY), strict=True):
         drawn = [trial for trial in ranked if trial.settings.get(axis.name) is not None]
         assert len(rows_of(chart.spec)) == len(drawn)
         scale = chart.spec["encoding"]["x"].get("scale", {})
@@ -139,7 +171,7 @@ def test_slices_have_a_point_for_each_trial_that_drew_the_setting(study):
 def test_parallel_lines_are_the_trials_with_the_best_on_top(study):
     ranked = ended(study)
     found = axes(study, ranked)
-    chart = parallel(found, ranked, groups(ranked))
+    chart = parallel(found, ranked, groups(ranked), ACCURACY)
     lines = chart.spec["layer"][1]["data"]["values"]
     assert [line["trial"] for line in lines] == [trial.number for trial in reversed(ranked)]
     assert lines[-1][f"p{len(found)}"] == 1
@@ -148,7 +180,7 @@ def test_parallel_lines_are_the_trials_with_the_best_on_top(study):
 
 
 def test_bars_of_workers_are_their_times(study):
-    chart = workers(study.trials)
+    chart = workers(study.trials, ACCURACY)
     rows = {row["trial"]: row for row in rows_of(chart.spec)}
     for trial in study.trials:
         assert (rows[trial.number]["end"] - rows[trial.number]["start"]) * 60 == pytest.approx(trial.seconds, abs=0.02)

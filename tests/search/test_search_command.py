@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -92,15 +93,15 @@ def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     run = ng.train(config="s/best.toml", out="run")
     assert run.settings.seed == winner.seeds[0]
     assert len(set(winner.seeds)) == 2
-    assert run.result["val_accuracy"] == winner.val_accuracies[0]
-    assert run.result["test_accuracy"] == winner.test_accuracies[0]
+    assert run.result["val_accuracy"] == winner.val_scores[0]
+    assert run.result["test_accuracy"] == winner.test_scores[0]
     assert list(winner.test_intervals[0]) == run.evaluate("test")["interval"]
     # So does any trial's own configuration.
     best = study.trials[winner.trial]
     again = ng.train(**winner.settings, out="again")
     assert [line["val_accuracy"] for line in again.metrics if "val_accuracy" in line] == [v for _, v in best.curve]
     figures = json.loads(Path("s/statistics.json").read_text())
-    assert figures["winner"]["test_accuracies"] == winner.test_accuracies
+    assert figures["winner"]["test_scores"] == winner.test_scores
     assert figures["trials"]["complete"] == 2
     # The same call again finds all done, so that no worker is started; with more trials it goes on.
     with monkeypatch.context() as patch:
@@ -115,6 +116,41 @@ def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
         "study.db",
         "study.json",
     ]
+
+
+def test_a_search_on_an_environment_goes_by_returns(folder, capsys):
+    pytest.importorskip("gymnasium", reason="needs nograd[envs]")
+    from nograd.cli import main
+
+    space = ["population=choice(4,8)", "lr=choice(0.1,0.3)"]
+    flags = ["--generations", "2", "--trials", "2", "--confirm", "2", "--workers", "1", "--space", "only", "--out", "s"]
+    with pytest.raises(SystemExit) as stop:
+        main(["search", "CartPole-v1", *flags, "--search", *space])
+    out = capsys.readouterr().out
+    assert stop.value.code == 0, out
+    assert "accuracy" not in out
+    study = load_study("s")
+    assert (study.measure.name, study.validation) == ("return", 20)
+    assert [len(trial.curve) for trial in study.trials] == [2, 2]
+    winner = study.winner
+    best = study.trials[winner.trial]
+    assert best.value == max(trial.value for trial in study.trials) == max(value for _, value in best.curve)
+    assert f"best scored {best.value:,.2f}. As 20 validation episodes decide that, expect" in " ".join(out.split())
+    run = ng.train(config="s/best.toml", out="run")
+    assert run.settings.seed == winner.seeds[0]
+    assert (run.result["val_return"], run.result["test_return"]) == (winner.val_scores[0], winner.test_scores[0])
+    assert winner.test_intervals[0][0] < winner.test_scores[0] < winner.test_intervals[0][1]
+    # A trial's standard error is that of the evaluation that its value is from.
+    again = ng.train(**winner.settings, out="again")
+    assert [line["val_return"] for line in again.metrics] == [value for _, value in best.curve]
+    at = max(again.metrics, key=lambda line: line["val_return"])
+    assert best.standard_error == at["val_return_error"] > 0
+    figures = json.loads(Path("s/statistics.json").read_text())
+    assert (figures["measure"], figures["validation_episodes"]) == ("return", 20)
+    assert best.value - 5 * best.standard_error < figures["expected_best"]["score"] <= best.value
+    page = ng.report("s").read_text("utf-8")
+    assert "best validation return" in page
+    assert "accuracy" not in re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
 
 
 def test_help_and_mistakes_need_nothing_heavy(folder):
@@ -252,7 +288,7 @@ def test_the_budget_is_a_promise(folder, workers):
     assert abs(time.monotonic() - start - 40) < 5, out
     study = load_study("s")
     assert study.winner is not None
-    assert study.winner.test_accuracies
+    assert study.winner.test_scores
     assert "at this rate there will be about" in out
     assert abs(study.spent_seconds - 40) < 5
 
@@ -331,7 +367,7 @@ def test_failures_are_recorded_and_end_nothing(folder):
     assert {"nonfinite_fitness", "generations"} <= reasons
     assert any("must be even" in reason for reason in reasons)
     assert any("batch must be 1 to 1,297" in reason for reason in reasons)
-    assert study.winner.test_accuracies
+    assert study.winner.test_scores
 
 
 @pytest.mark.slow
@@ -367,8 +403,8 @@ def test_the_test_split_is_the_winners_alone(folder):
         finished(f"{shift}.npz", *QUICK, "--trials", 3, "--out", f"s{shift}")
         studies.append(load_study(f"s{shift}"))
     assert [trial[:5] for trial in studies[0].trials] == [trial[:5] for trial in studies[1].trials]
-    assert studies[0].winner.val_accuracies == studies[1].winner.val_accuracies
-    assert studies[0].winner.test_accuracies != studies[1].winner.test_accuracies
+    assert studies[0].winner.val_scores == studies[1].winner.val_scores
+    assert studies[0].winner.test_scores != studies[1].winner.test_scores
 
 
 @pytest.mark.slow
@@ -381,7 +417,7 @@ def test_files_are_split_once_for_all_trials(folder):
     assert study.winner.settings["split_seed"] == 0
     assert len({*study.winner.seeds, study.winner.settings["seed"], 0}) == 4
     run = ng.train(config="s/best.toml", out="run")
-    assert run.result["test_accuracy"] == study.winner.test_accuracies[0]
+    assert run.result["test_accuracy"] == study.winner.test_scores[0]
 
 
 @pytest.mark.slow

@@ -13,8 +13,9 @@ from nograd.cli import main
 from nograd.search.config import SearchConfig
 from nograd.search.ledger import Ledger, counts
 from nograd.search.opening import open_or_make
+from nograd.search.place import is_study, place_of, without_password
 from nograd.search.space import draw, random_value
-from nograd.search.storage import LOST, is_study, load_study, place_of, without_password
+from nograd.search.storage import LOST, load_study
 from nograd.search.trials import Trials
 from nograd.types import ConfigError, DataError, RunError
 
@@ -46,7 +47,7 @@ def test_what_is_written_is_read(opened):
     ledger.keep(third, [(5, 0.1)])
     study = load_study(opened.place.path)
     assert study.trials[0]._replace(start=0.0) == (
-        0, "complete", drawn, 0.5, [(5, 0.5), (10, 0.4)], "0", 0.0, 2.0, "generations",
+        0, "complete", drawn, 0.5, [(5, 0.5), (10, 0.4)], "0", 0.0, 2.0, "generations", None,
     )  # fmt: skip
     assert [trial.state for trial in study.trials] == ["complete", "failed", "running"]
     assert study.trials[1].reason == "nonfinite_parameters"
@@ -194,13 +195,13 @@ def test_other_data_are_refused(tmp_path):
     out = str(tmp_path / "s")
     opened = open_or_make(SearchConfig(task=str(csv), out=out, model="mlp:2", trials=1))
     assert opened.base.task == str(csv)
-    from nograd.search.job import _dataset
+    from nograd.search.job import _source
 
-    _dataset.cache_clear()
+    _source.cache_clear()
     csv.write_text("a,b,label\n" + "\n".join(reversed(rows)))
     with pytest.raises(DataError, match="have changed"):
         open_or_make(SearchConfig(out=out))
-    _dataset.cache_clear()
+    _source.cache_clear()
 
 
 def test_what_is_no_study(tmp_path, opened):
@@ -311,6 +312,20 @@ def test_a_hostile_url_is_one_line_and_leaves_no_study(tmp_path, capsys, url):
     assert not said.startswith("nograd: unexpected")
     assert url in said
     assert not is_study(out)
+
+
+def test_a_study_in_a_file_that_is_not_there_leaves_none(tmp_path, capsys, opened):
+    file, out = tmp_path / "nowhere.db", tmp_path / "joined"
+    said = one_line_of(["search", "--storage", f"sqlite:///{file}", "--join", "s", "--out", str(out)], capsys)
+    assert f"there is no database sqlite:///{file} with the study s; check --storage" in said
+    assert not file.exists()
+    assert not out.exists()
+    # Nor does a study directory whose database has gone elsewhere.
+    mark = opened.place.path / "study.json"
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"storage": f"sqlite:///{file}"}))
+    with pytest.raises(RunError, match="there is no database"):
+        load_study(opened.place.path)
+    assert not file.exists()
 
 
 def one_line_of(arguments, capsys):

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from nograd.search.config import SearchConfig
+from nograd.search.database import closed_after
 from nograd.search.ledger import Ledger
 from nograd.search.opening import Opened, open_or_make
+from nograd.search.place import place_of
 from nograd.search.records import Study
-from nograd.search.storage import BEGIN, closed_after, load_study, open_study, place_of
+from nograd.search.storage import BEGIN, load_study, open_study
 from postgres import postgres
 
 pytestmark = pytest.mark.slow
@@ -69,7 +71,7 @@ def test_two_machines_on_one_postgresql_database_are_one_search(url, tmp_path):
     assert {(trial.state, trial.reason) for trial in study.trials} == {("complete", "generations")}
     assert [trial.settings for trial in study.trials] == drawn_alone(new_study(tmp_path / "sqlite"))
     assert study.winner is not None
-    assert len(study.winner.test_accuracies) == 1
+    assert len(study.winner.test_scores) == 1
 
 
 def test_a_server_that_is_gone_is_one_line(tmp_path):

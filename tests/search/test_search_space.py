@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.config import Strategy, TrainConfig, base_config, parse_recipe, presets, to_toml, validate
+from nograd.choices import STRATEGY, laid_under
+from nograd.config import Strategy, TrainConfig
+from nograd.recipes import base_config, parse_recipe, presets, to_toml
 from nograd.search.conditions import conditions
 from nograd.search.config import SearchConfig, base_of, changes_of, terms_of
 from nograd.search.dimension import describe, parse_dimension, value_at
@@ -17,6 +19,7 @@ from nograd.search.space import (
     address,
     draw,
     make_space,
+    own_range,
     parse_changes,
     random_value,
     searchable,
@@ -24,11 +27,11 @@ from nograd.search.space import (
     trial_config,
     try_draws,
 )  # fmt: skip
-from nograd.strategy_settings import READERS, laid_under
-from nograd.task_settings import is_environment
+from nograd.task_settings import is_environment, reads
 from nograd.types import ConfigError
+from nograd.validation import top_directions, validate
 
-STRATEGIES = get_args(Strategy)
+STRATEGIES, READERS = get_args(Strategy), STRATEGY.readers
 DIGITS = base_config(TrainConfig(task="digits"))
 
 
@@ -145,11 +148,15 @@ def test_seeds_of_trials_and_of_the_winner_differ():
 
 
 def test_every_searchable_setting_has_a_range_that_can_be_trained():
-    for name, metadata in searchable().items():
-        dimension = parse_dimension(name, metadata["search"], conditions(name))
-        for quantile in (1e-6, 0.3, 0.7, 1 - 1e-6):
-            parents = {parent: among[0] for parent, among in dimension.when}
-            validate(trial_config(DIGITS, parents | {name: value_at(dimension, quantile)}, 0))
+    walker = base_config(TrainConfig(task="HalfCheetah-v5", strategy="openai-es"))
+    for name in searchable():
+        bases = [base for base in (DIGITS, walker) if reads(base.task, name)]
+        assert bases
+        for base in bases:
+            dimension = parse_dimension(name, own_range(name, base.task), conditions(name, base.task))
+            for quantile in (1e-6, 0.3, 0.7, 1 - 1e-6):
+                parents = {parent: among[0] for parent, among in dimension.when}
+                validate(trial_config(base, parents | {name: value_at(dimension, quantile)}, 0))
 
 
 @pytest.mark.parametrize("perturbation", ["dense", "lowrank", "node"])
@@ -179,6 +186,24 @@ def test_a_strategy_has_a_default_space_of_what_it_reads(strategy):
     assert try_draws(base, space) == (0, "")
 
 
+@pytest.mark.parametrize("perturbation", ["dense", "lowrank"])
+@pytest.mark.parametrize("preset", ["cartpole", "mujoco", "openai-es-atari"])
+def test_an_environment_has_a_default_space_of_what_it_reads(preset, perturbation):
+    base = base_of(SearchConfig(preset=preset, perturbation=perturbation))
+    assert base.split_seed is None
+    for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):
+        space = make_space(base, "default", changes)
+        assert "population" in named(space)
+        assert all(reads(base.task, name) for name in named(space))
+        assert try_draws(base, space) == (0, ""), changes
+    with pytest.raises(ConfigError, match=r"--search batch: the task .* is an environment"):
+        make_space(base, "default", {"batch": ""})
+    with pytest.raises(ConfigError, match="--search episodes: the task digits is a data set"):
+        make_space(DIGITS, "default", {"episodes": ""})
+    wanted = named(make_space(base, "only", {"observations": "", "episodes": "", "population": ""}))
+    assert wanted.keys() == {"observations", "episodes", "population"}
+
+
 OF_DATA = [name for name, recipe in presets().items() if not is_environment(recipe.settings["task"])]
 
 
@@ -188,6 +213,17 @@ def test_every_recipe_has_a_default_space_with_and_without_strategies(name):
     for changes in ({}, {"strategy": ""}, {"strategy": "", "perturbation": ""}):
         space = make_space(base, "default", changes, 1297)
         assert try_draws(base, space) == (0, ""), changes
+
+
+def test_the_best_directions_are_drawn_as_a_share_of_any_population():
+    base = base_of(SearchConfig(task="digits", strategy="ars"))
+    space = make_space(base, "only", {"population": "choice(2, 6, 64, 4096)", "top": ""})
+    assert try_draws(base, space) == (0, "")
+    for number in range(200):
+        config = validate(trial_config(base, drawn(space, number, base), 0))
+        directions, top = config.population // 2, top_directions(config)
+        assert 1 <= top <= directions
+        assert abs(top - config.top * directions) <= max(0.5, 1 - config.top * directions)
 
 
 def test_a_drawn_strategy_has_its_own_settings_and_no_other():
@@ -208,7 +244,7 @@ def test_a_drawn_strategy_has_its_own_settings_and_no_other():
         config = validate(trial_config(DIGITS, settings, 3))
         assert config == replace(own, **settings, seed=3)
         again = parse_recipe(to_toml(config), "best.toml")  # what the winner is saved as
-        assert replace(TrainConfig(), **laid_under(again.settings, None)) == config
+        assert replace(TrainConfig(), **laid_under(again.settings, {})) == config
     assert min(seen.values()) > 20
 
 
@@ -224,7 +260,7 @@ def test_a_fixed_strategy_is_that_of_the_flag():
 
 def test_a_setting_that_only_some_strategies_read_says_so():
     space = named(make_space(DIGITS, "only", {"strategy": "choice(openai-es, snes, ars)", "top": "", "lr_sigma": ""}))
-    assert describe(space["top"]) == "log_int(8, 128) where strategy is ars"
+    assert describe(space["top"]) == "log(0.05, 0.95) where strategy is ars"
     assert describe(space["lr_sigma"]) == "log(0.001, 1) where strategy is snes"
     wide = named(make_space(DIGITS, "only", {"strategy": "", "perturbation": "", "directions": ""}))
     assert describe(wide["perturbation"]).endswith("where strategy is openai-es or ars")
@@ -237,6 +273,17 @@ def test_a_perturbation_that_is_asked_for_stays_with_a_drawn_strategy():
     space = make_space(base, "only", changes_of(given))
     configs = [trial_config(base, drawn(space, number, base), 0) for number in range(20)]
     assert {(config.strategy, config.perturbation) for config in configs} == {("openai-es", "node"), ("ars", "node")}
+
+
+@pytest.mark.parametrize("name", ["mnist", "eggroll", "openai-es"])
+def test_a_drawn_perturbation_is_that_of_the_flag(name):
+    base = base_of(SearchConfig(preset=name))
+    space = make_space(base, "only", {"perturbation": "", "rank": "", "directions": "", "lr": ""})
+    for number in range(30):
+        settings = drawn(space, number, base)
+        flag = base_of(SearchConfig(preset=name, perturbation=settings["perturbation"]))
+        assert trial_config(base, settings, 1) == replace(flag, **settings, seed=1)
+        assert ("directions" in settings) == (settings["perturbation"] != "dense")
 
 
 def test_a_draw_does_not_depend_on_what_else_is_searched():
@@ -254,6 +301,9 @@ def test_settings_without_a_meaning_go_back_to_their_defaults():
     assert found == {"dense", "node"}
     for number in range(20):
         config = validate(trial_config(base, drawn(space, number, base), 5))
+        # It is what a flag gives.
+        flagged = base_config(TrainConfig(task="digits", perturbation=config.perturbation))
+        assert config.sigma == flagged.sigma
         assert config.population == (64 if config.perturbation == "dense" else None)
         assert config.seed == 5
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.config import TrainConfig, base_config
+from nograd.config import TrainConfig
+from nograd.measures import RETURN
+from nograd.recipes import base_config
 from nograd.search.clock import Clock, projected
 from nograd.search.records import Study, Trial
 from nograd.search.sessions import SILENCE, Session, alive, begun, this_machine, worked
@@ -19,10 +21,12 @@ from nograd.search.statistics import (
     expected_best,
     importance,
     outcomes,
+    standard_errors,
     summary,
     trials_until_top,
 )  # fmt: skip
 from nograd.search.storage import LOST
+from nograd.search.winner import best_trial
 
 DIGITS = base_config(TrainConfig(task="digits"))
 SPACE = make_space(DIGITS, "default", {})
@@ -60,10 +64,13 @@ def test_the_efficiency_curve_follows_the_law_of_maxima():
             assert abs(np.mean(groups) - size / (size + 1)) < 4 * error
 
 
-def quadrature(values, examples):
+def binomial(values, examples):
+    return [math.sqrt(value * (1 - value) / examples) for value in values]
+
+
+def quadrature(values, errors):
     """wₛ = ∫ φₛ(x) Πⱼ Φⱼ(x) dx on a grid, the long way."""
-    mu = np.array(values)
-    sigma = np.sqrt(mu * (1 - mu) / examples)
+    mu, sigma = np.array(values), np.array(errors)
     x = np.linspace(mu.min() - 6 * sigma.max(), mu.max() + 6 * sigma.max(), 20001)
     density = stats.norm.pdf(x[:, None], mu, sigma)
     below = stats.norm.cdf(x[:, None], mu, sigma)
@@ -72,19 +79,27 @@ def quadrature(values, examples):
     return z, math.sqrt(np.dot(weights, mu**2 + sigma**2) - z**2)
 
 
-@pytest.mark.parametrize("values", [[0.9], [0.9, 0.89], [0.9, 0.895, 0.89, 0.5], [0.5, 0.51, 0.52, 0.53, 0.54]])
-def test_the_expected_best_is_the_integral(values):
-    z, deviation = expected_best(values, 250)
-    wanted, spread = quadrature(values, 250)
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [
+        *((v, binomial(v, 250)) for v in ([0.9], [0.9, 0.89], [0.9, 0.895, 0.89, 0.5], [0.5, 0.51, 0.52, 0.53, 0.54])),
+        ([-200.0, -180.0, -190.0], [10.0, 30.0, 5.0]),
+    ],
+)
+def test_the_expected_best_is_the_integral(values, errors):
+    z, deviation = expected_best(values, errors)
+    wanted, spread = quadrature(values, errors)
     assert abs(z - wanted) < 4 * np.std(values) / math.sqrt(20000) + 1e-6
     assert deviation == pytest.approx(spread, rel=0.02)
-    assert expected_best(values, 250) == (z, deviation)  # no luck in it
+    assert expected_best(values, errors) == (z, deviation)  # no luck in it
 
 
 def test_a_large_validation_split_leaves_the_best_alone():
-    z, deviation = expected_best([0.5, 0.9, 0.7], 10**9)
+    z, deviation = expected_best([0.5, 0.9, 0.7], binomial([0.5, 0.9, 0.7], 10**9))
     assert (z, deviation) == (pytest.approx(0.9), pytest.approx(0.0, abs=1e-4))
-    assert expected_best([0.0, 0.0], 100) == (0.0, 0.0)
+    assert expected_best([0.0, 0.0], [0.0, 0.0]) == (0.0, 0.0)
+    assert expected_best([], []) is None
+    assert expected_best([1.0, 2.0], [0.1, None]) is None  # of a single episode
 
 
 def test_fifty_nine_trials():
@@ -126,7 +141,29 @@ def test_outcomes_leave_out_what_says_nothing():
     assert outcomes(study(trials)) == [0.5, 0.0, 0.3, 0.2]
     figures = summary(study(trials))
     assert figures["trials"] == {"complete": 1, "pruned": 1, "stopped": 1, "failed": 3, "running": 1}
+    assert (figures["measure"], figures["validation_examples"]) == ("accuracy", 250)
+    assert standard_errors(study(trials)) == pytest.approx(binomial([0.5, 0.0, 0.3, 0.2], 250))
     assert summary(study([]))["expected_best"] is None
+
+
+def test_returns_may_be_negative_and_have_an_error_of_their_own():
+    """A failed trial without a return counts as the worst of the others: 0 would be the best of them."""
+    trials = [
+        trial(0, -120.0)._replace(standard_error=4.0),
+        trial(1, None, "failed", reason="nonfinite_parameters"),
+        trial(2, -300.0)._replace(standard_error=20.0),
+        trial(3, None, "stopped", reason="budget"),
+    ]
+    of_returns = study(trials)._replace(measure=RETURN, validation=16)
+    assert outcomes(of_returns) == [-120.0, -300.0, -300.0]
+    assert standard_errors(of_returns) == [4.0, 0.0, 20.0]
+    figures = summary(of_returns)
+    assert figures["best_value"] == -120.0
+    assert figures["validation_episodes"] == 16
+    assert figures["expected_best"] == {"score": -120.0, "standard_deviation": pytest.approx(4.0)}
+    assert best_trial(of_returns).number == 0
+    failed = study(trials[1:2])._replace(measure=RETURN)
+    assert (outcomes(failed), summary(failed)["best_value"]) == ([], None)
 
 
 # Sessions and the clock ----------------------------------------------------------------------------------

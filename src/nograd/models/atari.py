@@ -15,7 +15,7 @@ _EPSILON = 1e-5  # added to a variance
 _LEAST = 20  # pixels a side, that two strided layers take
 
 
-class Moments(NamedTuple):
+class BatchStatistics(NamedTuple):
     """Of the units of a layer on the reference batch, before its activation."""
 
     mean: Float[Array, " units"]
@@ -46,21 +46,23 @@ def atari() -> Builder:
                 "last": {"kernel": columns(keys[3], 256, outputs, 0.1), "bias": jnp.zeros(outputs)},
             }
 
-        def layers(params: Params, x: Array, moments: list[Moments] | None) -> tuple[Array, list[Moments]]:
-            """The last hidden layer, and the moments of all of them: of x itself where none are given."""
+        def layers(
+            params: Params, x: Array, statistics: list[BatchStatistics] | None
+        ) -> tuple[Array, list[BatchStatistics]]:
+            """The last hidden layer, and the statistics of all of them: of x itself where none are given."""
             x, used = _channels_last(x, shape), []
             for number, (layer, stride) in enumerate(zip(params["hidden"], (4, 2, 0), strict=True)):
                 y = (patches(x, stride) if stride else flat(x)) @ layer["kernel"]
-                own = moments[number] if moments else _moments(y)
+                own = statistics[number] if statistics else _statistics(y)
                 x = jax.nn.relu(layer["gain"] * (y - own.mean) * own.scale + layer["bias"])
                 used.append(own)
             return x, used
 
         def apply(
-            given: tuple[Params, list[Moments]], x: Float[Array, "batch *shape"]
+            given: tuple[Params, list[BatchStatistics]], x: Float[Array, "batch *shape"]
         ) -> Float[Array, "batch outputs"]:
-            params, moments = given
-            return layers(params, x, moments)[0] @ params["last"]["kernel"] + params["last"]["bias"]
+            params, statistics = given
+            return layers(params, x, statistics)[0] @ params["last"]["kernel"] + params["last"]["bias"]
 
         return Model(init, apply, lambda params, reference: layers(params, reference, None)[1])
 
@@ -76,10 +78,10 @@ def patches(x: Float[Array, "batch height width channels"], stride: int) -> Floa
     return jnp.concatenate([deep[:, i : rows - 1 + i, j : across - 1 + j] for i in (0, 1) for j in (0, 1)], axis=-1)
 
 
-def _moments(y: Array) -> Moments:
+def _statistics(y: Array) -> BatchStatistics:
     """Over the batch, and the places of a picture."""
     rows = y.reshape(-1, y.shape[-1])
-    return Moments(jnp.mean(rows, 0), jax.lax.rsqrt(jnp.var(rows, 0) + _EPSILON))
+    return BatchStatistics(jnp.mean(rows, 0), jax.lax.rsqrt(jnp.var(rows, 0) + _EPSILON))
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

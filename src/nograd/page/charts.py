@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, TypeAlias
 
 from nograd.cache import user_cache, writable
+from nograd.measures import ACCURACY, Measure
 from nograd.page.html import Markup, data_block, tag
 from nograd.types import ConfigError, RunError
 
@@ -152,6 +153,11 @@ def quantity(field: str, title: str | None = None, **more: Any) -> Spec:
 def share(field: str, title: str, **more: Any) -> Spec:
     """A share in percent along an axis that need not start at 0."""
     return quantity(field, title, axis={"format": "~%"}, **({"scale": {"zero": False}} | more))
+
+
+def score(field: str, title: str, measure: Measure) -> Spec:
+    """A score along an axis that need not start at 0: an accuracy in percent."""
+    return share(field, title) if measure == ACCURACY else quantity(field, title, scale={"zero": False})
 
 
 def category(field: str, names: Sequence[str], colours: Sequence[str] = COLOURS, **more: Any) -> Spec:

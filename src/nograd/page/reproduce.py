@@ -1,20 +1,22 @@
 """The command that starts a recorded training again."""
 
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from nograd.config import TrainConfig, base_config, presets, settings
+from nograd.choices import CHOICES, chosen
+from nograd.config import TrainConfig, settings
+from nograd.recipes import base_config, presets
 
 
 def command(config: TrainConfig) -> str | None:
     """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over."""
-    wanted = settings(config)
+    wanted = settings(config) | chosen(settings(config))
     if any(isinstance(value, str) and value.startswith("(") for value in wanted.values()):
         return None
-    bases = [TrainConfig(task=config.task), *(TrainConfig(task=config.task, preset=name) for name in presets())]
-    candidates = [_words(base, _changes(wanted, base)) for base in bases]
-    return shlex.join(["nograd", "train", *min(candidates, key=len)])
+    plain = TrainConfig(task=config.task)
+    starts = [_choosing(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
+    return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len)])
 
 
 def changed(config: TrainConfig) -> dict[str, Any]:
@@ -23,16 +25,24 @@ def changed(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in settings(config).items() if value != defaults[name]}
 
 
-def _changes(wanted: dict[str, Any], start: TrainConfig) -> dict[str, Any]:
-    """What the flags must change of the recipe that `start` begins with."""
-    given = settings(base_config(start)) | {"task": start.task}
-    return {name: value for name, value in wanted.items() if value != given[name]}
+def _choosing(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
+    """`start` with the choices that a flag must make: a recipe hands another strategy only a part of itself."""
+    for choice in CHOICES:
+        if wanted[choice.name] != getattr(base_config(start), choice.name):
+            start = replace(start, **{choice.name: wanted[choice.name]})
+    return start
 
 
-def _words(start: TrainConfig, changes: dict[str, Any]) -> list[str]:
+def _words(start: TrainConfig, wanted: dict[str, Any]) -> list[str]:
+    """The task, the preset, the choices, and the flags for what differs from what these begin with."""
     words = ([start.task] if start.task else []) + (["--preset", start.preset] if start.preset else [])
-    for name, value in changes.items():
+    for choice in CHOICES:
+        words += [f"--{choice.name}", now] if (now := getattr(start, choice.name)) else []
+    given = settings(base_config(start)) | {"task": start.task}
+    for name, value in wanted.items():
         flag = name.replace("_", "-")
+        if value == given[name]:
+            continue
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:

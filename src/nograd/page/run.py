@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from nograd.config import TrainConfig, to_toml
+from nograd.config import TrainConfig
 from nograd.formats import byte_count, short, short_time
 from nograd.measures import ACCURACY
 from nograd.page.document import badge, document, note
@@ -15,6 +15,7 @@ from nograd.page.reproduce import changed, command
 from nograd.page.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
 from nograd.page.tables import Cell, Row, cards, facts, table
 from nograd.page.traces import curves
+from nograd.recipes import to_toml
 from nograd.results import Run
 
 _ENDED = {  # stop reason: what a reader is told, and how the badge looks

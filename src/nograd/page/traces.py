@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nograd.measures import ACCURACY, Measure
-from nograd.page.charts import Chart, category, figures, layer, quantity, share, tip, values
+from nograd.page.charts import Chart, category, figures, layer, quantity, score, tip, values
 from nograd.page.html import Markup, tabs
 
 _MOST = 400  # points of a curve; more are averaged, as no screen shows them
@@ -88,7 +88,7 @@ def _scores(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart
     if not rows or any(trace.measure != measure for trace in traces):
         return None
     names = ["validation", "training"] if single else [trace.name for trace in traces]
-    x, y = _across(rows, label), _axis(measure)
+    x, y = _across(rows, label), score("y", measure.what, measure)
     tips = [tip("series", "of"), tip("x", label, form), tip("y", measure.what, measure.form)]
     ring = layer("point", {"tooltip": tips}, size=130, strokeWidth=2, filled=False)
     few = {"point": {"size": 18}} if len(rows) <= 80 else {}
@@ -118,12 +118,6 @@ def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
         for metric, name in series.items()
         for line in _some([line for line in trace.metrics if line.get(metric) is not None], trace.chosen)
     ]
-
-
-def _axis(measure: Measure) -> dict[str, Any]:
-    if measure == ACCURACY:
-        return share("y", measure.what)
-    return quantity("y", measure.what, scale={"zero": False})
 
 
 def _some(lines: Sequence[dict[str, Any]], chosen: int | None) -> list[dict[str, Any]]:

@@ -1,26 +1,27 @@
 """Parallel coordinates of a study: a line a trial through all its settings to its value."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nograd.formats import percent, short
+from nograd.formats import short
+from nograd.measures import Measure
 from nograd.page.charts import COLOURS, FAINT, Chart, Spec, category, layer, tip, values
 from nograd.report.trials import ABSENT, GROUP_COLOURS, GROUPS, Axis
 from nograd.search.records import Trial
 
-_VALUE = "accuracy"  # the last axis
 _TOP = 1.22  # above the axes, with room for their names
 
 
-def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str]) -> Chart:
+def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
     """The chart of one trial or more. A drag along an axis sets the signal `ranges`; see page.js."""
     found = [trial.value or 0.0 for trial in ranked]
-    every = [*axes, Axis(_VALUE, False, min(found), max(found), ())]
-    rows = [_line(trial, every, group[trial.number]) for trial in reversed(ranked)]  # the best on top
+    every = [*axes, Axis(measure.what, False, min(found), max(found), ())]
+    rows = [_line(trial, every, group[trial.number], measure) for trial in reversed(ranked)]  # the best on top
     x: Spec = {"field": "x", "type": "quantitative", "axis": None, "scale": {"domain": [0, len(axes)], "nice": False}}
     y: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [ABSENT - 0.03, _TOP], "nice": False}}
-    labels = [label | {"x": place} for place, axis in enumerate(every) for label in _labels(axis)]
+    labels = [label | {"x": place} for place, axis in enumerate(axes) for label in _labels(axis, _number)]
+    labels += [label | {"x": len(axes)} for label in _labels(every[-1], measure.text)]
     spec = {
         # Free at first: wider than any place on an axis.
         "params": [{"name": "ranges", "value": [[-1, 2]] * len(every)}],
@@ -38,13 +39,13 @@ def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, 
     return Chart("All settings at once", spec, note, height=340, wide=True, brush=True)
 
 
-def _line(trial: Trial, every: Sequence[Axis], group: str) -> dict[str, Any]:
+def _line(trial: Trial, every: Sequence[Axis], group: str, measure: Measure) -> dict[str, Any]:
     """A trial's places p0, p1, … on the axes and the texts t0, t1, … of its settings; the last is its value."""
     row: dict[str, Any] = {"trial": trial.number, "group": group}
     for place, axis in enumerate(every):
         is_value = place == len(every) - 1
         value = trial.value if is_value else trial.settings.get(axis.name)
-        row |= {f"p{place}": axis.place(value), f"t{place}": percent(trial.value) if is_value else short(value)}
+        row |= {f"p{place}": axis.place(value), f"t{place}": measure.text(trial.value) if is_value else short(value)}
     return row
 
 
@@ -73,17 +74,15 @@ def _names(every: Sequence[Axis]) -> list[dict[str, Any]]:
     return [{"x": place, "y": 1.1 + step * (place % 2), "text": axis.name} for place, axis in enumerate(every)]
 
 
-def _labels(axis: Axis) -> list[dict[str, Any]]:
+def _labels(axis: Axis, text: Callable[[float], str]) -> list[dict[str, Any]]:
     """What stands beside an axis: each choice, or both ends and the middle."""
     if axis.choices:
         return [{"y": axis.place(choice), "text": choice} for choice in axis.choices]
     middle = math.sqrt(axis.low * axis.high) if axis.logarithmic else (axis.low + axis.high) / 2
-    return [{"y": axis.place(value), "text": _number(value, axis)} for value in (axis.low, middle, axis.high)]
+    return [{"y": axis.place(value), "text": text(value)} for value in (axis.low, middle, axis.high)]
 
 
-def _number(value: float, axis: Axis) -> str:
-    if axis.name == _VALUE:
-        return f"{value:.1%}"
+def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nograd.formats import duration, percent, short
+from nograd.formats import duration, short
+from nograd.measures import ACCURACY, Measure
 from nograd.page.charts import figures
 from nograd.page.document import badge, document, note
 from nograd.page.html import Child, Markup, join, section, tag
@@ -14,6 +15,7 @@ from nograd.report import study_charts as charts
 from nograd.report.parallel import parallel
 from nograd.report.trials import axes, ended, groups, is_finished
 from nograd.search.records import Study, Trial, Winner
+from nograd.speedup.intervals import student
 
 _MOST = 1000  # trials on a page; of more, the best
 
@@ -44,7 +46,7 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
         study.name,
         [words, " ", state],
         cards(_key_figures(study, ranked, statistics)),
-        section("The winner", _winner(study.winner)) if study.winner else None,
+        section("The winner", _winner(study.winner, study.measure)) if study.winner else None,
         section("What the search found", _found(study, ranked, statistics)),
         section("Trials", _states(study), _trials(study)),
         section("Time", _time(study)),
@@ -55,45 +57,52 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
 
 
 def _key_figures(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> Iterator[tuple[str, Child, Child]]:
-    if study.winner and study.winner.test_accuracies:
-        tests = study.winner.test_accuracies
-        mean = sum(tests) / len(tests)
-        yield "test accuracy", percent(mean), f"mean of the winner on {len(tests)} fresh seeds: {_range(tests)}"
+    what, said = study.measure.what, study.measure.text
+    if study.winner and study.winner.test_scores:
+        tests = study.winner.test_scores
+        ends = f"{said(min(tests))} to {said(max(tests))}"
+        yield f"test {what}", said(sum(tests) / len(tests)), f"mean of the winner on {len(tests)} fresh seeds: {ends}"
     if ranked:
-        accuracy, interval = measured(ranked[0].value, study.validation)
         yield (
-            "best validation accuracy",
-            accuracy,
-            f"trial {ranked[0].number}; 95% interval {interval}, but the best of many is biased",
+            f"best validation {what}",
+            said(ranked[0].value),
+            f"trial {ranked[0].number}; 95% interval {_interval(study, ranked[0])}, but the best of many is biased",
         )
     if statistics.expected_best:
         mean, deviation = statistics.expected_best
-        yield "expected of the best", percent(mean), f"± {deviation:.2%}, with the noise of the validation split"
+        yield "expected of the best", said(mean), f"± {said(deviation)}, with the noise of the validation"
     yield "trials", f"{len(study.trials):,}", _counted(study)
     needed = "random trials find the best 5% of the space with 95% probability"
     yield "trials needed", f"{statistics.trials_until_top:,}", needed
 
 
-def _range(shares: Sequence[float]) -> str:
-    return f"{min(shares):.2%} to {max(shares):.2%}"
+def _interval(study: Study, trial: Trial) -> str:
+    """The 95% interval of a trial's value: Wilson's of an accuracy, Student's of a mean return."""
+    if study.measure == ACCURACY:
+        return measured(trial.value, study.validation)[1]
+    if trial.value is None or trial.standard_error is None:
+        return "unknown"
+    half = student(study.validation - 1) * trial.standard_error
+    return f"{study.measure.text(trial.value - half)} to {study.measure.text(trial.value + half)}"
 
 
 def _counted(study: Study) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in Counter(t.state for t in study.trials).most_common())
 
 
-def _winner(winner: Winner) -> Markup:
+def _winner(winner: Winner, measure: Measure) -> Markup:
     """The chosen configuration trained again on fresh seeds: validation and test, with intervals."""
     rows: list[Row] = []
-    found = zip(winner.seeds, winner.val_accuracies, winner.test_accuracies, winner.test_intervals, strict=True)
+    said = measure.text
+    found = zip(winner.seeds, winner.val_scores, winner.test_scores, winner.test_intervals, strict=True)
     for seed, validation, test, (low, high) in found:
-        numbers = (f"{seed}", percent(validation), percent(test), f"{low:.2%} to {high:.2%}")
+        numbers = (f"{seed}", said(validation), said(test), f"{said(low)} to {said(high)}")
         rows.append([Cell(text, number=True) for text in numbers])
-    columns = ("seed", "validation accuracy", "test accuracy", "95% interval")
+    columns = ("seed", f"validation {measure.what}", f"test {measure.what}", "95% interval")
     recipe = facts(_named(winner.settings))
     return join(
         [
-            note(f"Trial {winner.trial}, trained again; the test split is used for these runs alone."),
+            note(f"Trial {winner.trial}, trained again; the test {measure.units} are used for these runs alone."),
             table(columns, rows),
             tag("details", tag("summary", "its settings"), recipe),
         ]
@@ -103,12 +112,12 @@ def _winner(winner: Winner) -> Markup:
 def _found(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> list[Child]:
     if not ranked:
         return [note("No trial has a value yet.")]
-    group, found = groups(ranked), axes(study, ranked)
-    parts: list[Child] = [figures(parallel(found, ranked, group))] if found else []
+    group, found, measure = groups(ranked), axes(study, ranked), study.measure
+    parts: list[Child] = [figures(parallel(found, ranked, group, measure))] if found else []
     parts.append(
         figures(
-            charts.progress(ranked),
-            charts.efficiency(statistics.efficiency) if statistics.efficiency else None,
+            charts.progress(ranked, measure),
+            charts.efficiency(statistics.efficiency, measure) if statistics.efficiency else None,
             charts.importance(statistics.importance) if statistics.importance else None,
         )
     )
@@ -116,7 +125,7 @@ def _found(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> lis
         parts += [
             tag("h3", "Each setting alone"),
             note("Colours as above."),
-            figures(*charts.slices(found, ranked, group)),
+            figures(*charts.slices(found, ranked, group, measure)),
         ]
     return parts
 
@@ -135,18 +144,18 @@ def _trials(study: Study) -> Markup:
     """All trials, the best first; a click on a heading sorts."""
     names = [dimension.name for dimension in study.space]
     order = sorted(study.trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number))
-    columns = ("trial", "value", *names, "seconds", "state", "worker")
-    drawn = table(columns, [_row(trial, names) for trial in order[:_MOST]], sortable=True)
+    columns = ("trial", study.measure.what, *names, "seconds", "state", "worker")
+    drawn = table(columns, [_row(trial, names, study.measure) for trial in order[:_MOST]], sortable=True)
     more = len(order) - _MOST
     return join([tag("div", drawn, class_="tall"), note(f"{more:,} more trials are not shown.") if more > 0 else None])
 
 
-def _row(trial: Trial, names: Sequence[str]) -> Row:
+def _row(trial: Trial, names: Sequence[str], measure: Measure) -> Row:
     settings = [_setting(trial.settings.get(name)) for name in names]
     seconds = Cell("–" if trial.seconds is None else f"{trial.seconds:,.1f}", trial.seconds, number=True)
     return [
         Cell(str(trial.number), trial.number, number=True),
-        Cell(percent(trial.value), trial.value, number=True),
+        Cell(measure.text(trial.value), trial.value, number=True),
         *settings,
         seconds,
         Cell(trial.state, trial.state),
@@ -168,7 +177,7 @@ def _time(study: Study) -> list[Child]:
     span = max((trial.start or 0.0) + (trial.seconds or 0.0) for trial in timed)
     hands = f"{crew} worker{'s' if crew > 1 else ''}"
     words = f"{duration(spent)} of training on {hands} within {duration(span)}: busy {spent / (crew * span):.0%}."
-    return [note(words), figures(charts.workers(timed))]
+    return [note(words), figures(charts.workers(timed, study.measure))]
 
 
 def _base(study: Study) -> Markup:

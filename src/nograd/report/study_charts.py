@@ -4,50 +4,57 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nograd.formats import percent, short
-from nograd.page.charts import COLOURS, FAINT, INK, Chart, category, layer, quantity, share, tip, values
+from nograd.formats import short
+from nograd.measures import Measure
+from nograd.page.charts import COLOURS, FAINT, INK, Chart, category, layer, quantity, score, tip, values
 from nograd.report.trials import GROUP_COLOURS, GROUPS, Axis
 from nograd.search.records import Trial, TrialState
 
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "stopped", "failed", "running")
 _STATE_COLOURS = (COLOURS[0], FAINT, COLOURS[5], COLOURS[1], COLOURS[2])
-_VALUE = "validation accuracy"
 
 
-def progress(trials: Sequence[Trial]) -> Chart:
+def progress(trials: Sequence[Trial], measure: Measure) -> Chart:
     """Each trial when it ended, and the best so far as steps."""
     ordered = sorted(trials, key=lambda trial: _span(trial, 1.0)[1])
     scale, unit = time_unit(_span(ordered[-1], 1.0)[1])
-    best = itertools.accumulate((trial.value or 0.0 for trial in ordered), max)
+    best = itertools.accumulate((trial.value for trial in ordered if trial.value is not None), max)
     rows = [
         {"x": _span(trial, scale)[1], "value": trial.value, "best": high, "trial": trial.number}
         for trial, high in zip(ordered, best, strict=True)
     ]
-    x, tips = quantity("x", f"time of the study [{unit}]"), [tip("trial", "trial"), tip("value", _VALUE, ".2%")]
+    x, name = quantity("x", f"time of the study [{unit}]"), _name(measure)
+    tips = [tip("trial", "trial"), tip("value", name, measure.form)]
     spec = {
         "data": values(rows),
         "encoding": {"x": x},
         "layer": [
-            layer("point", {"y": share("value", _VALUE), "tooltip": tips}, filled=True, size=22, color=FAINT),
-            layer("line", {"y": share("best", _VALUE)}, interpolate="step-after", color=COLOURS[1], strokeWidth=2),
+            layer("point", {"y": score("value", name, measure), "tooltip": tips}, filled=True, size=22, color=FAINT),
+            layer(
+                "line", {"y": score("best", name, measure)}, interpolate="step-after", color=COLOURS[1], strokeWidth=2
+            ),
         ],
     }
     return Chart("The best so far", spec, "Points: trials at their end; line: the best of them until then.")
 
 
-def efficiency(curve: Sequence[tuple[int, Sequence[float]]]) -> Chart:
+def efficiency(curve: Sequence[tuple[int, Sequence[float]]], measure: Measure) -> Chart:
     """Box plots of the best of s trials over s (Bergstra & Bengio 2012, Figure 2)."""
     rows = [{"size": size, **_box(list(best))} for size, best in curve if best]
     x = {"field": "size", "type": "ordinal", "title": "trials in an experiment", "axis": {"labelAngle": 0}}
     ends = {"low": "lowest", "q1": "lower quartile", "median": "median", "q3": "upper quartile", "high": "highest"}
-    tips = [tip("size", "trials"), tip("count", "experiments"), *(tip(n, words, ".2%") for n, words in ends.items())]
+    tips = [
+        tip("size", "trials"),
+        tip("count", "experiments"),
+        *(tip(n, words, measure.form) for n, words in ends.items()),
+    ]
     spec = {
         "data": values(rows),
         "encoding": {"x": x, "tooltip": tips},
         "layer": [
-            layer("rule", _ends("low", "high"), color="var(--quiet)"),
-            layer("bar", _ends("q1", "q3"), size=20, color=COLOURS[0]),
-            layer("tick", _ends("median"), size=20, thickness=2, color=INK),
+            layer("rule", _ends(measure, "low", "high"), color="var(--quiet)"),
+            layer("bar", _ends(measure, "q1", "q3"), size=20, color=COLOURS[0]),
+            layer("tick", _ends(measure, "median"), size=20, thickness=2, color=INK),
         ],
     }
     note = "The trials, cut into experiments of this size: the best of each as box (quartiles, median) and range."
@@ -72,16 +79,16 @@ def importance(found: Mapping[str, tuple[float, float, float]]) -> Chart:
     return Chart("Importance of the settings", spec, note, height=60 + 24 * len(rows))
 
 
-def slices(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str]) -> list[Chart]:
+def slices(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> list[Chart]:
     """The value over each setting alone."""
-    return [_slice(axis, ranked, group) for axis in axes]
+    return [_slice(axis, ranked, group, measure) for axis in axes]
 
 
-def _slice(axis: Axis, ranked: Sequence[Trial], group: Mapping[int, str]) -> Chart:
+def _slice(axis: Axis, ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
     encoding: dict[str, Any] = {
-        "y": share("y", _VALUE),
+        "y": score("y", _name(measure), measure),
         "color": category("group", GROUPS, GROUP_COLOURS, legend=None),
-        "tooltip": [tip("trial", "trial"), tip("x", axis.name), tip("y", _VALUE, ".2%")],
+        "tooltip": [tip("trial", "trial"), tip("x", axis.name), tip("y", _name(measure), measure.form)],
     }
     if axis.choices:
         encoding["x"] = {"field": "x", "type": "nominal", "sort": list(axis.choices), "title": axis.name}
@@ -106,7 +113,7 @@ def _point(trial: Trial, x: Any, group: Mapping[int, str]) -> dict[str, Any]:
     return {"x": x, "y": trial.value, "group": group[trial.number], "trial": trial.number, "spread": spread}
 
 
-def workers(trials: Sequence[Trial]) -> Chart:
+def workers(trials: Sequence[Trial], measure: Measure) -> Chart:
     """Which worker trained which trial when: a bar a trial."""
     timed = [trial for trial in trials if trial.start is not None and trial.seconds is not None]
     scale, unit = time_unit(max((_span(trial, 1.0)[1] for trial in timed), default=0.0))
@@ -120,7 +127,7 @@ def workers(trials: Sequence[Trial]) -> Chart:
             "value": value,
         }
         for trial in timed
-        for start, end, value in [(*_span(trial, scale), percent(trial.value))]
+        for start, end, value in [(*_span(trial, scale), measure.text(trial.value))]
     ]
     names = [state for state in _STATES if any(trial.state == state for trial in timed)]
     colours = [_STATE_COLOURS[_STATES.index(state)] for state in names]
@@ -133,10 +140,14 @@ def workers(trials: Sequence[Trial]) -> Chart:
             "x2": {"field": "end"},
             "y": {"field": "worker", "type": "nominal", "title": "worker"},
             "color": category("state", names, colours, legend={"columns": len(_STATES)}),
-            "tooltip": [tip("trial", "trial"), tip("state", "state"), tip("value", _VALUE)],
+            "tooltip": [tip("trial", "trial"), tip("state", "state"), tip("value", _name(measure))],
         },
     }
     return Chart("What each worker did", spec, "", height=70 + 30 * count, wide=True)
+
+
+def _name(measure: Measure) -> str:
+    return f"validation {measure.what}"
 
 
 def _span(trial: Trial, scale: float) -> tuple[float, float]:
@@ -163,5 +174,5 @@ def _box(best: list[float]) -> dict[str, float]:
     return {"count": len(best)} | {name: round(quantile(place / 4), 5) for place, name in enumerate(names)}
 
 
-def _ends(low: str, high: str | None = None) -> dict[str, Any]:
-    return {"y": share(low, f"best {_VALUE}")} | ({"y2": {"field": high}} if high else {})
+def _ends(measure: Measure, low: str, high: str | None = None) -> dict[str, Any]:
+    return {"y": score(low, f"best {_name(measure)}", measure)} | ({"y2": {"field": high}} if high else {})

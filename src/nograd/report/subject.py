@@ -96,7 +96,8 @@ def _figures(path: Path) -> dict[str, Any]:
 
 
 def _study(path: Path) -> Subject:
-    from nograd.search.storage import is_study, load_study
+    from nograd.search.place import is_study
+    from nograd.search.storage import load_study
 
     if not is_study(path):
         raise RunError(
@@ -113,8 +114,15 @@ def _study(path: Path) -> Subject:
 
 def statistics_of(study: Study) -> Statistics:
     """The figures of a study, for its page."""
-    from nograd.search.statistics import efficiency_curve, expected_best, importance, outcomes, trials_until_top
+    from nograd.search.statistics import (
+        efficiency_curve,
+        expected_best,
+        importance,
+        outcomes,
+        standard_errors,
+        trials_until_top,
+    )
 
     values = outcomes(study)
-    best = expected_best(values, study.validation) if values else None
+    best = expected_best(values, standard_errors(study))
     return Statistics(efficiency_curve(values), best, trials_until_top(), importance(study))

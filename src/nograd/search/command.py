@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from nograd.checkpoint import write_atomically
-from nograd.config import did_you_mean
 from nograd.engines.process import available_cores
-from nograd.formats import duration
+from nograd.formats import did_you_mean, duration
 from nograd.loop import interruptible
 from nograd.search import statistics, storage
 from nograd.search.clock import Clock, projected
@@ -39,7 +38,7 @@ def search(
     """Searches hyperparameters and returns the study; with the path of one in `out` it goes on with that.
 
     Args:
-        task: "mnist" (the default), "digits", or a path to an .npz or .csv file.
+        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or an environment's id.
         search: what is drawn, as {"sigma": "log(0.001, 1)"} or ["sigma=log(0.001, 1)"].
         show: print what goes on, as the command line does.
         flags: any other flag of `nograd search`, such as budget="10m", generations, trials, workers or out.
@@ -113,7 +112,12 @@ class _Work:
         self.terms, self.ledger, self.clock, self.crew = opened.terms, ledger, clock, crew
         self.display, self.interrupted = display, interrupted
         self.here = {"task": opened.base.task, "data_dir": opened.base.data_dir}
-        self.trials = Trials(ledger, self.terms.trials, self.here, lambda trial: display.line(trial_line(trial)))
+        self.trials = Trials(
+            ledger,
+            self.terms.trials,
+            self.here,
+            lambda trial: display.line(trial_line(trial, self.trials.study.measure)),
+        )
         self._told, self._confirmed = False, -1
 
     def run(self) -> None:
@@ -172,7 +176,9 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
     done = trials.done
     about = "" if number == terms.trials else "about "
     parts = [f"{done} trials" if number is None else f"{done} of {about}{number} trials"]
-    parts.append("no best yet" if best is None else f"best {best.value:.2%} (trial {best.number})")
+    parts.append(
+        "no best yet" if best is None else f"best {trials.study.measure.text(best.value)} (trial {best.number})"
+    )
     if rate := trials.rate():
         parts.append(f"{rate:.1f} trials/min")
     if math.isfinite(left):
@@ -185,7 +191,7 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
 
 def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) -> None:
     terms, base, study = opened.terms, opened.base, ledger.record()
-    display.line(opened.dataset.note)
+    display.line(opened.note)
     drawn = {dimension.name for dimension in opened.space}
     shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
     same = ", ".join(str(word) for name, word in shared.items() if name not in drawn)

@@ -4,33 +4,29 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from nograd.choices import CHOICES, STRATEGY, laid_under
 from nograd.config import TrainConfig, settings
 from nograd.search.records import Condition, Dimension
-from nograd.strategy_settings import DEFAULT, OWN, READERS, standing
+from nograd.task_settings import is_environment
 
 
-def conditions(name: str) -> tuple[Condition, ...]:
-    """What must hold for a setting to change the training: its field's own condition, and a strategy that reads it."""
-    own = _WHEN.get(name)
-    readers = READERS.get(name)
-    return (*((own,) if own else ()), *((("strategy", readers),) if readers else ()))
+def conditions(name: str, task: str | None = None) -> tuple[Condition, ...]:
+    """What must hold for a setting to change the training: its field's own condition, and choices that read it."""
+    own: tuple[Condition, ...] = (_WHEN[name],) if name in _WHEN else ()
+    if is_environment(task):  # a low-rank population does not follow from a batch there
+        own = tuple((parent, (*among, "lowrank") if parent == "perturbation" else among) for parent, among in own)
+    return (*own, *((choice.name, choice.readers[name]) for choice in CHOICES if name in choice.readers))
 
 
 def effective(base: TrainConfig, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a training, by name, with the drawn ones over the base's.
 
-    A setting that has no meaning with the drawn ones is at its default. With another strategy than the base's, so is
-    whatever was chosen for that one, as in `nograd train --preset NAME --strategy ANOTHER`.
+    A setting that has no meaning with the drawn ones is at its default. With another strategy or perturbation than the
+    base's, so is whatever was chosen for that one, as in `nograd train --preset NAME --strategy ANOTHER`.
     """
-    values, changed = settings(base), set(drawn)
-    strategy = drawn.get("strategy") or base.strategy or DEFAULT
-    default = standing(strategy, _DEFAULTS)
-    if strategy != (base.strategy or DEFAULT):
-        values |= {name: default[name] for name in OWN}
-        changed |= OWN
-    values |= {**drawn, "strategy": strategy}
-    void = [name for name, (parent, among) in _WHEN.items() if parent in changed and values[parent] not in among]
-    return values | {name: default[name] for name in void}
+    values = {**_DEFAULTS, **laid_under(settings(base), drawn), **drawn}
+    void = [name for name, (parent, among) in _WHEN.items() if parent in drawn and values[parent] not in among]
+    return values | {name: _DEFAULTS[name] for name in void if _WHEN[name][0] not in _LAID}
 
 
 def holds(dimension: Dimension, values: Mapping[str, Any]) -> bool:
@@ -40,8 +36,8 @@ def holds(dimension: Dimension, values: Mapping[str, Any]) -> bool:
 
 def possible(name: str, space: Mapping[str, Dimension], base: TrainConfig) -> set[Any]:
     """The values that a setting can have in a space: what is drawn, and what it is where it is not drawn."""
-    strategies = space["strategy"].choices if "strategy" in space else (base.strategy or DEFAULT,)
-    drawn_for = [strategy for strategy in strategies if strategy in READERS.get(name, strategies)]
+    strategies = space["strategy"].choices if "strategy" in space else (base.strategy or STRATEGY.default,)
+    drawn_for = [strategy for strategy in strategies if strategy in STRATEGY.readers.get(name, strategies)]
     if name not in space:
         drawn_for = []
     drawn = set(space[name].choices) if drawn_for else set()
@@ -60,6 +56,7 @@ def live(dimension: Dimension, space: Mapping[str, Dimension], base: TrainConfig
 
 
 _DEFAULTS = settings(TrainConfig())
+_LAID = {choice.name for choice in CHOICES}  # what hangs on them is laid aside already
 _WHEN: dict[str, Condition] = {
     field.name: field.metadata["when"] for field in fields(TrainConfig) if "when" in field.metadata
 }

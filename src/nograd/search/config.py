@@ -1,16 +1,18 @@
 """The flags of `nograd search`. Nothing here imports JAX, NumPy or Optuna."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import Strategy, TrainConfig, base_config, parse_duration, read_recipe, settings, validate
+from nograd.config import Perturbation, Strategy, TrainConfig, settings
+from nograd.formats import parse_duration
+from nograd.recipes import base_config, read_recipe
+from nograd.search.place import is_study
 from nograd.search.space import parse_changes
-from nograd.search.storage import is_study
-from nograd.task_settings import require_data
+from nograd.task_settings import is_environment, is_file
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 _WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
@@ -24,7 +26,7 @@ class SearchConfig:
     """Hyperparameters by random search within a budget: the study, its statistics, its winner's recipe."""
 
     task: Positional[str | None] = None
-    """What is trained: mnist, digits, FILE.npz or FILE.csv. Default: as in nograd train."""
+    """What is trained: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
     budget: str | None = None
     """Time for all of it, over all invocations on the study: 90s, 10m, 12h. Default: 1h, or none with --trials."""
     trials: int | None = None
@@ -41,9 +43,9 @@ class SearchConfig:
     sampler: Literal["random", "tpe", "qmc", "cmaes"] | None = None
     """How settings are drawn. Default: random; qmc is as independent of timing as that."""
     pruner: Literal["none", "median", "hyperband"] | None = None
-    """Which trials are ended early for poor validation accuracy. Default: none."""
+    """Which trials are ended early for a poor validation score. Default: none."""
     confirm: int | None = None
-    """Fresh seeds that the winner is trained on again, for its test accuracy. Default: 3."""
+    """Fresh seeds that the winner is trained on again, for its test score. Default: 3."""
     seed: int | None = None
     """Of everything random; each trial's own seed follows from it and the trial's number."""
     out: str | None = None
@@ -62,7 +64,7 @@ class SearchConfig:
     """The network, as in nograd train. This and what follows: default as in the recipe."""
     strategy: Strategy | None = None
     """How fitness moves the search; with --search strategy it is drawn."""
-    perturbation: Literal["dense", "lowrank", "node"] | None = None
+    perturbation: Perturbation | None = None
     """How members differ from the mean."""
     fitness: str | None = None
     """What members are ranked by."""
@@ -113,22 +115,30 @@ def check(config: SearchConfig) -> None:
 def base_of(given: SearchConfig) -> TrainConfig:
     """The settings that all trials share, the task perhaps still open. Raises ConfigError, as train does."""
     preset = given.preset or ("blog" if given.space == "blog" and not given.config else None)
-    start = TrainConfig(task=given.task, strategy=given.strategy, preset=preset, config=given.config)
+    start = TrainConfig(
+        task=given.task,
+        strategy=given.strategy,
+        perturbation=given.perturbation,
+        preset=preset,
+        config=given.config,
+    )
     base = base_config(start)
     over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
     config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))
-    require_data(config.task, "search")
     # A trial is one process on one core, and its time is the search's matter, whatever a recipe says. The data are
     # split once for all: the test examples of one trial must not be another's training examples.
-    own = {name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")}
-    split = config.seed if config.split_seed is None else config.split_seed
+    own: dict[str, Any] = {
+        name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")
+    }
+    if not is_environment(config.task):
+        own["split_seed"] = config.seed if config.split_seed is None else config.split_seed
     if (evaluations := config.generations // config.eval_every) > _EVALUATIONS:
         least = -(-config.generations // _EVALUATIONS)
         raise ConfigError(
             f"--eval-every {config.eval_every} makes {evaluations:,} evaluations a trial, and all are kept; use "
             f"{least:,} or more"
         )
-    return validate(replace(config, **own, split_seed=split))
+    return validate(replace(config, **own))
 
 
 def needs_task(given: SearchConfig) -> bool:
@@ -169,7 +179,7 @@ def renewed(terms: Terms, given: SearchConfig) -> Terms:
 def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> None:
     """Raises ConfigError where a flag given again differs from the study's own."""
     wanted = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
-    if given.task and not Path(given.task).suffix:  # of a file the checksum tells
+    if given.task and not is_file(given.task):  # of a file the checksum tells
         wanted["task"] = given.task
     if given.preset or given.config:
         elsewhere = ("task", "data_dir")
@@ -186,7 +196,7 @@ def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> Non
 def placed(base: TrainConfig, given: SearchConfig) -> TrainConfig:
     """The study's base where this machine keeps its data."""
     here: dict[str, Any] = {"data_dir": given.data_dir} if given.data_dir else {}
-    if given.task and Path(given.task).suffix:
+    if given.task and is_file(given.task):
         here["task"] = given.task
     return replace(base, **here)
 

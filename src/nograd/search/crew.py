@@ -30,8 +30,8 @@ class Work(Protocol):
     def next(self, worker: str) -> tuple[Any, Job] | None:
         """Another training, and what it is called by below; None where there is none."""
 
-    def at(self, tag: Any, generation: int, accuracy: float | None) -> str:
-        """Told of a training while it goes. A word ends it."""
+    def at(self, tag: Any, generation: int, score: float | None, error: float | None) -> str:
+        """Told of a training while it goes: its validation score with the standard error, if any. A word ends it."""
 
     def ended(self, tag: Any, ended: Ended, seconds: float) -> None:
         """Told of its end."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, get_args
 
-from nograd.config import checked, did_you_mean
+from nograd.formats import did_you_mean
+from nograd.recipes import checked
 from nograd.search.records import Condition, Dimension, Kind
 from nograd.types import ConfigError
 

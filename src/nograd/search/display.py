@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 
 from nograd.formats import duration
+from nograd.measures import Measure
 from nograd.screen import Screen
 from nograd.search.records import Trial
 
@@ -23,9 +24,9 @@ class Display(Screen):
             self.line(text, state=True)
 
 
-def trial_line(trial: Trial) -> str:
+def trial_line(trial: Trial, measure: Measure) -> str:
     """One ended trial."""
-    value = "no validation accuracy" if trial.value is None else f"val {trial.value:.2%}"
+    value = f"no validation {measure.what}" if trial.value is None else f"val {measure.text(trial.value)}"
     how = "" if trial.state == "complete" else f" {trial.state} ({trial.reason})"
     return f"trial {trial.number}:{how} {value}, {duration(trial.seconds or 0.0)}  {settings_text(trial.settings)}"
 

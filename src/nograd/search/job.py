@@ -5,16 +5,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from nograd.build import build_job, load_dataset
-from nograd.config import TrainConfig, validate
-from nograd.data import Dataset
+from nograd.build import Source, build_job, load_data
+from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.loop import Ending, Progress, Trainer
-from nograd.results import proportion
+from nograd.measures import Measure
+from nograd.results import mean_return, proportion
 from nograd.search.records import TrialState
 from nograd.session import limits_of
 from nograd.strategies.strategy import State
-from nograd.tasks.supervised import split_accuracy
+from nograd.tasks.environment import Environment
+from nograd.tasks.supervised import Supervised, split_accuracy
+from nograd.validation import validate
 
 _OFTEN = 1.0  # seconds between two words of progress
 # By stop reason; any other is a failure.
@@ -27,8 +29,8 @@ STATES: dict[str, TrialState] = {
     "interrupted": "stopped",
 }
 
-# (generation, validation accuracy or None): what a training says of itself while it goes.
-Say = Callable[[int, float | None], None]
+# (generation, validation score or None, its standard error or None): what a training says of itself while it goes.
+Say = Callable[[int, float | None, float | None], None]
 
 
 class Job(NamedTuple):
@@ -42,7 +44,7 @@ class Ended(NamedTuple):
     """How it ended."""
 
     state: TrialState
-    value: float | None  # the best validation accuracy; None before the first evaluation
+    value: float | None  # the best validation score; None before the first evaluation
     reason: str  # the stop reason of the training, or the one line of its failure
     figures: dict[str, Any] = {}  # noqa: RUF012  # of the test split, where asked for
 
@@ -66,14 +68,14 @@ class _Unkept:
 class _Teller:
     """An observer that passes on every evaluation, and a sign of progress now and then."""
 
-    def __init__(self, say: Say) -> None:
-        self._say, self._said = say, time.monotonic()
+    def __init__(self, say: Say, measure: Measure) -> None:
+        self._say, self._measure, self._said = say, measure, time.monotonic()
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        accuracy = line.get("val_accuracy")
-        if accuracy is not None or time.monotonic() - self._said > _OFTEN:
+        score = line.get(self._measure.val)
+        if score is not None or time.monotonic() - self._said > _OFTEN:
             self._said = time.monotonic()
-            self._say(progress.generation, accuracy)
+            self._say(progress.generation, score, line.get(self._measure.error))
 
 
 def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
@@ -88,9 +90,9 @@ def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
         NogradError: the settings, the data or the model cannot be.
     """
     config = validate(TrainConfig(**job.settings))
-    built = build_job(config, dataset_of(config))
+    built = build_job(config, source_of(config))
     engine = Inline(built.generation, built.state_shapes(), built.keys)
-    trainer = Trainer(built.task, engine, _Unkept(), limits_of(config), "", _Teller(say), stop)
+    trainer = Trainer(built.task, engine, _Unkept(), limits_of(config), "", _Teller(say, built.task.measure), stop)
     ending = trainer.run(built.init_state(), Progress(), None)
     value = ending.best.score if ending.best else None
     state = STATES.get(ending.reason, "failed")
@@ -98,20 +100,25 @@ def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
     return Ended(state, value, ending.reason, tested)
 
 
-def dataset_of(config: TrainConfig) -> Dataset:
-    """The data of a config, read once a process."""
-    return _dataset(config.task, config.data_dir, config.label, config.split_seed, config.standardize)
+def source_of(config: TrainConfig) -> Source:
+    """The data or the environment of a config, made once a process."""
+    return _source(**{name: getattr(config, name) for name in _FROM})
+
+
+_FROM = ("task", "data_dir", "label", "split_seed", "standardize", "env_options")
 
 
 @lru_cache(maxsize=2)
-def _dataset(task: str, data_dir: str | None, label: str | None, split_seed: int | None, standardize: Any) -> Dataset:
-    where: dict[str, Any] = {"data_dir": data_dir, "label": label, "standardize": standardize}
-    return load_dataset(TrainConfig(task=task, split_seed=split_seed, **where))
+def _source(**words: Any) -> Source:
+    return load_data(TrainConfig(**words))
 
 
-def _tested(task: Any, ending: Ending) -> dict[str, Any]:
-    """Accuracy of the parameters that validation chose on the test split, with its 95% interval."""
+def _tested(task: Supervised | Environment, ending: Ending) -> dict[str, Any]:
+    """The score of the parameters that validation chose on the test split or episodes, with its 95% interval."""
     chosen = ending.best.params if ending.best else ending.state.params
-    examples = len(task.dataset.y_test)
-    figures = proportion(round(split_accuracy(task, chosen, "test") * examples), examples)
-    return {"test_accuracy": figures["accuracy"], "test_interval": figures["interval"]}
+    if isinstance(task, Environment):
+        figures = mean_return(task.played(chosen, "test", task.eval_episodes))
+    else:
+        examples = len(task.dataset.y_test)
+        figures = proportion(round(split_accuracy(task, chosen, "test") * examples), examples)
+    return {task.measure.test: figures[task.measure.name], "test_interval": figures["interval"]}

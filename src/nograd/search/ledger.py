@@ -13,14 +13,15 @@ from optuna.trial import TrialState as OptunaState
 from nograd.config import TrainConfig, settings
 from nograd.search import storage
 from nograd.search.config import Terms
+from nograd.search.database import close, closed_after, one_line, open_database
+from nograd.search.place import Place, without_password
 from nograd.search.records import Dimension, Study, Trial, TrialState
 from nograd.search.sampling import make_pruner, make_sampler, suggest
 from nograd.search.sessions import BEAT, begun, worked
 from nograd.search.space import draw
-from nograd.search.storage import Place, one_line
 from nograd.types import ConfigError
 
-Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation accuracy)
+Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation score)
 
 # Optuna's samplers learn from what was pruned, at its last evaluation, and a stopped trial is no different.
 _STATES: dict[TrialState, OptunaState] = {
@@ -33,12 +34,12 @@ _STATES: dict[TrialState, OptunaState] = {
 
 def create(place: Place, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
-    with one_line(place.url), storage.closed_after(database := storage.database(place.url)):
+    with one_line(place.url), closed_after(made := open_database(place.url)):
         try:
-            study = optuna.create_study(storage=database, study_name=place.name, direction="maximize")
+            study = optuna.create_study(storage=made, study_name=place.name, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
             raise ConfigError(
-                f"there is a study {place.name} in {storage.without_password(place.url)} already; work on it with "
+                f"there is a study {place.name} in {without_password(place.url)} already; work on it with "
                 f"--join {place.name}, or name another --out"
             ) from None
         study.set_user_attr(storage.RECORD, record)
@@ -77,7 +78,7 @@ class Ledger:
 
     def close(self) -> None:
         """Closes its connections."""
-        storage.close(self._storage)
+        close(self._storage)
 
     def spent(self) -> float:
         """Seconds of work on the study, over all sessions."""
@@ -115,12 +116,12 @@ class Ledger:
         with one_line(self.place.url):
             self._storage.set_trial_state_values(trial._trial_id, OptunaState.WAITING)
 
-    def prunes(self, trial: optuna.Trial, generation: int, accuracy: float) -> bool:
+    def prunes(self, trial: optuna.Trial, generation: int, score: float) -> bool:
         """Whether the pruner would end the trial at this evaluation."""
         if not self._pruning:
             return False
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
-            trial.report(accuracy, generation)
+            trial.report(score, generation)
             return trial.should_prune()
         return True  # buried by another session, while this process was halted
 
@@ -129,10 +130,18 @@ class Ledger:
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
             trial.set_user_attr(storage.CURVE, curve)
 
-    def tell(self, trial: optuna.Trial, state: TrialState, curve: Curve, reason: str, seconds: float) -> None:
-        """Writes how a trial ended; its value is the best of the curve."""
-        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve}
-        value = max(accuracy for _, accuracy in curve) if state == "complete" else None
+    def tell(
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        curve: Curve,
+        reason: str,
+        seconds: float,
+        error: float | None = None,
+    ) -> None:
+        """Writes how a trial ended; its value is the best of the curve, with a standard error where it has one."""
+        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve, "error": error}
+        value = max(score for _, score in curve) if state == "complete" else None
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
             trial.set_user_attr(storage.END, end)
             if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:

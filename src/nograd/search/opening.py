@@ -5,18 +5,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nograd import data
-from nograd.build import build_job, check_data
+from nograd.build import Source, build_job
 from nograd.checkpoint import write_atomically
 from nograd.config import TrainConfig, settings
-from nograd.data import Dataset
+from nograd.data import Dataset, checksum
+from nograd.identity import check_data
+from nograd.measures import ACCURACY, RETURN
 from nograd.search import config as flags
 from nograd.search import ledger, storage
 from nograd.search.config import SearchConfig, Terms
-from nograd.search.job import dataset_of
+from nograd.search.database import closed_after, one_line
+from nograd.search.job import source_of
+from nograd.search.place import DATABASE, MARK, Place, is_study, local_url, mark_text, place_of
 from nograd.search.records import Dimension
 from nograd.search.space import draw, make_space, random_value, trial_config, try_draws
-from nograd.search.storage import Place, one_line
+from nograd.task_settings import is_file
 from nograd.types import NogradError, RunError
 
 _TRIED = 8  # draws that are built at the start, before one of them has to be possible
@@ -29,7 +32,7 @@ class Opened(NamedTuple):
     terms: Terms
     base: TrainConfig  # of all trials, with the data where this machine has them
     space: list[Dimension]
-    dataset: Dataset
+    note: str  # one line about the data or the environment
     record: dict[str, Any]
     doubt: str  # what is odd about the space; mostly empty
 
@@ -44,19 +47,19 @@ def _found(given: SearchConfig) -> Place | None:
     if given.join and given.storage:
         place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
         storage.read(place)
-        if not storage.is_study(place.path):
+        if not is_study(place.path):
             _folder(place.path)
             _mark(place)
         return place
-    if given.out and storage.is_study(given.out):
-        place = storage.place_of(given.out)
+    if given.out and is_study(given.out):
+        place = place_of(given.out)
         return place._replace(url=given.storage) if given.storage else place
     return None
 
 
 def _again(given: SearchConfig, place: Place) -> Opened:
     study = storage.open_study(place)
-    with storage.closed_after(study._storage), one_line(place.url):
+    with closed_after(study._storage), one_line(place.url):
         attributes = study.user_attrs
     with storage.ours(place):
         record = attributes[storage.RECORD]
@@ -65,27 +68,28 @@ def _again(given: SearchConfig, place: Place) -> Opened:
         recorded = {"data": {"checksum": str(record["data"]["checksum"])}}
     flags.check_same_work(given, base, terms)
     terms, base = flags.renewed(terms, given), flags.placed(base, given)
-    dataset = dataset_of(base)
-    check_data(recorded, dataset)
-    return Opened(place, terms, base, space, dataset, {**record, "search": asdict(terms)}, "")
+    source = source_of(base)
+    check_data(recorded, source)
+    return Opened(place, terms, base, space, _note(source), {**record, "search": asdict(terms)}, "")
 
 
 def _new(given: SearchConfig) -> Opened:
     base, changes = flags.base_of(given), flags.changes_of(given)
-    if base.task and Path(base.task).suffix:  # so that best.toml works from anywhere
+    if base.task and is_file(base.task):  # so that best.toml works from anywhere
         base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
     make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
-    dataset = dataset_of(base)
-    space = make_space(base, given.space or "default", changes, len(dataset.x_train))
+    source = source_of(base)
+    examples = len(source.x_train) if isinstance(source, Dataset) else None
+    space = make_space(base, given.space or "default", changes, examples)
     failing, why = try_draws(base, space)
-    _build_one(base, space, dataset)
+    _build_one(base, space, source)
     terms = flags.terms_of(given, base, changes)
     record = {
         "base": settings(base),
         "space": [dimension._asdict() for dimension in space],
         "search": asdict(terms),
-        "data": {"name": dataset.name, "checksum": data.checksum(dataset)},
-        "validation": len(dataset.x_val),
+        "data": {"name": source.name, "checksum": _checksum(source)},
+        **_measured(base, source),
     }
     place = _new_place(given, base)
     ledger.create(place, record)
@@ -93,15 +97,30 @@ def _new(given: SearchConfig) -> Opened:
     doubt = (
         f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
     )
-    return Opened(place, terms, base, space, dataset, record, doubt)
+    return Opened(place, terms, base, space, _note(source), record, doubt)
 
 
-def _build_one(base: TrainConfig, space: list[Dimension], dataset: Dataset) -> None:
+def _note(source: Source) -> str:
+    return source.note if isinstance(source, Dataset) else f"environment: {source.name}"
+
+
+def _checksum(source: Source) -> str:
+    return checksum(source) if isinstance(source, Dataset) else source.checksum
+
+
+def _measured(base: TrainConfig, source: Source) -> dict[str, Any]:
+    """What a trial's value is, and how many examples or episodes it is the mean over."""
+    if isinstance(source, Dataset):
+        return {"measure": ACCURACY.name, "validation": len(source.x_val)}
+    return {"measure": RETURN.name, "validation": base.eval_episodes}
+
+
+def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> None:
     """Raises the error of the first draw where none of the first few can be built: a wrong model, a wrong fitness."""
     errors: list[NogradError] = []
     for number in range(_TRIED):
         try:
-            build_job(trial_config(base, draw(space, random_value(base.seed, number), base), 0), dataset)
+            build_job(trial_config(base, draw(space, random_value(base.seed, number), base), 0), source)
             return
         except NogradError as error:
             errors.append(error)
@@ -111,10 +130,10 @@ def _build_one(base: TrainConfig, space: list[Dimension], dataset: Dataset) -> N
 def _new_place(given: SearchConfig, base: TrainConfig) -> Place:
     stem = Path(base.task or "mnist").stem
     path = Path(given.out or f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if (path / storage.DATABASE).exists():
-        raise RunError(f"{path} holds a {storage.DATABASE} without {storage.MARK}; choose another --out, or remove it")
+    if (path / DATABASE).exists():
+        raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
     _folder(path)
-    return Place(path, given.storage or storage.local_url(path), path.absolute().name)
+    return Place(path, given.storage or local_url(path), path.absolute().name)
 
 
 def _folder(path: Path) -> None:
@@ -125,4 +144,4 @@ def _folder(path: Path) -> None:
 
 
 def _mark(place: Place) -> None:
-    write_atomically(place.path / storage.MARK, storage.mark_text(place).encode())
+    write_atomically(place.path / MARK, mark_text(place).encode())

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from nograd.measures import ACCURACY, Measure
+
 # running: no end is recorded; stopped: the budget ended it, and its value is what it had learnt by then.
 TrialState: TypeAlias = Literal["running", "complete", "pruned", "stopped", "failed"]
 Kind: TypeAlias = Literal["uniform", "log", "int", "log_int", "choice", "fixed", "chi"]
@@ -26,12 +28,13 @@ class Trial(NamedTuple):
     number: int
     state: TrialState
     settings: dict[str, Any]  # the searched settings, by name
-    value: float | None  # the best validation accuracy; None before the first evaluation
-    curve: list[tuple[int, float]]  # (generation, validation accuracy)
+    value: float | None  # the best validation score; None before the first evaluation
+    curve: list[tuple[int, float]]  # (generation, validation score)
     worker: str  # who ran it
     start: float | None  # seconds of the study's work before it began, over all invocations
     seconds: float | None  # that it took, compilation included
     reason: str | None  # the stop reason of the training, or the one line of its failure
+    standard_error: float | None = None  # of the value, where the task measured it
 
 
 class Winner(NamedTuple):
@@ -40,8 +43,8 @@ class Winner(NamedTuple):
     trial: int
     settings: dict[str, Any]  # all defining settings, as in best.toml
     seeds: list[int]
-    val_accuracies: list[float]  # of each seed
-    test_accuracies: list[float]
+    val_scores: list[float]  # of each seed
+    test_scores: list[float]
     test_intervals: list[tuple[float, float]]  # 95%
 
 
@@ -54,8 +57,9 @@ class Study(NamedTuple):
     space: list[Dimension]
     search: dict[str, Any]  # the settings of the search: sampler, pruner, budget, generations, workers …
     base: dict[str, Any]  # the settings that all trials share
-    validation: int  # examples that a value is measured on
+    validation: int  # examples or episodes that a value is the mean over
     budget_seconds: float | None
     spent_seconds: float  # over all invocations
     trials: list[Trial]  # by number
     winner: Winner | None
+    measure: Measure = ACCURACY  # what a value is

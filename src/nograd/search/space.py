@@ -5,18 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from nograd.config import TrainConfig, did_you_mean, settings, validate
+from nograd.choices import CHOICES
+from nograd.config import TrainConfig, settings
+from nograd.formats import did_you_mean
 from nograd.search.conditions import conditions, effective, holds, live, possible
 from nograd.search.dimension import describe, parse_dimension, value_at
 from nograd.search.records import Dimension
+from nograd.task_settings import is_environment, reads
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 Changes = Mapping[str, str]  # words by name; "" for a field's own range
 
 # What is worth a search, by perturbation: it changes the training, and the ranges suit any of its recipes.
 _DEFAULT = {
     "dense": ("sigma", "lr", "optimizer", "momentum", "shaping", "population", "batch", "lr_sigma"),
-    "lowrank": ("sigma", "lr", "optimizer", "momentum", "rank", "directions", "batch"),
+    "lowrank": ("sigma", "lr", "optimizer", "momentum", "rank", "directions", "population", "batch"),
     "node": ("sigma", "lr", "optimizer", "momentum", "directions", "batch"),
 }
 # The post's own: npop uniform in 1..150, α from its list, σ = √χ² on the scale of a uniform's standard deviation.
@@ -33,6 +37,13 @@ def searchable() -> dict[str, Mapping[str, Any]]:
     return {field.name: field.metadata for field in fields(TrainConfig) if "search" in field.metadata}
 
 
+def own_range(name: str, task: str | None) -> str:
+    """The words of the range that a searchable setting has where no other is given."""
+    if name == "perturbation" and is_environment(task):
+        return "choice(dense, lowrank)"
+    return searchable()[name]["search"]
+
+
 def make_space(base: TrainConfig, start: str, changes: Changes, examples: int | None = None) -> list[Dimension]:
     """The space of a study, parents before children.
 
@@ -40,13 +51,14 @@ def make_space(base: TrainConfig, start: str, changes: Changes, examples: int | 
         base: the settings that are not searched.
         start: "default" (what suits the perturbation), "blog", or "only" (what `changes` name and no more).
         changes: laid over the start.
-        examples: of the training split; the default's batches end there.
+        examples: of the training split; the default's batches end there. None: not known, or an environment.
 
     Raises:
         ConfigError: no such setting, no such distribution, or one that nothing would depend on.
     """
-    asked = {name: _dimension(name, words) for name, words in changes.items()}
-    named = {name: _dimension(name, words) for name, words in _first(base, start, asked, examples).items()} | asked
+    asked = {name: _dimension(name, words, base.task) for name, words in changes.items()}
+    first = _first(base, start, asked, examples)
+    named = {name: _dimension(name, words, base.task) for name, words in first.items()} | asked
     kept = []
     for dimension in named.values():
         when = live(dimension, named, base)
@@ -126,20 +138,25 @@ def _first(base: TrainConfig, start: str, asked: Mapping[str, Dimension], exampl
     if start == "only":
         return {}
     kinds = possible("perturbation", asked, base)
-    first = dict.fromkeys((name for kind, names in _DEFAULT.items() if kind in kinds for name in names), "")
+    suits = [name for kind, names in _DEFAULT.items() if kind in kinds for name in names]
+    first = {name: "" for name in suits if reads(base.task, name)}
     if examples is not None:
         first["batch"] = _batches(examples)
     return first
 
 
 def _parents_first(space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions by how many others each waits for, one after the other; the order is kept where it can be."""
+    """The dimensions by how many others each waits for, one after the other; the order is kept where it can be.
+
+    The choices come before the rest: one that is not drawn may follow from one that is.
+    """
     parents = {dimension.name: [parent for parent, _ in dimension.when] for dimension in space}
 
     def depth(name: str) -> int:
         return 1 + max((depth(parent) for parent in parents[name] if parent in parents), default=-1)
 
-    return sorted(space, key=lambda dimension: depth(dimension.name))
+    first = {choice.name for choice in CHOICES}
+    return sorted(space, key=lambda dimension: (depth(dimension.name), dimension.name not in first))
 
 
 def _without_effect(dimension: Dimension, named: Mapping[str, Dimension], base: TrainConfig) -> ConfigError:
@@ -159,12 +176,15 @@ def _batches(examples: int) -> str:
     return f"choice({', '.join(str(size) for size in own.choices if size <= examples) or examples})"
 
 
-def _dimension(name: str, words: str) -> Dimension:
+def _dimension(name: str, words: str, task: str | None) -> Dimension:
     known = searchable()
     if name not in known:
         what = "cannot be searched" if name in settings(TrainConfig()) else "is no setting"
         raise ConfigError(f"--search {name}: {name} {what}{did_you_mean(name, known)}")
-    return parse_dimension(name, words or known[name]["search"], conditions(name))
+    if not reads(task, name):
+        kind = "an environment" if is_environment(task) else "a data set"
+        raise ConfigError(f"--search {name}: the task {task} is {kind}, which does not read it; leave it out")
+    return parse_dimension(name, words or own_range(name, task), conditions(name, task))
 
 
 def _hash(seed: int, *words: object) -> int:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nograd.measures import ACCURACY
+from nograd.search.database import quiet_optuna
 from nograd.search.records import Dimension, Study, Trial
-from nograd.search.storage import LOST, quiet_optuna
+from nograd.search.storage import LOST
 
 BOOTSTRAPS = 24
 INTERVAL = 0.9  # of the bootstraps, from low to high
@@ -19,13 +21,28 @@ _FEWEST = 8  # trials with a value, below which an importance would be read out 
 def outcomes(study: Study) -> list[float]:
     """The value of every trial that came to its own end, by number.
 
-    A failed one counts with what it had, or 0: to leave failures out would make the search look luckier than it was.
-    What the clock or a dead process ended says nothing of its settings, and is left out.
+    A failed one counts with what it had, or the least there is, 0 for an accuracy and the worst of the others for a
+    return: to leave failures out would make the search look luckier than it was. What the clock or a dead process ended
+    says nothing of its settings, and is left out. Empty where nothing has a return.
     """
-    ended = [
-        trial for trial in study.trials if trial.state in ("complete", "pruned", "failed") and trial.reason != LOST
-    ]
-    return [trial.value or 0.0 for trial in ended]
+    ended = _ended(study)
+    found = [trial.value for trial in ended if trial.value is not None]
+    least = min(found, default=None) if study.measure.floor is None else study.measure.floor
+    return [] if least is None else [least if trial.value is None else trial.value for trial in ended]
+
+
+def standard_errors(study: Study) -> list[float | None]:
+    """Of `outcomes`: √(v(1 − v)/n) of an accuracy on n examples, s/√n of a mean return of n episodes.
+
+    That of a trial without any value is 0. None: of a single episode, which has no scatter.
+    """
+    if study.measure == ACCURACY:
+        return [math.sqrt(value * (1 - value) / study.validation) for value in outcomes(study)]
+    return [0.0 if trial.value is None else trial.standard_error for trial in _ended(study)]
+
+
+def _ended(study: Study) -> list[Trial]:
+    return [trial for trial in study.trials if trial.state in ("complete", "pruned", "failed") and trial.reason != LOST]
 
 
 def efficiency_curve(values: Sequence[float]) -> list[tuple[int, list[float]]]:
@@ -40,19 +57,21 @@ def efficiency_curve(values: Sequence[float]) -> list[tuple[int, list[float]]]:
     return [(size, [max(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]) for size in sizes]
 
 
-def expected_best(values: Sequence[float], examples: int) -> tuple[float, float]:
+def expected_best(values: Sequence[float], errors: Sequence[float | None]) -> tuple[float, float] | None:
     """The expected score z of the best trial, and its standard deviation, as the validation set is finite.
 
-    Each trial's true score is N(μₛ, σₛ²) with μₛ its accuracy and σₛ² = μₛ(1 − μₛ)/n. With the weights
+    Each trial's true score is N(μₛ, σₛ²) with μₛ its value and σₛ the standard error of that. With the weights
     wₛ = P(trial s is the best), z = Σ wₛμₛ and Var = Σ wₛ(μₛ² + σₛ²) − z² (Bergstra & Bengio 2012, section 2.1).
     The weights are from 20,000 draws of a fixed seed.
 
     Args:
-        values: validation accuracies, one or more.
-        examples: n, of the validation split.
+        values: validation scores.
+        errors: their standard errors. Where there is no value, or an error is not known, neither is the result.
     """
-    mu = np.asarray(values, float)
-    sigma = np.sqrt(mu * (1 - mu) / examples)
+    known = [error for error in errors if error is not None]
+    if not values or len(known) < len(values):
+        return None
+    mu, sigma = np.asarray(values, float), np.asarray(known, float)
     # A trial seven standard deviations below the best one is not the best.
     near = np.flatnonzero(mu + 7 * sigma >= np.max(mu - 7 * sigma))
     rng, wins = np.random.default_rng(0), np.zeros(len(mu))
@@ -126,13 +145,14 @@ def summary(study: Study) -> dict[str, Any]:
     """All of it as JSON types: what statistics.json holds."""
     values = outcomes(study)
     states = [trial.state for trial in study.trials]
-    best = expected_best(values, study.validation) if values else None
+    best = expected_best(values, standard_errors(study))
     return {
         "study": study.name,
         "trials": {state: states.count(state) for state in ("complete", "pruned", "stopped", "failed", "running")},
         "spent_seconds": round(study.spent_seconds, 3),
         "budget_seconds": study.budget_seconds,
-        "validation_examples": study.validation,
+        "measure": study.measure.name,
+        f"validation_{study.measure.units}": study.validation,
         "best_value": max(values, default=None),
         "expected_best": best and {"score": best[0], "standard_deviation": best[1]},
         "efficiency": [{"size": size, "best": group} for size, group in efficiency_curve(values)],

@@ -1,72 +1,25 @@
-"""A study on disk: where it lies, and reading it as plain values. Optuna is imported late, JAX not at all."""
+"""A study in its database, read as plain values. Optuna is imported late, JAX not at all."""
 
-import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from nograd.config import parse_duration
+from nograd.formats import parse_duration
+from nograd.measures import Measure, measure_of
+from nograd.search.database import close, closed_after, is_missing, one_line, open_database, quiet_optuna
+from nograd.search.place import DATABASE, Place, local_url, place_of, without_password
 from nograd.search.records import Dimension, Study, Trial, TrialState, Winner
 from nograd.search.sessions import SILENCE, Session, alive, worked
-from nograd.types import ConfigError, RunError
+from nograd.types import RunError
 
 if TYPE_CHECKING:
     import optuna
 
-MARK, DATABASE = "study.json", "study.db"
-_FORMAT = "nograd-study-2"
 # Attributes of the study and of its trials; the rest is Optuna's own.
 RECORD, SESSION, CONFIRMED, BEGIN, CURVE, END = "record", "session/", "confirmed/", "begin", "curve", "end"
 LOST = "lost: the process that ran it has ended"
-
-
-class Place(NamedTuple):
-    """Where a study lies."""
-
-    path: Path  # of its directory
-    url: str  # of its database
-    name: str  # in the database
-
-
-def place_of(path: str | Path) -> Place:
-    """The place of a study directory. Raises RunError where it is none."""
-    path = Path(path)
-    try:
-        mark = json.loads((path / MARK).read_text("utf-8"))
-        if mark["format"] != _FORMAT:
-            raise RunError(f"{path}/{MARK} is of another version ({mark['format']}); use the nograd that wrote it")
-        url, name = mark["storage"] or local_url(path), mark["name"]
-        if not (isinstance(url, str) and isinstance(name, str)):
-            raise TypeError(f"storage and name must be text, got {url!r} and {name!r}")
-        return Place(path, url, name)
-    except FileNotFoundError:
-        raise RunError(f"{path} is not a study: it has no {MARK}; name one that nograd search wrote") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot read {path}/{MARK}: {error}; it is not a study that nograd wrote") from error
-
-
-def is_study(path: str | Path) -> bool:
-    """Whether the directory holds a study."""
-    return (Path(path) / MARK).is_file()
-
-
-def mark_text(place: Place) -> str:
-    """What study.json says; a database beside it is found wherever the directory is moved."""
-    storage = None if place.url == local_url(place.path) else without_password(place.url)
-    return json.dumps({"format": _FORMAT, "name": place.name, "storage": storage}, indent=2) + "\n"
-
-
-def local_url(path: Path) -> str:
-    """The database in the study directory itself."""
-    return f"sqlite:///{path.absolute() / DATABASE}"
-
-
-def without_password(url: str) -> str:
-    """The URL as it may stand in a file or a message."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", url)
 
 
 def load_study(path: str | Path) -> Study:
@@ -91,7 +44,11 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
     if place.url == local_url(place.path) and not (place.path / DATABASE).is_file():
         raise RunError(f"{place.path} has lost its database {DATABASE}; restore it, or start a new study")
     with one_line(place.url):
-        storage = database(place.url)
+        if is_missing(place.url):  # opening it would make an empty one
+            raise RunError(
+                f"there is no database {without_password(place.url)} with the study {place.name}; check --storage"
+            )
+        storage = open_database(place.url)
         try:
             return optuna.load_study(study_name=place.name, storage=storage, **options)
         except BaseException as error:
@@ -101,67 +58,6 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
             raise RunError(
                 f"there is no study {place.name} in {without_password(place.url)}; check --join and --storage"
             ) from None
-
-
-@contextmanager
-def closed_after(storage: "optuna.storages.BaseStorage") -> Iterator[None]:
-    """Closes the storage's connections at the end of the block."""
-    try:
-        yield
-    finally:
-        close(storage)
-
-
-def close(storage: "optuna.storages.BaseStorage") -> None:
-    """Closes all connections, which Optuna leaves to the end of the process: a server has few, and counts them."""
-    storage.remove_session()
-    storage._backend.engine.dispose()  # type: ignore[attr-defined]  # of the cache around an RDBStorage
-
-
-def database(url: str) -> "optuna.storages.BaseStorage":
-    """The storage behind a URL. Raises ConfigError where its driver is missing or the URL is none."""
-    optuna = quiet_optuna()
-    import sqlalchemy
-
-    # A writer of SQLite holds the whole file, for milliseconds: the others wait for it.
-    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=waits))
-    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-        raise ConfigError(
-            f"--storage {without_password(url)} needs a driver: {error.__cause__ or error}; install it with pip, or "
-            "name another, such as postgresql+psycopg://"
-        ) from error
-    except (ValueError, sqlalchemy.exc.ArgumentError) as error:
-        raise ConfigError(
-            f"--storage cannot be {without_password(url)}: {error}; write DIALECT://USER@HOST/DATABASE"
-        ) from error
-
-
-def quiet_optuna() -> Any:
-    """Optuna, whose own lines would break the display."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-@contextmanager
-def one_line(url: str) -> Iterator[None]:
-    """Errors of the database (full, read-only, gone, locked) as a RunError."""
-    quiet_optuna()
-    import sqlalchemy
-    from optuna.exceptions import StorageInternalError
-
-    try:
-        yield
-    except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        said = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
-        raise RunError(
-            f"cannot use the study's database {without_password(url)}: {said}; make room or permit it, then the same "
-            "command goes on"
-        ) from error
 
 
 @contextmanager
@@ -195,7 +91,8 @@ def study_record(place: Place, study: "optuna.Study") -> Study:
             budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
             spent_seconds=worked(known.values()),
             trials=[_trial(frozen, known) for frozen in drawn],
-            winner=_winner(attributes),
+            winner=_winner(attributes, measure_of(record)),
+            measure=measure_of(record),
         )
 
 
@@ -223,7 +120,7 @@ def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> bo
 
 def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
-    curve = [(generation, accuracy) for generation, accuracy in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
+    curve = [(generation, score) for generation, score in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if frozen.state.name == "WAITING":
@@ -234,16 +131,17 @@ def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Tri
         number=frozen.number,
         state=state,
         settings=begin.get("settings", dict(frozen.params)),
-        value=max((accuracy for _, accuracy in curve), default=None),
+        value=max((score for _, score in curve), default=None),
         curve=curve,
         worker=begin.get("worker", ""),
         start=begin.get("start"),
         seconds=end.get("seconds"),
         reason=reason,
+        standard_error=end.get("error"),
     )
 
 
-def _winner(attributes: dict[str, Any]) -> Winner | None:
+def _winner(attributes: dict[str, Any], measure: Measure) -> Winner | None:
     """The last winner, with the seeds that it was trained on again so far."""
     if (chosen := attributes.get("winner")) is None:
         return None
@@ -252,8 +150,8 @@ def _winner(attributes: dict[str, Any]) -> Winner | None:
         trial=chosen["trial"],
         settings=chosen["settings"],
         seeds=[row["seed"] for row in rows],
-        val_accuracies=[row["val_accuracy"] for row in rows],
-        test_accuracies=[row["test_accuracy"] for row in rows],
+        val_scores=[row[measure.val] for row in rows],
+        test_scores=[row[measure.test] for row in rows],
         test_intervals=[(row["test_interval"][0], row["test_interval"][1]) for row in rows],
     )
 

@@ -1,5 +1,6 @@
 """A study as tables for a person."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nograd.formats import duration
+from nograd.measures import Measure
 from nograd.search.display import settings_text
 from nograd.search.records import Study, Trial
 from nograd.search.winner import RECIPE, figure
@@ -31,21 +33,21 @@ def _parts(study: Study, figures: dict[str, Any]) -> Iterator[Table | str]:
     budget = "" if study.budget_seconds is None else f" of {duration(study.budget_seconds)}"
     yield f"{len(study.trials)} trials ({states or 'none'}) in {duration(study.spent_seconds)}{budget}"
     if any(trial.value is not None for trial in study.trials):
-        yield _best(study.trials)
+        yield _best(study.trials, study.measure)
     if figures["efficiency"]:
-        yield _efficiency(figures)
-        yield from _expected(figures)
+        yield _efficiency(figures, study.measure)
+        yield from _expected(figures, study)
     if figures["importance"]:
         yield _importance(figures["importance"])
     yield from _winner(study)
 
 
-def _best(trials: list[Trial]) -> Table:
-    table = _table("The best trials, by validation accuracy", ["trial", "state", "val", "time", "settings"])
+def _best(trials: list[Trial], measure: Measure) -> Table:
+    table = _table(f"The best trials, by validation {measure.what}", ["trial", "state", "val", "time", "settings"])
     table.columns[-1].justify = "left"
-    ranked = sorted(trials, key=lambda trial: (-(trial.value if trial.value is not None else -1.0), trial.number))
+    ranked = sorted(trials, key=lambda trial: (-(-math.inf if trial.value is None else trial.value), trial.number))
     for trial in ranked[:_TOP]:
-        value = "" if trial.value is None else f"{trial.value:.2%}"
+        value = "" if trial.value is None else measure.text(trial.value)
         table.add_row(
             str(trial.number),
             trial.state,
@@ -56,23 +58,24 @@ def _best(trials: list[Trial]) -> Table:
     return table
 
 
-def _efficiency(figures: dict[str, Any]) -> Table:
+def _efficiency(figures: dict[str, Any], measure: Measure) -> Table:
     """Bergstra & Bengio's curve in numbers."""
     table = _table("The best of fewer trials", ["trials", "groups", "least", "median", "most"])
     for row in figures["efficiency"]:
         best = sorted(row["best"])
         middle = (best[(len(best) - 1) // 2] + best[len(best) // 2]) / 2
-        cells = [f"{value:.2%}" for value in (best[0], middle, best[-1])]
+        cells = [measure.text(value) for value in (best[0], middle, best[-1])]
         table.add_row(f"{row['size']:,}", f"{len(best):,}", *cells)
     return table
 
 
-def _expected(figures: dict[str, Any]) -> Iterator[str]:
-    expected = figures["expected_best"]
-    yield (
-        f"The best scored {figures['best_value']:.2%}. As {figures['validation_examples']:,} validation examples decide"
-        f" that, expect {expected['score']:.2%} ± {expected['standard_deviation']:.2%}"
-    )
+def _expected(figures: dict[str, Any], study: Study) -> Iterator[str]:
+    said = study.measure.text
+    if expected := figures["expected_best"]:
+        yield (
+            f"The best scored {said(figures['best_value'])}. As {study.validation:,} validation {study.measure.units} "
+            f"decide that, expect {said(expected['score'])} ± {said(expected['standard_deviation'])}"
+        )
     yield (
         f"With {figures['trials_until_top_5_percent']} random trials one is among the best 5% of the space with a "
         "probability of 95%"
@@ -91,7 +94,7 @@ def _winner(study: Study) -> Iterator[str]:
         yield "No trial has come to its end, so there is no winner: give more --budget, or fewer --generations"
         return
     yield f"Winner: trial {study.winner.trial}  {settings_text(study.trials[study.winner.trial].settings, None)}"
-    if said := figure(study.winner):
+    if said := figure(study.winner, study.measure):
         yield said
     else:
         yield f"There was no time to train it again: nograd search --out {study.path} with more --budget does"

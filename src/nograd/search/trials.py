@@ -28,6 +28,7 @@ class Running:
     since: float
     generation: int = 0
     curve: Curve = field(default_factory=list)
+    error: float | None = None  # the standard error of the best score of the curve
     kept: int = 0  # evaluations of the curve that are in the storage
 
     def spent(self) -> float:
@@ -85,19 +86,21 @@ class Trials:
         self.running[trial.number] = Running(trial, time.monotonic())
         return trial.number, Job({**settings(config), **self._here})
 
-    def at(self, tag: int, generation: int, accuracy: float | None) -> str:
+    def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
         """Notes an evaluation; "pruned" where the pruner ends the trial."""
         running = self.running[tag]
         running.generation = generation
-        if accuracy is None:
+        if score is None:
             return ""
-        running.curve.append((generation, accuracy))
-        return "pruned" if self.ledger.prunes(running.trial, generation, accuracy) else ""
+        if all(score > before for _, before in running.curve):
+            running.error = error
+        running.curve.append((generation, score))
+        return "pruned" if self.ledger.prunes(running.trial, generation, score) else ""
 
     def ended(self, tag: int, ended: Ended, seconds: float) -> None:
         """Writes the end down."""
         running = self.running.pop(tag)
-        self.ledger.tell(running.trial, ended.state, running.curve, ended.reason, seconds)
+        self.ledger.tell(running.trial, ended.state, running.curve, ended.reason, seconds, running.error)
         self.study = self.ledger.record()
         self._done += 1
         if self._done % _TRIM_EVERY == 0:

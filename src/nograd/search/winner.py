@@ -7,7 +7,9 @@ from typing import Any
 import tomli_w
 
 from nograd.checkpoint import write_atomically
-from nograd.config import TrainConfig, settings, to_toml
+from nograd.config import TrainConfig, settings
+from nograd.measures import Measure
+from nograd.recipes import to_toml
 from nograd.search.job import Ended, Job
 from nograd.search.ledger import Ledger
 from nograd.search.records import Study, Trial, Winner
@@ -17,7 +19,7 @@ RECIPE = "best.toml"
 
 
 def best_trial(study: Study) -> Trial | None:
-    """The complete trial with the highest validation accuracy, the first of equals.
+    """The complete trial with the highest validation score, the first of equals.
 
     Only a complete one can win: one that the clock ended has no settings that would give its value again.
     """
@@ -34,7 +36,7 @@ class Confirmations:
     """The winner on its seeds, as the crew's work; see `crew.Work`. What is in the study already is not done again.
 
     The seeds are those of no trial: the trial's own was chosen for its luck. With none asked for it is that one, as
-    the test accuracy needs the parameters.
+    the test score needs the parameters.
     """
 
     def __init__(self, ledger: Ledger, trial: Trial, count: int, here: dict[str, Any]) -> None:
@@ -42,7 +44,8 @@ class Confirmations:
         self.config = winning_config(ledger.base, trial, ledger.seed)
         seeds = [seed_at(ledger.seed, "confirm", number) for number in range(count)] or [self.config.seed]
         ledger.choose(trial, self.config, seeds)
-        known = ledger.record().winner
+        study = ledger.record()
+        known, self._measure = study.winner, study.measure
         self.left = [seed for seed in seeds if known is None or seed not in known.seeds]
         self.failures: list[str] = []
 
@@ -53,14 +56,14 @@ class Confirmations:
         seed = self.left.pop(0)
         return seed, Job({**settings(self.config), **self._here, "seed": seed}, test=True)
 
-    def at(self, tag: int, generation: int, accuracy: float | None) -> str:
+    def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
         """Nothing: it runs to its end."""
         return ""
 
     def ended(self, tag: int, ended: Ended, seconds: float) -> None:
         """Writes the seed's figures down."""
         if ended.state == "complete":
-            self._ledger.confirm(self._trial.number, tag, {"val_accuracy": ended.value, **ended.figures})
+            self._ledger.confirm(self._trial.number, tag, {self._measure.val: ended.value, **ended.figures})
         elif ended.state == "failed":
             self.failures.append(f"seed {tag}: {ended.reason}")
 
@@ -71,28 +74,32 @@ def write_recipe(study: Study, winner: Winner) -> None:
     trial = study.trials[winner.trial]
     if winner.seeds:
         config = replace(config, seed=winner.seeds[0])
+    measure = study.measure
+    untested = f"validation {measure.what} {measure.text(trial.value)}; the test {measure.units} were not used"
     about = {
         "title": f"trial {winner.trial} of the study {study.name}",
-        "source": f"nograd search: the best of {len(study.trials)} trials by validation accuracy, {trial.value:.2%}",
-        "figure": figure(winner) or f"validation accuracy {trial.value:.2%}; the test split was not used",
+        "source": f"nograd search: the best of {len(study.trials)} trials by validation {measure.what}, "
+        f"{measure.text(trial.value)}",
+        "figure": figure(winner, measure) or untested,
     }
     text = to_toml(config) + "\n" + tomli_w.dumps({"about": about})
     write_atomically(study.path / RECIPE, text.encode())
 
 
-def figure(winner: Winner) -> str:
+def figure(winner: Winner, measure: Measure) -> str:
     """What the winner reached on its seeds, in one line."""
     if not winner.seeds:
         return ""
-    low, high = winner.test_intervals[0]
+    what, said = measure.what, measure.text
+    low, high = map(said, winner.test_intervals[0])
     text = (
-        f"with seed {winner.seeds[0]}: validation accuracy {winner.val_accuracies[0]:.2%}, test accuracy "
-        f"{winner.test_accuracies[0]:.2%} (95% interval {low:.2%} to {high:.2%})"
+        f"with seed {winner.seeds[0]}: validation {what} {said(winner.val_scores[0])}, test {what} "
+        f"{said(winner.test_scores[0])} (95% interval {low} to {high})"
     )
     if len(winner.seeds) > 1:
-        tests = winner.test_accuracies
+        tests = winner.test_scores
         text += (
-            f"; over {len(tests)} seeds test accuracy {mean(tests):.2%} ± {stdev(tests):.2%} "
-            f"({', '.join(f'{test:.2%}' for test in tests)})"
+            f"; over {len(tests)} seeds test {what} {said(mean(tests))} ± {said(stdev(tests))} "
+            f"({', '.join(map(said, tests))})"
         )
     return text

@@ -44,8 +44,8 @@ def _serve(link: Connection) -> None:
     def stop() -> str:
         return link.recv()[1] if link.poll(0) else ""
 
-    def say(generation: int, accuracy: float | None) -> None:
-        link.send(("at", generation, accuracy))
+    def say(generation: int, score: float | None, error: float | None) -> None:
+        link.send(("at", generation, score, error))
 
     done = 0
     while True:

@@ -7,18 +7,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nograd.build import Job, build_job, load_dataset
+import jax
+
+from nograd.build import Job, Source, build_job, load_data
 from nograd.checkpoint import write_atomically
-from nograd.config import DEFAULT_POPULATION, TrainConfig, counts_population, validate
-from nograd.data import Dataset
+from nograd.config import DEFAULT_POPULATION, TrainConfig
 from nograd.engines.choose import places
 from nograd.speedup.config import SpeedupConfig, asked_workers, auto_workers
 from nograd.speedup.figures import spread, strong_figures, weak_figures
 from nograd.speedup.measure import Post, Tell, measure
 from nograd.speedup.picture import draw
-from nograd.task_settings import require_data
+from nograd.task_settings import reads
 from nograd.trees import parameter_count
 from nograd.types import ConfigError, RunError
+from nograd.validation import counts_population, validate
 
 
 def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, Any]:
@@ -33,22 +35,21 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
         NogradError: it cannot be measured here; the message says what to do.
     """
     folder = _folder(config.out)
-    require_data(train.task, "speedup")
-    dataset = load_dataset(train)
-    job = build_job(train, dataset)
+    source = load_data(train)
+    job = build_job(train, source)
     with places(config.engine, config.address) as cores:
-        figures = _measured(config, job, dataset, cores, tell)
+        figures = _measured(config, job, source, cores, tell)
     text = json.dumps(figures, indent=1, allow_nan=False)
     write_atomically(folder / "speedup.json", f"{text}\n".encode())
     write_atomically(folder / "speedup.png", draw(figures))
     return figures
 
 
-def _measured(config: SpeedupConfig, job: Job, dataset: Dataset, cores: int, tell: Tell) -> dict[str, Any]:
+def _measured(config: SpeedupConfig, job: Job, source: Source, cores: int, tell: Tell) -> dict[str, Any]:
     """Strong scaling, weak scaling, and what was measured where."""
     workers = _counts(config, job, cores)
     strong = [Post(count, job) for count in workers]
-    weak = [Post(count, _grown(dataset, job, count)) for count in workers] if config.weak else []
+    weak = [Post(count, _grown(source, job, count)) for count in workers] if config.weak else []
     figures = _work(job) | {"cores": cores} | spread(config.rounds) | {"versions": _versions()}
     tell("strong scaling, the same work for all:")
     measured = measure(strong, config.rounds, config.generations, tell)
@@ -93,7 +94,7 @@ def _on_cluster(counts: list[int], cores: int, asked: str) -> list[int]:
     return fits
 
 
-def _grown(dataset: Dataset, job: Job, workers: int) -> Job:
+def _grown(source: Source, job: Job, workers: int) -> Job:
     """The job with as many times the population; where that follows from the batch, with as many times the batch."""
     train = job.config
     if workers == 1:
@@ -104,7 +105,7 @@ def _grown(dataset: Dataset, job: Job, workers: int) -> Job:
     else:
         more = {"batch": workers * train.batch}
     try:
-        return build_job(validate(replace(train, **more)), dataset)
+        return build_job(validate(replace(train, **more)), source)
     except ConfigError as error:
         raise ConfigError(
             f"weak scaling to {workers} workers: {error}; or start from less work, or leave it out with --no-weak"
@@ -114,14 +115,20 @@ def _grown(dataset: Dataset, job: Job, workers: int) -> Job:
 def _work(job: Job) -> dict[str, Any]:
     """What a generation is."""
     config, generation = job.config, job.generation
-    names = ("engine", "exchange", "task", "model", "perturbation", "noise", "shaping", "mirrored", "batch", "seed")
-    return {name: getattr(config, name) for name in names} | {
-        "directions": None if config.perturbation == "dense" else config.directions,
-        "population": generation.members,
-        "evaluations": generation.evaluations,
-        "chunks": generation.plan.chunks,
-        "parameters": parameter_count(job.state_shapes().params),
-    }
+    names = ("engine", "exchange", "task", "model", "perturbation", "noise", "shaping", "mirrored", "seed")
+    of_task = {name: getattr(config, name) if reads(config.task, name) else None for name in ("batch", "episodes")}
+    local = config.perturbation != "dense" and reads(config.task, "directions")
+    return (
+        {name: getattr(config, name) for name in names}
+        | of_task
+        | {
+            "directions": config.directions if local else None,
+            "population": generation.members,
+            "evaluations": generation.evaluations,
+            "chunks": generation.plan.chunks,
+            "parameters": parameter_count(jax.eval_shape(job.task.model.init, job.keys.init)),
+        }
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from nograd.config import Strategy, TrainConfig, base_config, validate
+from nograd.config import Perturbation, Strategy, TrainConfig
+from nograd.recipes import base_config
 from nograd.types import ConfigError
+from nograd.validation import validate
 
 _WORK = ("model", "perturbation", "population", "batch", "directions", "group", "chunks", "seed", "label", "data_dir")
 
@@ -16,7 +18,7 @@ class SpeedupConfig:
     """The same work on 1, 2, 4 … workers: time, speedup, efficiency, serial fraction, each with its uncertainty."""
 
     task: Positional[str | None] = None
-    """What is trained meanwhile: mnist, digits, FILE.npz or FILE.csv. Default: as in nograd train."""
+    """What is trained meanwhile: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
     preset: str | None = None
     """The recipe whose work is measured; see nograd presets. Default: the task's own."""
     workers: str = "auto"
@@ -43,7 +45,7 @@ class SpeedupConfig:
     """The network, as in nograd train. This and what follows: default as in the recipe."""
     strategy: Strategy | None = None
     """How fitness moves the search."""
-    perturbation: Literal["dense", "lowrank", "node"] | None = None
+    perturbation: Perturbation | None = None
     """How members differ from the mean."""
     population: int | None = None
     """Members a generation, where the perturbation leaves it open."""
@@ -65,8 +67,8 @@ class SpeedupConfig:
 
 def training(given: SpeedupConfig) -> TrainConfig:
     """The training whose generations are timed, its task perhaps still open. Raises ConfigError, as train does."""
-    start = TrainConfig(task=given.task, preset=given.preset, data_dir=given.data_dir, strategy=given.strategy)
-    base = base_config(start)
+    same = ("task", "preset", "data_dir", "strategy", "perturbation")
+    base = base_config(TrainConfig(**{name: getattr(given, name) for name in same}))
     over: dict[str, Any] = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
     # Where the work runs is this command's own matter, whatever a recipe says.
     own: dict[str, Any] = {"task": given.task or (base.task if given.preset else None), "workers": "auto"}

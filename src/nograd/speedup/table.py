@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nograd.formats import byte_count, short_time, time_unit
+from nograd.task_settings import seen_by_member
 
 _RESTLESS = 0.25  # width of a speedup's interval over its median, from which a person is told
 PARTS = ("evaluate", "communicate", "wait", "update", "other")
@@ -30,9 +31,10 @@ def show(figures: dict[str, Any], console: Console) -> None:
 def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
     """The tables and the sentences between them, in order."""
     strong, weak = figures["strong"], figures["weak"]
+    seen = seen_by_member(figures.get("episodes"), figures["batch"])
     yield (
         f"{figures['task']}, {figures['model']}, {figures['parameters']:,} parameters; {figures['perturbation']} "
-        f"perturbation, population {figures['population']:,} on batches of {figures['batch']}, "
+        f"perturbation, population {figures['population']:,} on {seen}, "
         f"{figures['chunks']} chunks; seed {figures['seed']}"
     )
     yield (

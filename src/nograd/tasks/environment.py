@@ -1,5 +1,6 @@
 """An environment as a task: the fitness of a member is the mean return of its episodes."""
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -132,9 +133,14 @@ class Environment(NamedTuple):
         return outputs + self.action_noise * random_normals(key, outputs.shape[-1])
 
     def scores(self, policy: Policy) -> dict[str, float | None]:
-        """The mean return and length of the evaluation's episodes: the same ones each time."""
-        played = self.played(policy, "val", self.eval_episodes)
-        return {self.measure.val: float(np.mean(played.returns)), "val_length": float(np.mean(played.lengths))}
+        """The mean return of the evaluation's episodes, its standard error, their mean length: each time the same."""
+        played, count = self.played(policy, "val", self.eval_episodes), self.eval_episodes
+        error = float(np.std(played.returns, ddof=1)) / math.sqrt(count) if count > 1 else None
+        return {
+            self.measure.val: float(np.mean(played.returns)),
+            self.measure.error: error,
+            "val_length": float(np.mean(played.lengths)),
+        }
 
     def tested(self, policy: Policy) -> dict[str, float | None]:
         """The mean return of as many other episodes, for the end."""

@@ -1,0 +1,1 @@
+"""What each command does: a function of its arguments and of when the program started, that returns the exit code."""

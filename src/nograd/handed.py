@@ -1,0 +1,73 @@
+"""What a Python caller hands over in place of words: what stands for it in config.json, and what excludes it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from nograd.build import Objects, Source
+from nograd.choices import PERTURBATION, STRATEGY
+from nograd.config import TrainConfig, recipe_fields
+from nograd.envs import World
+from nograd.formats import did_you_mean
+from nograd.identity import model_spec
+from nograd.perturb.dense import Dense
+from nograd.perturb.local import Perturbation
+from nograd.strategies.strategy import Strategy
+from nograd.types import ConfigError
+
+
+def known_settings(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields themselves. Raises ConfigError for a name that is no setting."""
+    known = {*recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
+        "task",
+        "model",
+        "fitness",
+        "optimizer",
+        "perturbation",
+    }
+    for name in fields:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
+    return fields
+
+
+def require_own(strategy: Strategy, given: set[str]) -> None:
+    """Raises ConfigError for a setting that a strategy handed over has in itself."""
+    for name in sorted(given & (STRATEGY.own | {*PERTURBATION.readers, "chunks"})):
+        raise ConfigError(
+            f"{name} is part of the strategy {strategy_word(strategy)} that was handed over; set it there"
+        )
+
+
+def strategy_word(strategy: Strategy) -> str:
+    """What stands for a strategy in config.json."""
+    return f"({type(strategy.rule).__name__}, a Python object)"
+
+
+def perturbation_word(perturbation: Dense | Perturbation) -> str:
+    """The word of the command line for a perturbation."""
+    return type(perturbation).__name__.lower()
+
+
+def named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
+    """The config with the words for what was handed over as objects, for config.json."""
+    words: dict[str, Any] = {}
+    if isinstance(source, World):
+        words["env_options"] = json.dumps(source.said) if source.said else None
+    if objects.model is not None:
+        words["model"] = model_spec(objects.model)
+    if objects.fitness is not None:
+        words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
+    if objects.optimizer is not None:
+        words["optimizer"] = "(a Python object)"
+    if (strategy := objects.strategy) is not None:
+        words |= {"population": strategy.population, "chunks": strategy.chunks}
+        objects = objects._replace(perturbation=strategy.perturbation)
+    if (perturbation := objects.perturbation) is not None:
+        words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
+        words["perturbation"] = perturbation_word(perturbation)
+        if isinstance(perturbation, Dense):
+            words["noise"] = perturbation.noise.name
+        else:
+            words |= {"noise": perturbation.noise, "directions": perturbation.directions}
+    return replace(config, **words)
