@@ -313,6 +313,11 @@ def test_a_built_in_model_object_is_loaded_by_its_word(tmp_path):
     assert ng.load(run.path).predict(make_blobs().x_test).shape == (40,)
 
 
+def test_numbers_stand_for_the_words_of_the_command_line(tmp_path):
+    run = train(tmp_path / "run", workers=1, generations=3)
+    assert run.settings.workers == "1"
+
+
 def test_unknown_settings_offer_the_nearest():
     with pytest.raises(ConfigError, match="did you mean generations"):
         ng.train(make_blobs(), generation=3)

@@ -15,9 +15,11 @@ from nograd.perturb.local import Perturbation
 from nograd.strategies.strategy import Strategy
 from nograd.types import ConfigError
 
+_NUMBERS_AS_WORDS = ("workers", "episode_limit")
+
 
 def known_settings(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields themselves. Raises ConfigError for a name that is no setting."""
+    """The fields, numbers among words (workers=2) as words. Raises ConfigError for a name that is no setting."""
     known = {*recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
         "task",
         "model",
@@ -28,7 +30,7 @@ def known_settings(fields: dict[str, Any]) -> dict[str, Any]:
     for name in fields:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
-    return fields
+    return fields | {name: str(fields[name]) for name in _NUMBERS_AS_WORDS if isinstance(fields.get(name), int)}
 
 
 def require_own(strategy: Strategy, given: set[str]) -> None:
