@@ -19,7 +19,7 @@ Split: TypeAlias = Literal["train", "val", "test"]
 Sampling: TypeAlias = Literal["random", "contiguous"]
 
 _TRAIN_SAMPLE = 5000  # training examples whose accuracy stands beside the validation accuracy
-_EVALUATION_BLOCK = 1000  # examples a forward pass: bounds the memory of activations
+_EVALUATION_BLOCK = 250  # examples: what a network makes of so many stays in the caches of a core
 
 
 class Arrays(NamedTuple):
