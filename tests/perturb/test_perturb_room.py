@@ -29,7 +29,7 @@ def roomy(monkeypatch):
     return enter
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", WORKS)
 def test_a_training_does_not_depend_on_the_room(name, seed, roomy):
     def parameters():
