@@ -1,12 +1,12 @@
 """Environments in JAX: the return over steps and seconds, and how many steps a second.
 
     python benchmarks/jaxenvs.py                                           # the preset brax-humanoid
-    python benchmarks/jaxenvs.py --env brax/ant --options '{"backend": "spring"}' --population 2048 --limit 120
+    python benchmarks/jaxenvs.py --env brax/ant --env-options '{"backend": "spring"}' --population 2048 --limit 120
     python benchmarks/jaxenvs.py --speed --populations 512 2048 8192       # steps/s of one generation each
 
 A line every few generations, at once: env steps, seconds of training (compilation apart), the mean return of the
 members, the best fitness (the return less the survival bonus), the mean return of the mean parameters, and steps/s
-since the line before. Last figures: docs/environments.md.
+since the line before. Flags of nograd train are laid over the preset. Last figures: docs/environments.md.
 """
 
 import argparse
@@ -17,30 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 PRESET = "brax-humanoid"
-FLAGS = {
-    "model": str, "strategy": str, "perturbation": str, "shaping": str, "episode_limit": str,
-    "population": int, "chunks": int, "episodes": int, "sigma": float, "lr": float, "survival_bonus": float,
-}  # fmt: skip
 
 
-def settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, by name."""
-    given = {name: getattr(arguments, name) for name in FLAGS if getattr(arguments, name) is not None}
-    if arguments.options is not None:
-        given["env_options"] = arguments.options
-    return {**given, "task": arguments.env, "seed": arguments.seed}
-
-
-def job_of(given: dict[str, Any], preset: str) -> Any:
-    """The job of the preset with these settings over it."""
-    from dataclasses import replace
-
+def job_of(flags: list[str], preset: str) -> Any:
+    """The job of the preset with these flags of nograd train over it."""
     from nograd.build import build_job, load_data
+    from nograd.commands.flags import parse
     from nograd.config import TrainConfig
     from nograd.recipes import base_config
     from nograd.validation import validate
 
-    config = validate(replace(base_config(TrainConfig(preset=preset)), **given))
+    config = validate(parse(TrainConfig, flags, "nograd train", default=base_config(TrainConfig(preset=preset))))
     return build_job(config, load_data(config))
 
 
@@ -108,12 +95,12 @@ def train(job: Any, arguments: argparse.Namespace) -> None:
         say({"mean_return": threshold, "seconds": at, "steps": taken, "generation": number}, arguments.json)
 
 
-def speed(arguments: argparse.Namespace) -> None:
+def speed(arguments: argparse.Namespace, flags: list[str]) -> None:
     """Steps a second of one generation after another, of several populations."""
     from nograd.engines.inline import Inline
 
     for population in arguments.populations:
-        job = job_of({**settings(arguments), "population": population, "chunks": 1}, arguments.preset)
+        job = job_of([*flags, "--population", str(population), "--chunks", "1"], arguments.preset)
         engine = Inline(job.generation, job.state_shapes(), job.keys)
         state, _ = engine.step(job.init_state())
         start, steps = time.perf_counter(), 0
@@ -127,12 +114,10 @@ def speed(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter, allow_abbrev=False)
     parser.add_argument("--env", default="brax/humanoid")
-    parser.add_argument("--options", help='JSON, such as \'{"backend": "spring"}\'')
     parser.add_argument("--preset", default=PRESET)
-    for name, kind in FLAGS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     parser.add_argument("--generations", type=int, default=10**6)
     parser.add_argument("--limit", type=float, default=300.0, help="seconds of training")
     parser.add_argument("--every", type=int, default=5, help="generations between lines")
@@ -142,14 +127,15 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--populations", type=int, nargs="*", default=[512, 2048, 8192])
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments, flags = parser.parse_known_args()
+    flags = [arguments.env, "--seed", str(arguments.seed), *flags]
     from nograd.cache import kept_programs
 
     os.environ.update({name: value for name, value in kept_programs().items() if name not in os.environ})
     if arguments.speed:
-        speed(arguments)
+        speed(arguments, flags)
     else:
-        train(job_of(settings(arguments), arguments.preset), arguments)
+        train(job_of(flags, arguments.preset), arguments)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from nograd.config import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.engines.programs import functions
 from nograd.types import CheckpointError, ConfigError, DataError, NogradError, RunError
+from runs import StopAt, tensors
+from runs import lines as all_of
 
 SMALL = {"population": 16, "batch": 32, "eval_every": 5, "checkpoint_every": 10, "generations": 30, "lr": 0.05}
 
@@ -27,26 +29,8 @@ def train(out, task=None, **settings):
 
 
 def lines(run):
-    """The lines of metrics without what a clock says, and what follows from who was there to work."""
-    apart = {"seconds", "bytes_up", "bytes_down"}
-    return [{name: value for name, value in line.items() if name not in apart} for line in run.metrics]
-
-
-def tensors(path):
-    """The array bytes of a checkpoint, without its header (which holds seconds)."""
-    content = path.read_bytes()
-    return content[8 + int.from_bytes(content[:8], "little") :]
-
-
-class StopAt:
-    """An observer that sends a signal to this process at one generation."""
-
-    def __init__(self, generation, number=signal.SIGINT):
-        self.at, self.number = generation, number
-
-    def generation(self, progress, line):
-        if progress.generation == self.at:
-            signal.raise_signal(self.number)
+    """What does not follow from who was there to work."""
+    return all_of(run, "bytes_up", "bytes_down")
 
 
 # Resume --------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 from nograd.perturb import chunks
 from nograd.perturb.dense import Dense, evaluator, weighted_noise
 from nograd.perturb.local import Perturbation, by_pairs, local_population, population_both
+from nograd.perturb.room import at_once
 from nograd.shaping import raw, valid_members, weights
-from nograd.trees import require_floats, scaled
+from nograd.trees import parameter_count, require_floats, scaled
 from nograd.types import ConfigError, Key, Params, PyTree
 
 # (params, *inputs [batch, ...]) -> losses [batch], where loss i depends on example i alone; lower is better.
@@ -82,7 +83,9 @@ def _dense(
     keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
     shared = dense.noise.prepare()
     evaluate = evaluator(dense, lambda *arguments: -jnp.mean(loss(*arguments)), params, *inputs)
-    fitness = chunks.by_units(plan, chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit])))
+    together = at_once(dense.members * parameter_count(params))
+    chunked = chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit]), at_once=together)
+    fitness = chunks.by_units(plan, chunked)
     shaped = chunks.by_chunks(plan, weights(raw, fitness)[0])
     total = chunks.estimate_chunks(
         plan, lambda unit, own: weighted_noise(dense, shared, keys[unit], own, params), shaped

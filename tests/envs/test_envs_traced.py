@@ -1,7 +1,6 @@
 """Environments in JAX: whole episodes in a program, against plain loops, neighbours, masks, workers and resumption."""
 
 import json
-import signal
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +23,7 @@ from nograd.tasks.rollout import episode_seeds, play
 from nograd.tasks.traced import rollout
 from nograd.types import ConfigError
 from nograd.validation import validate
+from runs import StopAt, lines, tensors
 
 WALK = {"task": "jaxworlds:walk", "population": 24, "model": "mlp:8", "chunks": 3, "noise": "gaussian"}
 WALK |= {"episode_limit": "15", "sigma": 0.3}
@@ -192,24 +192,6 @@ def test_lowrank_members_share_one_product():
 
 
 # Whole trainings -----------------------------------------------------------------------------------------
-
-
-class StopAt:
-    def __init__(self, generation):
-        self.at = generation
-
-    def generation(self, progress, line):
-        if progress.generation == self.at:
-            signal.raise_signal(signal.SIGINT)
-
-
-def lines(run):
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in run.metrics]
-
-
-def tensors(path):
-    content = path.read_bytes()
-    return content[8 + int.from_bytes(content[:8], "little") :]
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):

@@ -1,7 +1,6 @@
 """Whole trainings on environments: Python, command line, resume, evaluation."""
 
 import json
-import signal
 
 import pytest
 
@@ -13,27 +12,10 @@ import numpy as np
 import nograd as ng
 from nograd import cli
 from nograd.types import ConfigError, EngineError
+from runs import StopAt, lines, tensors
 
 SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}
 SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "adaptive", "sigma": 0.1}
-
-
-def lines(run):
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in run.metrics]
-
-
-def tensors(path):
-    content = path.read_bytes()
-    return content[8 + int.from_bytes(content[:8], "little") :]
-
-
-class StopAt:
-    def __init__(self, generation):
-        self.at = generation
-
-    def generation(self, progress, line):
-        if progress.generation == self.at:
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):

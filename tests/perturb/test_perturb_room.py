@@ -6,7 +6,6 @@ import pytest
 
 import nograd as ng
 from generations import DENSE, LOCAL, job_of
-from nograd.engines import batches
 from nograd.engines.inline import Inline
 from nograd.perturb import local, room
 from nograd.perturb.local import local_population
@@ -23,7 +22,7 @@ WORKS = {
 @pytest.fixture
 def roomy(monkeypatch):
     def enter():
-        for module in (batches, local):
+        for module in (room, local):
             monkeypatch.setattr(module, "room", lambda: ACCELERATOR)
 
     return enter
@@ -58,3 +57,16 @@ def test_an_accelerator_gets_a_tile_a_device(roomy):
     assert all(tiles(kind) >= 8 for kind in kinds)
     roomy()
     assert [tiles(kind) for kind in kinds] == [2, 2]
+
+
+def test_a_dense_gradient_does_not_depend_on_the_room(roomy):
+    x = np.random.default_rng(0).normal(size=(16, 4)).astype("f4")
+
+    def gradient():
+        return ng.grad(lambda w, x: (x @ w).sum(1) ** 2, ng.dense(0.1, directions=12))(
+            np.ones((4, 3), "f4"), x, key=jax.random.key(3)
+        )
+
+    on_a_core = gradient()
+    roomy()
+    np.testing.assert_allclose(gradient(), on_a_core, rtol=1e-4)

@@ -12,7 +12,7 @@ from nograd.engines.generation import Fixed, Generation, Named, Outcome, at, fla
 from nograd.perturb import chunks
 from nograd.perturb.dense import Distribution, evaluator
 from nograd.perturb.local import population_both, population_fitness
-from nograd.perturb.room import room
+from nograd.perturb.room import at_once
 from nograd.shaping import Fused, fused, weights
 from nograd.strategies.strategy import State
 from nograd.tasks.supervised import Supervised
@@ -109,5 +109,4 @@ class Batches(Generation):
             evaluate_unit = common or on(jax.random.fold_in(batch_key, unit))
             return evaluate_unit(fixed.shared, keys[unit])
 
-        at_once = max(room().members // (dense.members * parameter_count(around.mean)), 1)
-        return chunks.evaluate_chunks(self.plan, unit, span, at_once)
+        return chunks.evaluate_chunks(self.plan, unit, span, at_once(dense.members * parameter_count(around.mean)))

@@ -30,3 +30,8 @@ def room() -> Room:
         return _CORE
     devices = jax.local_device_count()
     return Room(1 << 27, 1 << 27, 1 << 20, 1, devices, devices, 1 << 27)
+
+
+def at_once(elements: int) -> int:
+    """Units that are evaluated side by side, of so many parameters each (those of all of its dense members)."""
+    return max(room().members // elements, 1)
