@@ -13,9 +13,11 @@ from nograd.perturb import lowrank
 from nograd.perturb.chunks import chunk_units
 from nograd.perturb.dense import Distribution, member_params
 from nograd.perturb.local import Local
+from nograd.perturb.room import at_once
 from nograd.shaping import Fused
 from nograd.tasks.environment import Context, Environment, Policy
 from nograd.tasks.observation import Moments, merged
+from nograd.trees import parameter_count
 from nograd.types import PyTree
 
 
@@ -116,7 +118,7 @@ class Playing(Generation):
         if self.local:
             outputs = _lowrank_outputs(self.local, self.task.model.apply, members[0], members[1], seen)
         else:
-            outputs = jax.vmap(self.task.model.apply)(members, seen)
+            outputs = _dense_outputs(self.task.model.apply, members, seen)
         noisy = jax.vmap(jax.vmap(self.task.noisy, (0, 0, None)), (0, 0, None))
         return self.task.act(noisy(outputs, seeds, step))
 
@@ -146,6 +148,19 @@ def _merged_chunks(moments: Moments, of_chunks: Moments) -> Moments:
 def _drawn(local: Local, mean: PyTree, key: Any, tile: Array) -> PyTree:
     """The noise of a tile's units."""
     return lowrank.draw(local.perturbation, local.prepared, mean, key, tile * local.tile, local.tile)  # type: ignore[arg-type]
+
+
+def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Array) -> Array:
+    """The outputs of dense members, [seats, episodes, outputs].
+
+    All in one call, but pictures as few at a time as one call should take on: with kernels of each member's own, the
+    layers of a core's call are no faster, and their values leave the caches.
+    """
+    if seen.ndim < 4:
+        return jax.vmap(apply)(members, seen)
+    parameters = parameter_count(members) // len(seen)
+    few = min(at_once(parameters), len(seen))
+    return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
 
 
 def _lowrank_outputs(local: Local, apply: Callable[[Any, Any], Any], mean: PyTree, noise: PyTree, seen: Array) -> Array:

@@ -52,7 +52,7 @@ def atari() -> Builder:
             """The last hidden layer, and the statistics of all of them: of x itself where none are given."""
             x, used = _channels_last(x, shape), []
             for number, (layer, stride) in enumerate(zip(params["hidden"], (4, 2, 0), strict=True)):
-                y = (patches(x, stride) if stride else flat(x)) @ layer["kernel"]
+                y = strided(x, stride, layer["kernel"]) if stride else flat(x) @ layer["kernel"]
                 own = statistics[number] if statistics else _statistics(y)
                 x = jax.nn.relu(layer["gain"] * (y - own.mean) * own.scale + layer["bias"])
                 used.append(own)
@@ -69,13 +69,22 @@ def atari() -> Builder:
     return Builder("atari", build)
 
 
-def patches(x: Float[Array, "batch height width channels"], stride: int) -> Float[Array, "batch rows columns inputs"]:
-    """What a kernel of 2 · stride pixels a side sees at each step: blocks of stride × stride, two by two."""
-    batch, height, width, channels = x.shape
+def strided(
+    x: Float[Array, "batch height width channels"], stride: int, kernel: Float[Array, "inputs units"]
+) -> Float[Array, "batch rows columns units"]:
+    """The convolution by kernels of 2 · stride pixels a side, whose inputs are 2 × 2 blocks of stride × stride pixels.
+
+    One product of the blocks with all four parts of the kernel, and the sum of its four parts, each a block further: to
+    lay out what each place sees would copy every pixel four times, which takes longer than the product.
+    """
+    (batch, height, width, channels), units = x.shape, kernel.shape[1]
     rows, across = height // stride, width // stride
-    blocks = x[:, : rows * stride, : across * stride].reshape(batch, rows, stride, across, stride, channels)
-    deep = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, across, -1)
-    return jnp.concatenate([deep[:, i : rows - 1 + i, j : across - 1 + j] for i in (0, 1) for j in (0, 1)], axis=-1)
+    cut = x[:, : rows * stride, : across * stride].reshape(batch, rows, stride, across, stride, channels)
+    blocks = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, across, -1)
+    parts = kernel.reshape(4, -1, units).transpose(1, 0, 2).reshape(-1, 4 * units)
+    seen = (blocks @ parts).reshape(batch, rows, across, 4, units)
+    corners = [seen[:, i : rows - 1 + i, j : across - 1 + j, 2 * i + j] for i in (0, 1) for j in (0, 1)]
+    return sum(corners[1:], start=corners[0])
 
 
 def _statistics(y: Array) -> BatchStatistics:
