@@ -73,6 +73,20 @@ def test_any_number_of_workers_gives_the_same_bits(kind, workers, process):
     assert engine.bytes_up > 0 < engine.bytes_down
 
 
+def test_a_worker_that_starts_in_the_middle_of_a_generation_gets_its_rest(process, monkeypatch):
+    job = job_of(**WALK)
+    engine = process(job, 2)
+    (member,) = engine.members
+    looks, shares = iter([False, False, False]), []
+    monkeypatch.setattr(member, "is_ready", lambda: next(looks, True))
+    ask = member.ask
+    monkeypatch.setattr(member, "ask", lambda kind, *rest: shares.append((kind, rest[-1])) or ask(kind, *rest))
+    assert after(engine, job, 2) == inline(job, 2)
+    first, later = shares[0], [share for kind, share in shares if kind == "evaluate"][1]
+    assert first == ("evaluate", (4, 6))  # three chunks were done, two of the other three are left to it
+    assert later == (3, 6)
+
+
 def test_a_killed_worker_changes_nothing(process):
     job = job_of(**WALK)
     engine = process(job, 2)

@@ -61,6 +61,7 @@ class Crewed(Inline):
         self._deadline = deadline
         self._trial = Trial() if may_work_alone else None
         self._alone = False
+        self._takes_long = generation.host() is not None  # episodes on the host
 
     def publish(self, kind: str, arrays: list[Any]) -> int:
         """Lays down what all members read in a phase, parameters or weights; returns the bytes."""
@@ -88,18 +89,20 @@ class Crewed(Inline):
 
     def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[list[Any], list[Any]]:
         """All chunks of one phase, dealt to the workers that are ready."""
-        most = self.generation.plan.chunks - 1  # no more hands than chunks
+        done = self._begun(kind, params, number)
+        first, chunks = len(done), self.generation.plan.chunks
+        most = chunks - first - 1  # no more hands than chunks
         crew = [] if self._alone else [member for member in self.members if member.is_ready()][:most]
-        if not crew:
+        if not crew and not done:
             return super().share(kind, params, number, weights)
         times = [time.perf_counter()]
         # Once for all: the parameters in the first phase, the weights in the second.
         self.bytes_down += self.publish(*(("weights", [weights]) if kind == "estimate" else ("params", params)))
-        own, *others = split(self.generation.plan.chunks, 1 + len(crew))
+        own, *others = ((first + start, first + stop) for start, stop in split(chunks - first, 1 + len(crew)))
         for member, share in zip(crew, others, strict=True):
             self.bytes_down += member.ask(kind, int(number), share)
         times.append(time.perf_counter())
-        done = {own: self.own(kind, params, number, own, weights)}
+        done[own] = self.own(kind, params, number, own, weights)
         times.append(time.perf_counter())
         answers = [member.answer(self._deadline) for member in crew]
         times.append(time.perf_counter())
@@ -122,6 +125,17 @@ class Crewed(Inline):
         for member in self.members:
             member.stop()
         self.members = []
+
+    def _begun(self, kind: str, params: list[Any], number: Any) -> dict[Share, Done]:
+        """Chunks done before anyone else is ready: one by one, where they take long, so that the rest can be shared."""
+        done: dict[Share, Done] = {}
+        last, start = self.generation.plan.chunks - 1, time.perf_counter()
+        if kind == "evaluate" and self._takes_long:
+            while len(done) < last and not any(member.is_ready() for member in self.members):
+                share = len(done), len(done) + 1
+                done[share] = self.own(kind, params, number, share)
+        self.seconds["evaluate"] += time.perf_counter() - start
+        return done
 
     def _merged(self, kind: str, done: dict[Share, Done]) -> tuple[list[Any], list[Any]]:
         """The shares put together: what was found in the order of the chunks, sums along their tree."""
