@@ -118,6 +118,22 @@ def test_an_episode_as_a_film(folder, capsys):
         assert len(err.strip().splitlines()) == 1
 
 
+def test_mujoco_is_filmed_or_one_line_says_why_not(folder, capsys):
+    """Where OpenGL is missing EnvPool ends the process that draws."""
+    pytest.importorskip("envpool", reason="needs nograd[envs]")
+    imageio = pytest.importorskip("imageio", reason="needs nograd[envs]")
+    ng.train("InvertedPendulum-v5", out="run", generations=1, eval_episodes=1, workers="1")
+    code, out, err = nograd(capsys, "evaluate", "run", "--episodes", "2", "--video", "film.mp4")
+    if code == 0:
+        frames = imageio.mimread("film.mp4")
+        assert "film: film.mp4" in out
+        assert min(frame.std() for frame in frames) > 1
+    else:
+        assert code == 2
+        assert err.startswith("nograd: cannot render InvertedPendulum-v5 here: ")
+        assert len(err.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

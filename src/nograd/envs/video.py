@@ -1,6 +1,9 @@
 """Episodes as a film, without a screen."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from nograd.envs.lanes import lanes
-from nograd.envs.world import INSTALL, World, summary
+from nograd.envs.world import INSTALL, World, environment, from_portable, pool_of, summary
 from nograd.types import ConfigError
 
 _SECOND = 30  # frames
 FORMATS = (".mp4", ".gif")
+_DRAWN = "drawn"  # what the process that tries says at its end
 
 
 class Filmed:
@@ -27,12 +31,13 @@ class Filmed:
             raise ConfigError(f"--video cannot be {path}; name a file that ends in .mp4 or .gif")
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when MuJoCo is first imported
+        os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # which it does by a fork; JAX has threads
         try:
             import imageio.v2 as imageio
         except ImportError:
             raise ConfigError(f"--video needs imageio; install it by {INSTALL}") from None
         self._name = world.name
-        self._lanes = lanes(world, render_mode="rgb_array")
+        self._lanes = lanes(drawable(world), render_mode="rgb_array")
         try:
             timing: dict[str, Any] = {"fps": _SECOND} if path.suffix.lower() == ".mp4" else {"duration": 1000 / _SECOND}
             self._writer = imageio.get_writer(path, **timing)
@@ -64,10 +69,45 @@ class Filmed:
         try:
             frame = self._lanes.render()
         except Exception as error:
-            raise ConfigError(self._cannot(summary(error))) from error
+            raise _cannot(self._name, summary(error)) from error
         if frame is None:
-            raise ConfigError(self._cannot("its render() gives no picture"))
+            raise _cannot(self._name, "its render() gives no picture")
         self._writer.append_data(np.asarray(frame, np.uint8))
 
-    def _cannot(self, why: str) -> str:
-        return f"cannot render {self._name} here: {why}; MuJoCo without a screen needs EGL or OSMesa (MUJOCO_GL=osmesa)"
+
+def drawable(world: World) -> World:
+    """The world itself, or Gymnasium's of the same id where EnvPool cannot draw it on this machine.
+
+    EnvPool's MuJoCo ends the whole process where OpenGL cannot be had, so another process tries. Raises ConfigError.
+    """
+    if world.source != "envpool":
+        return world
+    order = json.dumps(world.portable)
+    tried = subprocess.run([sys.executable, "-m", __name__, order], capture_output=True, text=True)
+    if tried.returncode == 0 and _DRAWN in tried.stdout:
+        return world
+    said = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]
+    try:
+        other = environment(world.name, source="gymnasium", **json.loads(world.options))
+    except ConfigError:
+        other = None
+    if other is None or (other.observation, other.action.shape) != (world.observation, world.action.shape):
+        raise _cannot(world.name, said[-1] if said else f"EnvPool ends with {tried.returncode}")
+    return other
+
+
+def _draw(order: str) -> None:
+    """One picture of an environment of EnvPool."""
+    pool = pool_of(from_portable(json.loads(order)), [0], render_mode="rgb_array")
+    pool.reset()
+    print(_DRAWN, np.asarray(pool.render()).shape)
+
+
+def _cannot(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"cannot render {name} here: {why}; MuJoCo without a screen needs EGL (libegl1) or OSMesa (MUJOCO_GL=osmesa)"
+    )
+
+
+if __name__ == "__main__":
+    _draw(sys.argv[1])
