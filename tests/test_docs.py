@@ -24,7 +24,12 @@ def test_example(path, tmp_path):
     run([str(path)], tmp_path)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+LONG = ("models",)  # trains networks of four libraries
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES]
+)
 def test_python_blocks(path, tmp_path, monkeypatch):
     """The blocks of a page in their order, as one script; in this process, which has JAX and the rest imported."""
     blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)

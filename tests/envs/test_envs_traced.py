@@ -140,7 +140,10 @@ def test_two_workers_give_the_bits_of_one(kind):
         engine.close()
 
 
-@pytest.mark.parametrize("kind", ["moments, limit, noise, two episodes", "bins, skip, member steps, bonus"])
+@pytest.mark.parametrize(
+    "kind",
+    ["moments, limit, noise, two episodes", pytest.param("bins, skip, member steps, bonus", marks=pytest.mark.slow)],
+)
 def test_one_generation_is_what_its_members_do_alone(kind):
     """Fitness is that of the members which `ask` gives, each played on the host with the seeds of its address."""
     job = job_of(**KINDS[kind] | {"action_noise": 0.0})
@@ -214,6 +217,7 @@ def test_the_policy_is_evaluated_as_it_is_scored(tmp_path):
     assert figures["length"] == np.mean(host.lengths)
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path):
     settings = SMALL | {"population": 64, "generations": 30, "lr": 0.05, "eval_episodes": 16}
     run = ng.train("jaxworlds:walk", out=tmp_path / "run", **settings)

@@ -226,7 +226,7 @@ def test_frozen_nnx_is_its_inference_mode_with_stored_statistics():
     "model",
     [
         pytest.param(from_flax(Transformer()), id="linen-attention", marks=pytest.mark.slow),
-        pytest.param(from_flax(WithNorm(), frozen=True), id="linen-frozen"),
+        pytest.param(from_flax(WithNorm(), frozen=True), id="linen-frozen", marks=pytest.mark.slow),
         pytest.param(from_flax(Images(nnx.Rngs(0))), id="nnx", marks=pytest.mark.slow),
         pytest.param(from_flax(partial(Images, norm=True, rate=0.1), frozen=True), id="nnx-frozen"),
         pytest.param(Convolutional(), id="raw-linen", marks=pytest.mark.slow),
