@@ -15,8 +15,8 @@ _Base = gymnasium.Env if gymnasium else object
 class Walk(_Base):
     """A noisy walk on a line towards 0: each step costs the distance. It ends far out, or after `steps` steps."""
 
-    def __init__(self, steps=20, noise=0.3, discrete=False, render_mode=None):
-        self.render_mode = render_mode
+    def __init__(self, steps=20, noise=0.3, discrete=False, seconds=0.0, render_mode=None):
+        self.render_mode, self._seconds = render_mode, seconds
         spaces = gymnasium.spaces
         self.observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
         self.action_space = spaces.Discrete(3) if discrete else spaces.Box(-2.0, 2.0, (1,), np.float32)
@@ -28,6 +28,7 @@ class Walk(_Base):
         return self._seen(), {}
 
     def step(self, action):
+        time.sleep(self._seconds)
         move = float(action) - 1.0 if self._discrete else float(action[0])
         self._at += move + self._noise * float(self.np_random.normal())
         self._time += 1

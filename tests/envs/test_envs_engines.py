@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -166,6 +168,16 @@ def test_an_environment_that_hangs_is_one_clear_line(process):
     job = broken("hang", deadline=0.5)
     with pytest.raises(EngineError, match=r"worlds:broken did not return from a step within 0.5 s"):
         inline(job, 1)
+
+
+def test_a_process_that_was_stopped_does_not_take_its_environment_for_hung():
+    """Ctrl-Z, and `fg` after longer than the deadline: the timer has run out meanwhile."""
+    job = job_of(**WALK | {"deadline": 1.0, "env_options": '{"seconds": 0.002}'})
+    expected = inline(job_of(**WALK), 2)
+    stopper = f"import os, signal, time; time.sleep(0.2); os.kill({os.getpid()}, signal.SIGSTOP); time.sleep(1.5); "
+    engine = Inline(job.generation, job.state_shapes(), job.keys)
+    with subprocess.Popen([sys.executable, "-c", f"{stopper}os.kill({os.getpid()}, signal.SIGCONT)"]):
+        assert after(engine, job, 2) == expected
 
 
 @pytest.mark.parametrize("how", ["nan reward", "nan observation"])

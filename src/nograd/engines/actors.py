@@ -108,11 +108,11 @@ class Actor(Post):
         """The answer's bytes; None where it is dead, or as good as. Raises EngineError where it cannot do its share."""
         import ray
 
-        try:
-            content = ray.get(self._future, timeout=self._patience(deadline))
-        except ray.exceptions.GetTimeoutError:
+        if not self._speaks(lambda seconds: bool(ray.wait([self._future], timeout=seconds)[0]), deadline):
             self._silent()
             return None
+        try:
+            content = ray.get(self._future)
         except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             self._cause = "was lost"
             return None

@@ -69,7 +69,7 @@ class Child(Post):
             word = "alive"
             while word == "alive":
                 arrives_soon(self._link, self._core is not None)
-                if not self._link.poll(self._patience(deadline)):
+                if not self._speaks(self._link.poll, deadline):
                     self._end()
                     self._silent()
                     return None

@@ -53,9 +53,13 @@ class Post(ABC):
     def _start(self) -> None:
         """A worker, not ready yet."""
 
-    def _patience(self, deadline: float) -> float:
-        """Seconds from now until silence means death, counted from when it was asked or gave a sign of life."""
-        return max(self._heard + max(deadline, _SLOWER * self._slowest) - time.monotonic(), 0.0)
+    def _speaks(self, wait: Callable[[float], bool], deadline: float) -> bool:
+        """Whether it gives a sign of life in time; `wait` looks for one for some seconds.
+
+        Twice for half the time: one time alone may have run out while this process itself was stopped, by Ctrl-Z.
+        """
+        half = max(deadline, _SLOWER * self._slowest) / 2
+        return wait(half) or wait(half)
 
     def _silent(self) -> None:
         self._cause = f"was silent for {time.monotonic() - self._heard:.0f} s"

@@ -119,15 +119,26 @@ def _alarm(seconds: float, name: str, tell: Callable[[], None] | None) -> Iterat
         yield Pulse(tell or (lambda: None))
         return
 
+    rung = False  # since the last pulse. One ring alone may be that this process was stopped meanwhile, by Ctrl-Z
+
     def ring(number: int, frame: FrameType | None) -> None:
-        raise EngineError(
-            f"the environment {name} did not return from a step within {seconds:g} s; if it may take longer, use a "
-            "larger --deadline"
-        )
+        nonlocal rung
+        if rung:
+            raise EngineError(
+                f"the environment {name} did not return from a step within {seconds:g} s; if it may take longer, use a "
+                "larger --deadline"
+            )
+        rung = True
+        _set(seconds / 2)
+
+    def beaten() -> None:
+        nonlocal rung
+        rung = False
+        _set(seconds / 2)
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        yield Pulse(lambda: _set(seconds))
+        yield Pulse(beaten)
     finally:
         _set(0.0)
         signal.signal(signal.SIGALRM, before)
