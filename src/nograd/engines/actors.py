@@ -36,10 +36,10 @@ class Replica:
         return True
 
     def run(self, arrays: Any, request: bytes) -> bytes:
-        """A share with the parameters, or parameters and weights, that were published."""
+        """A share with the parameters, or parameters and fitness, that were published."""
         kind, generation, share = pickle.loads(request)
-        params, weights = arrays
-        done = self._worker.run(kind, params, np.int32(generation), share, weights)
+        params, fitness = arrays
+        done = self._worker.run(kind, params, np.int32(generation), share, fitness)
         found = None if done.found is None else list(map(np.asarray, done.found))
         return pickle.dumps((found, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
 
@@ -57,9 +57,8 @@ class Replica:
     def update(self, generation: int, content: bytes) -> None:
         """The whole update, from what was found of all."""
         found = pickle.loads(content)
-        weights = self._calls["shape"](found[0])
         params, whole = self._state[: self._width], (0, self._chunks)
-        total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, weights).sums.values()))
+        total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, found[0]).sums.values()))
         self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, found)[0]]
 
 

@@ -76,12 +76,12 @@ def _prepared(link: Connection, memory: int) -> Any:
     if isinstance(rollout := programs.get("evaluate"), Rollout):
         rollout.tell = lambda: link.send(("alive",))
     worker = Worker(programs, [jax.device_put(array) for array in block.arrays("fixed")], chunks)
-    params, (weights,), found = (block.arrays(name) for name in ("params", "weights", "found"))
+    params, (fitness,), found = (block.arrays(name) for name in ("params", "fitness", "found"))
     sums = block.arrays(sums_of(number))
 
     def serve(kind: str, generation: int, share: tuple[int, int]) -> tuple[list[Any], float]:
         start = time.perf_counter()
-        done = worker.run(kind, params, np.int32(generation), share, weights)
+        done = worker.run(kind, params, np.int32(generation), share, fitness)
         for whole, part in zip(found, done.found or [], strict=False):
             whole[slice(*share)] = part
         leaves = [leaf for total in done.sums.values() for leaf in total]

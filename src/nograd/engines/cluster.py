@@ -62,7 +62,7 @@ class Ray(Crewed):
         import ray
 
         count = self._cores if workers == "auto" else int(workers)
-        wanted = SHARED if exchange == "sums" else (*SHARED, "shape", "update")
+        wanted = SHARED if exchange == "sums" else (*SHARED, "update")
         portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
         width = len(generation.leaves(state))
         fixed = [np.asarray(array) for array in self.fixed]
@@ -76,8 +76,8 @@ class Ray(Crewed):
         import ray
 
         leaves = [np.asarray(leaf) for leaf in arrays]
-        self._params = self._params if kind == "weights" else leaves
-        reference = ray.put((self._params, leaves[0] if kind == "weights" else None))
+        self._params = self._params if kind == "fitness" else leaves
+        reference = ray.put((self._params, leaves[0] if kind == "fitness" else None))
         for actor in self._actors:
             actor.publish(reference)
         return sum(leaf.nbytes for leaf in leaves)
@@ -122,7 +122,7 @@ class Ray(Crewed):
                 actor.actor.update.remote(int(number), content)
                 self.bytes_down += len(content)
         times.append(time.perf_counter())
-        _, total = super(Crewed, self).share("estimate", params, number, self.calls["shape"](found[0]))
+        _, total = super(Crewed, self).share("estimate", params, number, found[0])
         names = ("communicate", "evaluate", "wait", "communicate")
         for name, start, end in zip(names, times[:-1], times[1:], strict=True):
             self.seconds[name] += end - start

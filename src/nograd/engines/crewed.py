@@ -64,7 +64,7 @@ class Crewed(Inline):
         self._takes_long = generation.host() is not None  # episodes on the host
 
     def publish(self, kind: str, arrays: list[Any]) -> int:
-        """Lays down what all members read in a phase, parameters or weights; returns the bytes."""
+        """Lays down what all members read in a phase, parameters or fitness; returns the bytes."""
         raise NotImplementedError
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
@@ -87,22 +87,22 @@ class Crewed(Inline):
         self._trial.note(time.perf_counter() - start)
         return result
 
-    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[list[Any], list[Any]]:
+    def share(self, kind: str, params: list[Any], number: Any, fitness: Any = None) -> tuple[list[Any], list[Any]]:
         """All chunks of one phase, dealt to the workers that are ready."""
         done = self._begun(kind, params, number)
         first, chunks = len(done), self.generation.plan.chunks
         most = chunks - first - 1  # no more hands than chunks
         crew = [] if self._alone else [member for member in self.members if member.is_ready()][:most]
         if not crew and not done:
-            return super().share(kind, params, number, weights)
+            return super().share(kind, params, number, fitness)
         times = [time.perf_counter()]
-        # Once for all: the parameters in the first phase, the weights in the second.
-        self.bytes_down += self.publish(*(("weights", [weights]) if kind == "estimate" else ("params", params)))
+        # Once for all: the parameters in the first phase, the fitness in the second.
+        self.bytes_down += self.publish(*(("fitness", [fitness]) if kind == "estimate" else ("params", params)))
         own, *others = ((first + start, first + stop) for start, stop in split(chunks - first, 1 + len(crew)))
         for member, share in zip(crew, others, strict=True):
             self.bytes_down += member.ask(kind, int(number), share)
         times.append(time.perf_counter())
-        done[own] = self.own(kind, params, number, own, weights)
+        done[own] = self.own(kind, params, number, own, fitness)
         times.append(time.perf_counter())
         answers = [member.answer(self._deadline) for member in crew]
         times.append(time.perf_counter())
@@ -112,7 +112,7 @@ class Crewed(Inline):
                 self.bytes_up += size
             else:
                 member.replace()
-                done[share] = self.own(kind, params, number, share, weights)
+                done[share] = self.own(kind, params, number, share, fitness)
         merged = self._merged(kind, done)
         times.append(time.perf_counter())
         names = ("communicate", "evaluate", "wait", "communicate")

@@ -48,16 +48,16 @@ class Device:
             return bool(wait([self._worker], seconds).done) and isinstance(self._worker.result(), Worker)
 
     def publish(self, kind: str, arrays: list[Any]) -> int:
-        """Copies the parameters or the weights of a phase to the device; returns the bytes."""
+        """Copies the parameters or the fitness of a phase to the device; returns the bytes."""
         self._arrays[kind] = jax.device_put(arrays, self._device)
         return sum(array.nbytes for array in self._arrays[kind])
 
     def ask(self, kind: str, generation: int, share: Share) -> int:
         """Begins a share; returns no bytes, as nothing but a function call is sent."""
-        params, (weights,) = self._arrays["params"], self._arrays.get("weights", [None])
+        params, (fitness,) = self._arrays["params"], self._arrays.get("fitness", [None])
 
         def done() -> tuple[Done, int]:
-            found, sums = self._worker.result().run(kind, params, np.int32(generation), share, weights)
+            found, sums = self._worker.result().run(kind, params, np.int32(generation), share, fitness)
             sums = {node: list(map(np.asarray, total)) for node, total in sums.items()}
             size = sum(leaf.nbytes for total in sums.values() for leaf in total)
             return Done(None if found is None else list(map(np.asarray, found)), sums), size

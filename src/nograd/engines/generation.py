@@ -141,10 +141,13 @@ class Generation(ABC):
         published: PyTree,
         generation: Int[Array, ""],
         span: Span,
-        weights: Float[Array, "chunks size width"],
+        fitness: Float[Array, "chunks size width"],
     ) -> Distribution:
-        """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, the noise made again."""
-        around = self.around(published)
+        """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, from the fitness of all of them.
+
+        The noise is made again. Each worker makes the weights anew: that takes no longer than to be sent them.
+        """
+        around, weights = self.around(published), self._shaped(fitness)
         if self.local:
             batch, read = self.inputs(fixed, generation)
             key = at(fixed.noise, generation)
@@ -155,11 +158,6 @@ class Generation(ABC):
             return weighted_score(dense, fixed.shared, keys[unit], own, around)
 
         return chunks.estimate_chunks(self.plan, term, weights, span)
-
-    def shape(self, fitness: Float[Array, "chunks size width"]) -> Float[Array, "chunks size width"]:
-        """The weights of all members, from the fitness of all."""
-        shaped = weights(self.strategy.shaping, self._rows(fitness))[0]
-        return by_tiles(self.local, shaped) if self.local else chunks.by_chunks(self.plan, shaped)
 
     def stepped(
         self, state: State, total: Distribution, fitness: Float[Array, "chunks size width"]
@@ -175,6 +173,11 @@ class Generation(ABC):
     def unit_keys(self, fixed: Fixed, generation: Array) -> Key:
         """The key of every unit of a dense population."""
         return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
+
+    def _shaped(self, fitness: Float[Array, "chunks size width"]) -> Float[Array, "chunks size width"]:
+        """The weights of all members, from the fitness of all."""
+        shaped = weights(self.strategy.shaping, self._rows(fitness))[0]
+        return by_tiles(self.local, shaped) if self.local else chunks.by_chunks(self.plan, shaped)
 
     def _rows(self, fitness: Array) -> Float[Array, "pairs members"]:
         return by_pairs(self.local, fitness) if self.local else chunks.by_units(self.plan, fitness)

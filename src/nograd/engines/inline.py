@@ -42,7 +42,7 @@ class Inline:
             found, total = self.share("both", params, number)
         else:
             found, _ = self.share("evaluate", params, number)
-            _, total = self.share("estimate", params, number, self.calls["shape"](found[0]))
+            _, total = self.share("estimate", params, number, found[0])
         return self.updated(state, total, found)
 
     def updated(self, state: State, total: list[Any], found: list[Any]) -> tuple[State, Outcome]:
@@ -54,17 +54,17 @@ class Inline:
         outcome = Outcome(Info(*told[:width]), told[width], told[width + 1], tuple(told[width + 2 :]))
         return jax.tree.unflatten(jax.tree.structure(state), leaves), outcome
 
-    def share(self, kind: str, params: list[Any], number: Any, weights: Any = None) -> tuple[list[Any], list[Any]]:
+    def share(self, kind: str, params: list[Any], number: Any, fitness: Any = None) -> tuple[list[Any], list[Any]]:
         """All chunks of one phase: (what is found of all members, Σ w · ε), each where asked for."""
         start, chunks = time.perf_counter(), self.generation.plan.chunks
-        done = self.own(kind, params, number, (0, chunks), weights)
+        done = self.own(kind, params, number, (0, chunks), fitness)
         self.seconds["evaluate"] += time.perf_counter() - start
         return done.found or [], next(iter(done.sums.values()), [])
 
-    def own(self, kind: str, params: list[Any], number: Any, share: Share, weights: Any = None) -> Done:
+    def own(self, kind: str, params: list[Any], number: Any, share: Share, fitness: Any = None) -> Done:
         """A share done by this process. Raises EngineError where memory runs out."""
         with footprint.named("this process", self.remedy):
-            return jax.block_until_ready(self.worker.run(kind, params, number, share, weights))
+            return jax.block_until_ready(self.worker.run(kind, params, number, share, fitness))
 
     def remedy(self) -> str:
         """What to do where memory ran out."""

@@ -71,7 +71,7 @@ class Process(Crewed):
         shares = [share for count in range(1, min(self.workers, chunks) + 1) for share in split(chunks, count)]
         room = max(len(tree_nodes(*share, chunks)) for share in shares)
         plan = layout(
-            {"params": generation.leaves(state), "weights": generation.found[:1], "found": generation.found}
+            {"params": generation.leaves(state), "fitness": generation.found[:1], "found": generation.found}
             | {"fixed": self.fixed, "programs": codes}
             | {sums_of(child.number): total * room for child in children}
         )

@@ -18,7 +18,7 @@ from jax import export
 from nograd.engines.generation import Fixed, Generation, Named, flattened, shapes_of
 from nograd.engines.rollout import Rollout
 
-# What a share of a generation is done by: (fixed, published, generation, start, count[, weights]) -> arrays.
+# What a share of a generation is done by: (fixed, published, generation, start, count[, fitness]) -> arrays.
 Programs: TypeAlias = Mapping[str, Callable[..., Any]]
 
 SHARED = ("evaluate", "both", "estimate", "members", "act")  # the programs that do shares
@@ -35,8 +35,8 @@ def functions(generation: Generation, state: Any, fixed: Fixed) -> Named:
     flat = [jax.tree.leaves(shapes_of(fixed)), jax.tree.leaves(shapes_of(published)), number]
     found = generation.found
 
-    def estimate(fixed: Any, published: Any, number: Any, start: Any, count: Any, weights: Any) -> Any:
-        return jax.tree.leaves(generation.estimate(*back(fixed, published), number, (start, count), weights))
+    def estimate(fixed: Any, published: Any, number: Any, start: Any, count: Any, fitness: Any) -> Any:
+        return jax.tree.leaves(generation.estimate(*back(fixed, published), number, (start, count), fitness))
 
     def update(state: Any, summed: Any, found: Sequence[Any]) -> Any:
         whole = jax.tree.unflatten(jax.tree.structure(total), summed)
@@ -47,12 +47,7 @@ def functions(generation: Generation, state: Any, fixed: Fixed) -> Named:
     last: Named = {"update": (update, [jax.tree.leaves(shapes_of(state)), jax.tree.leaves(shapes_of(total)), found])}
     if generation.halves:
         return {**evaluating, **last}
-    return {
-        **evaluating,
-        "shape": (generation.shape, [found[0]]),
-        "estimate": (estimate, [*flat, number, number, found[0]]),
-        **last,
-    }
+    return {**evaluating, "estimate": (estimate, [*flat, number, number, found[0]]), **last}
 
 
 class Program(NamedTuple):

@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, programs: Programs, fixed: list[Any], chunks: int) -> None:
         self._programs, self._fixed, self._chunks = programs, fixed, chunks
 
-    def run(self, kind: str, params: list[Any], generation: Any, share: Share, weights: Any = None) -> Done:
+    def run(self, kind: str, params: list[Any], generation: Any, share: Share, fitness: Any = None) -> Done:
         """Evaluates, estimates or does both for a share. The arrays may still be on their way: read them to wait."""
         start, stop = share
         program, number = self._programs[kind], np.int32(generation)
@@ -46,7 +46,7 @@ class Worker:
             found = program(self._fixed, params, number, np.int32(start), np.int32(stop - start))
             return Done(_rows(found, start, stop), {})
         nodes = [] if start == stop else tree_nodes(start, stop, self._chunks)
-        more = () if kind == "both" else (weights,)
+        more = () if kind == "both" else (fitness,)
         results = [program(self._fixed, params, number, np.int32(at), np.int32(size), *more) for at, size in nodes]
         if kind == "estimate":
             return Done(None, dict(zip(nodes, results, strict=True)))
