@@ -1,6 +1,7 @@
 """Settings: ranges, recipes in TOML, presets, and what a resumed run may change."""
 
 from dataclasses import fields, replace
+from fnmatch import fnmatchcase
 from typing import get_args
 
 import pytest
@@ -122,6 +123,31 @@ def test_presets_are_valid_recipes_with_title_source_and_figure():
         assert set(recipe.about) - {"for"} == {"title", "source", "figure"}, name
         assert all(recipe.about.values())
         assert "to be measured" not in recipe.about["figure"]
+
+
+@pytest.mark.parametrize(
+    ("task", "preset"),
+    [
+        ("digits", "digits"),
+        ("Walker2d-v5", "walker2d"),
+        ("InvertedPendulum-v4", "inverted-pendulum"),
+        ("ALE/Breakout-v5", "openai-es-atari"),
+        ("HumanoidStandup-v5", "openai-es-mujoco"),
+        ("brax/humanoid", "brax-humanoid"),
+        ("Acrobot-v1", None),
+        (None, None),
+    ],
+)
+def test_a_task_has_the_recipe_that_is_for_it(task, preset):
+    base = recipes.base_config(TrainConfig(task=task))
+    assert base == recipes.base_config(TrainConfig(preset=preset) if preset else TrainConfig())
+
+
+def test_no_two_recipes_are_for_one_task():
+    named = [pattern for recipe in recipes.presets().values() for pattern in recipe.about.get("for", "").split()]
+    assert len(named) == len(set(named))
+    for name, recipe in recipes.presets().items():
+        assert [pattern for pattern in named if fnmatchcase(recipe.settings["task"], pattern)][1:] == [], name
 
 
 def test_the_blog_preset_is_the_blogs_system():

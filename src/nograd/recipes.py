@@ -5,6 +5,7 @@ Nothing here imports JAX, so that a wrong flag answers at once.
 
 import tomllib
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -102,6 +103,10 @@ def base_config(given: TrainConfig) -> TrainConfig:
 
 
 def _own_recipe(task: str | None) -> Recipe | None:
-    """The recipe of a task's name, or the one that says it is for this task."""
+    """The recipe of a task's name, or the one that says it is for this task: by its name, else by a pattern."""
     known = presets()
-    return known.get(task or "") or next((one for one in known.values() if task and one.about.get("for") == task), None)
+    if task in known:
+        return known[task]
+    patterns = [(pattern, recipe) for recipe in known.values() for pattern in recipe.about.get("for", "").split()]
+    fitting = [(pattern != task, recipe) for pattern, recipe in patterns if fnmatchcase(task or "", pattern)]
+    return min(fitting, key=lambda found: found[0])[1] if fitting else None
