@@ -12,6 +12,23 @@ from nograd.engines.inline import Inline
 
 DENSE = {"population": 26, "batch": 32}
 LOCAL = {"batch": 24, "directions": 8, "shaping": "raw", "chunks": 6}
+KINDS = {
+    "dense": DENSE,
+    "dense, single members": DENSE | {"mirrored": False, "noise": "gaussian", "shaping": "standardized"},
+    "dense, own minibatches": DENSE | {"batch_sharing": "private"},
+    "dense, table": DENSE | {"noise": "table", "shaping": "sign"},
+    "ars": DENSE | {"strategy": "ars", "top": 5, "optimizer": "sgd"},
+    "snes": DENSE | {"strategy": "snes", "noise": "gaussian", "lr": 1.0},
+    "pgpe": DENSE | {"strategy": "pgpe", "noise": "table"},
+    "sep-cma-es": DENSE | {"strategy": "sep-cma-es", "noise": "gaussian", "mirrored": False},
+    "lowrank": LOCAL | {"perturbation": "lowrank", "group": 2},
+    "lowrank, ranks": LOCAL | {"perturbation": "lowrank", "group": 2, "shaping": "centered_rank"},
+    "lowrank, whole batch": LOCAL | {"perturbation": "lowrank", "group": 0, "population": 384},
+    "node": LOCAL | {"perturbation": "node", "optimizer": "momentum"},
+    "node, z-scores": LOCAL | {"perturbation": "node", "shaping": "standardized"},
+    "node, ranks": LOCAL | {"perturbation": "node", "shaping": "centered_rank"},
+    "node, ars": LOCAL | {"perturbation": "node", "strategy": "ars"},
+}
 
 
 def job_of(**settings):

@@ -14,7 +14,7 @@ import pytest
 
 import nograd as ng
 from blobs import make_blobs
-from generations import DENSE, LOCAL, after, bits, inline, job_of
+from generations import DENSE, KINDS, LOCAL, after, bits, inline, job_of
 from nograd.engines import children, post
 from nograd.engines.choose import make_engine
 from nograd.engines.inline import Inline
@@ -25,23 +25,6 @@ from processes import alive, children_of, needs_proc
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
-KINDS = {
-    "dense": DENSE,
-    "dense, single members": DENSE | {"mirrored": False, "noise": "gaussian", "shaping": "standardized"},
-    "dense, own minibatches": DENSE | {"batch_sharing": "private"},
-    "dense, table": DENSE | {"noise": "table", "shaping": "sign"},
-    "ars": DENSE | {"strategy": "ars", "top": 5, "optimizer": "sgd"},
-    "snes": DENSE | {"strategy": "snes", "noise": "gaussian", "lr": 1.0},
-    "pgpe": DENSE | {"strategy": "pgpe", "noise": "table"},
-    "sep-cma-es": DENSE | {"strategy": "sep-cma-es", "noise": "gaussian", "mirrored": False},
-    "lowrank": LOCAL | {"perturbation": "lowrank", "group": 2},
-    "lowrank, ranks": LOCAL | {"perturbation": "lowrank", "group": 2, "shaping": "centered_rank"},
-    "lowrank, whole batch": LOCAL | {"perturbation": "lowrank", "group": 0, "population": 384},
-    "node": LOCAL | {"perturbation": "node", "optimizer": "momentum"},
-    "node, z-scores": LOCAL | {"perturbation": "node", "shaping": "standardized"},
-    "node, ranks": LOCAL | {"perturbation": "node", "shaping": "centered_rank"},
-    "node, ars": LOCAL | {"perturbation": "node", "strategy": "ars"},
-}
 FAST = ("dense", "pgpe", "lowrank, ranks", "node")
 
 
