@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import nograd
 # The head notices a lost node after three seconds of silence.
 QUICK = {"RAY_health_check_initial_delay_ms": "0", "RAY_health_check_period_ms": "1000"}
 QUICK |= {"RAY_health_check_timeout_ms": "1000", "RAY_health_check_failure_threshold": "3"}
+# All machines and the driver have one token, whatever Ray finds in a home folder.
+QUICK |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 PORT = 6379
 # Runs a block of generations for each number read, or until a worker was lost and there were all of them again.
 DRIVER = """

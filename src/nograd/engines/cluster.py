@@ -194,5 +194,6 @@ def _init(address: str | None) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigError(
-            f"no Ray cluster at --address {address}: {reason}; start one by ray start --head, or leave the address out"
+            f"no Ray cluster at --address {address}: {reason}; start one by ray start --head, set its token here too "
+            "(RAY_AUTH_MODE=token, RAY_AUTH_TOKEN), or leave the address out"
         ) from None
