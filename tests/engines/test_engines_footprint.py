@@ -17,7 +17,7 @@ KINDS = {
     "sums": ({"model": "mlp:512,512", "population": 64, "batch": 16}, "--chunks"),
     "batch": ({"model": "mlp:64,64", "population": 8, "batch": 160}, "--batch"),
     "directions": (
-        {"perturbation": "node", "model": "mlp:256", "batch": 8, "directions": 8192, "shaping": "raw"},
+        {"perturbation": "lowrank", "model": "mlp:256", "batch": 8, "group": 1, "directions": 16384},
         "--directions",
     ),
     "group": (

@@ -98,6 +98,8 @@ def _of_tile(local: Local, saved: int) -> Setting | None:
         return Setting(f"--chunks {-(-2 * local.units // local.tile)}", saved)
     if local.group > 1:  # keeps the evaluations and the noise of each example
         return _halved("--group", local.group, saved)
+    if local.block < local.perturbation.directions:  # they are taken in blocks that stay as large
+        return None
     return _halved("--directions", local.perturbation.directions, saved)
 
 
