@@ -103,10 +103,9 @@ def base_config(given: TrainConfig) -> TrainConfig:
 
 
 def _own_recipe(task: str | None) -> Recipe | None:
-    """The recipe of a task's name, or the one that says it is for this task: by its name, else by a pattern."""
+    """The recipe of a task's name, or the one that says by a pattern that it is for this task."""
     known = presets()
     if task in known:
         return known[task]
     patterns = [(pattern, recipe) for recipe in known.values() for pattern in recipe.about.get("for", "").split()]
-    fitting = [(pattern != task, recipe) for pattern, recipe in patterns if fnmatchcase(task or "", pattern)]
-    return min(fitting, key=lambda found: found[0])[1] if fitting else None
+    return next((recipe for pattern, recipe in patterns if fnmatchcase(task or "", pattern)), None)
