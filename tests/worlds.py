@@ -71,12 +71,29 @@ class Broken(Walk):
         return seen, reward, *rest
 
 
+class Pictures(Walk):
+    """The same walk, seen as a bright bar in a picture of bytes."""
+
+    def __init__(self):
+        super().__init__(steps=6)
+        self.observation_space = gymnasium.spaces.Box(0, 255, (24, 20, 2), np.uint8)
+
+    def _seen(self):
+        picture = np.arange(24 * 20 * 2, dtype=np.uint8).reshape(24, 20, 2)
+        picture[int(np.clip(12 + 3 * self._at, 0, 23))] = 255
+        return picture
+
+
 def walk(**options):
     return Walk(**options)
 
 
 def broken(render_mode=None, **options):
     return Broken(**options)
+
+
+def pictures():
+    return Pictures()
 
 
 def not_an_environment():

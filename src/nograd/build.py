@@ -104,11 +104,6 @@ def _environment_job(config: TrainConfig, world: World, objects: Objects) -> Job
     perturbation = strategy.perturbation
     if isinstance(perturbation, Node):
         raise ConfigError("node perturbation goes by the examples of a batch; use a dense or low-rank one")
-    if task.model.prepare and not isinstance(perturbation, Dense):
-        raise ConfigError(
-            f"--perturbation lowrank cannot be with --model {config.model}, which normalises by what each member's own "
-            "weights make of a reference batch; use --perturbation dense"
-        )
     local = None if isinstance(perturbation, Dense) else seated(perturbation, task, strategy.chunks)
     return Job(config, task, strategy, local, run_keys(config.seed))
 

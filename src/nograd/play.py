@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from nograd.config import TrainConfig
 from nograd.envs import World
@@ -13,6 +14,7 @@ from nograd.task_settings import episode_limit
 from nograd.tasks.actions import output_count
 from nograd.tasks.environment import Environment, check_environment
 from nograd.tasks.rollout import NO_LIMIT, TRACED_LIMIT
+from nograd.types import Params
 
 _LANES = 32  # episodes of a chunk that make a call of the policy cheap beside the steps of the environment
 _TRACED_LANES = 1024  # that fill a GPU, where both are one program
@@ -50,5 +52,9 @@ def seated(perturbation: LowRank, task: Environment, count: int | None) -> Local
     """How a low-rank population lies in chunks where each member sees observations of its own."""
     shown = jax.ShapeDtypeStruct((1, *task.world.observation.input_shape), jnp.float32)
     params = jax.eval_shape(task.model.init, jax.eval_shape(lambda: jax.random.key(0)))
-    alone = lambda params, x: task.model.apply(params, x[None])[0]  # noqa: E731
+
+    def alone(params: Params, x: Array) -> Array:
+        prepare = task.model.prepare
+        return task.model.apply((params, prepare(params, x[None])) if prepare else params, x[None])[0]
+
     return local_population(perturbation._replace(group=0), alone, params, shown, count=count)

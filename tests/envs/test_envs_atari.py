@@ -9,22 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 
 import nograd as ng
+from nograd.build import build_job, load_data
+from nograd.config import TrainConfig
 from nograd.envs import environment, lanes
 from nograd.models import build_model, parse_policy
 from nograd.tasks.rollout import play
 from nograd.types import ModelError
+from nograd.validation import validate
+from unshared import members, multiplied_out
 
 
 def direct(params, reference, x):
-    """Convolutions of XLA's own; every layer normalised by the reference batch's mean and variance."""
+    """Every layer normalised by the reference batch's mean and variance."""
 
     def conv(kernel, images, stride):
-        side, channels, units = 2 * stride, images.shape[-1], kernel.shape[-1]
-        kernel = kernel.reshape(2, 2, stride, stride, channels, units).transpose(0, 2, 1, 3, 4, 5)
-        kernel = kernel.reshape(side, side, channels, units)
-        return jax.lax.conv_general_dilated(
-            images, kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        """What each place sees, laid out, times the kernel as a matrix."""
+        side, units = kernel.shape[0], kernel.shape[-1]
+        rows, across = ((length - side) // stride + 1 for length in images.shape[1:3])
+        places = [(row * stride, column * stride) for row in range(rows) for column in range(across)]
+        seen = jnp.stack([images[:, i : i + side, j : j + side].reshape(len(images), -1) for i, j in places], axis=1)
+        return (seen @ kernel.reshape(-1, units)).reshape(len(images), rows, across, units)
 
     for layer, stride in zip(params["hidden"], (4, 2, None), strict=True):
         if stride:
@@ -49,6 +53,30 @@ def test_virtual_batch_normalisation_against_a_direct_computation(first):
     assert np.allclose(found, direct(params, reference, x), atol=1e-4)
     one = model.apply((params, model.prepare(params, shown(reference))), shown(x)[:1])
     assert np.allclose(one, found[:1], atol=1e-5)  # not a matter of the batch that it is in
+
+
+def test_lowrank_members_are_normalised_by_what_their_own_weights_make_of_the_reference_batch():
+    """Shared products or not: every member is the network with its own weights, prepared by itself."""
+    config = validate(
+        TrainConfig(task="worlds:pictures", model="atari", perturbation="lowrank", population=16, chunks=2)
+    )
+    job = build_job(config, load_data(config))
+    generation, task, state = job.generation, job.task, job.init_state()
+    fixed, published = generation.fixed(job.keys), generation.published(state)
+    held = generation.chunk_members(fixed, published, jnp.int32(0), jnp.int32(1))
+    rng = np.random.default_rng(0)
+    seen = rng.integers(0, 255, (generation.seats, 3, 24, 20, 2)).astype(np.uint8)
+    found = generation.actions(held, seen, np.zeros((generation.seats, 3), np.int32), np.int32(0))
+
+    mean, noise, _ = held[2]
+    tiles = jax.vmap(lambda tile: members(mean, multiplied_out(tile), config.sigma, mirrored=True))(noise)
+    alone = jax.tree.map(lambda leaf, mean: leaf.reshape(-1, *mean.shape), tiles, mean)
+    reference = task.see(state.context, state.context.reference)
+    for seat in range(generation.seats):
+        params = jax.tree.map(lambda leaf, seat=seat: leaf[seat], alone)
+        own = task.act(direct(params, reference, task.see(state.context, seen[seat])))
+        np.testing.assert_allclose(found[seat], own, rtol=1e-3, atol=1e-3)
+    assert np.std(found, axis=0).min() > 1e-2  # they differ
 
 
 def test_too_small_an_image_is_one_line():

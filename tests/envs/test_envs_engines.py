@@ -33,6 +33,7 @@ KINDS = {
     "bins, skip, member steps": WALK | {"action_bins": 5, "frame_skip": 3, "member_steps": 40},
     "single members": WALK | {"mirrored": False, "population": 23, "shaping": "standardized"},
     "lowrank": WALK | {"perturbation": "lowrank", "noise": "rademacher", "population": 128, "chunks": 4},
+    "pictures": {"task": "worlds:pictures", "model": "atari", "perturbation": "lowrank", "population": 16, "chunks": 4},
     "ars": WALK | {"strategy": "ars", "top": 5, "optimizer": "sgd", "observations": "normalized", "model": "linear"},
     "sep-cma-es": WALK | {"strategy": "sep-cma-es", "mirrored": False},
 }

@@ -9,40 +9,13 @@ from test_perturb_interpret import CASES
 import nograd as ng
 from networks import FRAMEWORKS
 from nograd.perturb import lowrank as module
-from nograd.perturb.factors import Factors, multiply_out
-from nograd.perturb.frames import Frame
 from nograd.perturb.interpret import lift
 from nograd.perturb.lowrank import Cuts, lowrank
 from nograd.types import ConfigError, InterpretError
+from unshared import members, multiplied_out
 
 KEY = jax.random.fold_in(jax.random.key(3), 1)
 PARAMS = {"b": jnp.ones(5), "w": jnp.ones((4, 5))}
-
-
-def is_noise(node):
-    return isinstance(node, Factors | Frame)
-
-
-def multiplied_out(noise):
-    """[units, directions, ...] of every leaf, without any sharing."""
-
-    def leaf(node):
-        if isinstance(node, Frame):
-            return node.all()
-        return jax.vmap(lambda a, b: jax.vmap(lambda b: multiply_out(Factors(a, b)))(b))(node.a, node.b.all())
-
-    return jax.tree.map(leaf, noise, is_leaf=is_noise)
-
-
-def members(params, dense, sigma, mirrored):
-    """[units, directions, signs, ...]: the parameters of every member."""
-    signs = jnp.array([sigma, -sigma][: 1 + mirrored])
-
-    def leaf(mean, own):
-        signs_last = signs.reshape(-1, *(1,) * mean.ndim)
-        return mean + signs_last * own[:, :, None]
-
-    return jax.tree.map(leaf, params, dense)
 
 
 # Lifted is densified -------------------------------------------------------------------------------------

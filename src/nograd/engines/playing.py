@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from nograd.engines.generation import Fixed, Generation, Outcome, at
+from nograd.models import Model
 from nograd.perturb import lowrank
 from nograd.perturb.chunks import chunk_units
 from nograd.perturb.dense import Distribution, member_params
@@ -18,7 +19,7 @@ from nograd.shaping import Fused
 from nograd.tasks.environment import Context, Environment, Policy
 from nograd.tasks.observation import Moments, merged
 from nograd.trees import parameter_count
-from nograd.types import PyTree
+from nograd.types import Params, PyTree
 
 
 class Carried(NamedTuple):
@@ -97,7 +98,10 @@ class Playing(Generation):
         units = chunk_units(plan, chunk)
         if self.local:
             draw = lambda tile: _drawn(self.local, around.mean, at(fixed.noise, generation), tile)  # noqa: E731
-            return limit, context, (around.mean, jax.vmap(draw)(units))
+            noise = jax.vmap(draw)(units)
+            seen = self.task.see(context, jnp.asarray(context.reference)) if self.task.model.prepare else ()
+            prepared = _lowrank_prepared(self.local, self.task.model, around.mean, noise, seen)
+            return limit, context._replace(reference=()), (around.mean, noise, prepared)
         dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
 
         def one(unit: Array, member: Array) -> PyTree:
@@ -116,7 +120,7 @@ class Playing(Generation):
         _, context, members = held
         seen = self.task.see(context, observations)
         if self.local:
-            outputs = _lowrank_outputs(self.local, self.task.model.apply, members[0], members[1], seen)
+            outputs = _lowrank_outputs(self.local, self.task.model, members, seen)
         else:
             outputs = _dense_outputs(self.task.model.apply, members, seen)
         noisy = jax.vmap(jax.vmap(self.task.noisy, (0, 0, None)), (0, 0, None))
@@ -163,10 +167,24 @@ def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Arra
     return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
 
 
-def _lowrank_outputs(local: Local, apply: Callable[[Any, Any], Any], mean: PyTree, noise: PyTree, seen: Array) -> Array:
+def _lowrank_prepared(local: Local, model: Model, mean: PyTree, noise: PyTree, reference: Array | tuple[()]) -> PyTree:
+    """What the network of each low-rank member makes of the reference batch, [tiles, units, directions, signs, ...]."""
+    prepare, perturbation = model.prepare, local.perturbation
+    if prepare is None:
+        return ()
+    return jax.lax.map(lambda tile: lowrank.of_members(perturbation, prepare, mean, (reference,), tile), noise)  # type: ignore[arg-type]
+
+
+def _lowrank_outputs(local: Local, model: Model, members: PyTree, seen: Array) -> Array:
     """The outputs of low-rank members, [seats, episodes, outputs], the product with the mean made for all at once."""
-    tiles = jax.tree.leaves(noise)[0].shape[0]
-    perturbation = local.perturbation
+    mean, noise, prepared = members
+    perturbation, tiles = local.perturbation, jax.tree.leaves(noise)[0].shape[0]
     inputs = seen.reshape(tiles, local.tile, perturbation.directions, perturbation.signs, *seen.shape[1:])
-    outputs = jax.vmap(lambda noise, x: lowrank.outputs(perturbation, apply, mean, x, noise))(noise, inputs)  # type: ignore[arg-type]
-    return outputs.reshape(*seen.shape[:2], -1)
+
+    def apply(params: Params, x: Array, prepared: PyTree) -> Array:
+        return model.apply((params, prepared) if model.prepare else params, x)
+
+    def tile(noise: PyTree, inputs: PyTree) -> Array:
+        return lowrank.outputs(perturbation, apply, mean, inputs, noise)  # type: ignore[arg-type]
+
+    return jax.vmap(tile)(noise, (inputs, prepared)).reshape(*seen.shape[:2], -1)

@@ -1,5 +1,6 @@
 """The convolutional policy of Atari, with virtual batch normalisation (Salimans et al. 2016, arXiv 1606.03498)."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -36,10 +37,14 @@ def atari() -> Builder:
 
         def init(key: Key) -> Params:
             keys = jax.random.split(key, 4)
-            fans = ((64 * channels, 16), (16 * 16, 32), (wide[0] * wide[1] * 32, 256))
+            kernels = ((8, 8, channels, 16), (4, 4, 16, 32), (wide[0] * wide[1] * 32, 256))
             hidden = [
-                {"kernel": columns(one, *fan, 1.0), "gain": jnp.ones(fan[1]), "bias": jnp.zeros(fan[1])}
-                for one, fan in zip(keys[:3], fans, strict=True)
+                {
+                    "kernel": columns(one, math.prod(kernel[:-1]), kernel[-1], 1.0).reshape(kernel),
+                    "gain": jnp.ones(kernel[-1]),
+                    "bias": jnp.zeros(kernel[-1]),
+                }
+                for one, kernel in zip(keys[:3], kernels, strict=True)
             ]
             return {
                 "hidden": hidden,
@@ -52,7 +57,7 @@ def atari() -> Builder:
             """The last hidden layer, and the statistics of all of them: of x itself where none are given."""
             x, used = _channels_last(x, shape), []
             for number, (layer, stride) in enumerate(zip(params["hidden"], (4, 2, 0), strict=True)):
-                y = strided(x, stride, layer["kernel"]) if stride else flat(x) @ layer["kernel"]
+                y = _strided(x, stride, layer["kernel"]) if stride else flat(x) @ layer["kernel"]
                 own = statistics[number] if statistics else _statistics(y)
                 x = jax.nn.relu(layer["gain"] * (y - own.mean) * own.scale + layer["bias"])
                 used.append(own)
@@ -69,22 +74,12 @@ def atari() -> Builder:
     return Builder("atari", build)
 
 
-def strided(
-    x: Float[Array, "batch height width channels"], stride: int, kernel: Float[Array, "inputs units"]
+def _strided(
+    x: Float[Array, "batch height width channels"], stride: int, kernel: Float[Array, "height width channels units"]
 ) -> Float[Array, "batch rows columns units"]:
-    """The convolution by kernels of 2 · stride pixels a side, whose inputs are 2 × 2 blocks of stride × stride pixels.
-
-    One product of the blocks with all four parts of the kernel, and the sum of its four parts, each a block further: to
-    lay out what each place sees would copy every pixel four times, which takes longer than the product.
-    """
-    (batch, height, width, channels), units = x.shape, kernel.shape[1]
-    rows, across = height // stride, width // stride
-    cut = x[:, : rows * stride, : across * stride].reshape(batch, rows, stride, across, stride, channels)
-    blocks = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, across, -1)
-    parts = kernel.reshape(4, -1, units).transpose(1, 0, 2).reshape(-1, 4 * units)
-    seen = (blocks @ parts).reshape(batch, rows, across, 4, units)
-    corners = [seen[:, i : rows - 1 + i, j : across - 1 + j, 2 * i + j] for i in (0, 1) for j in (0, 1)]
-    return sum(corners[1:], start=corners[0])
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
 
 
 def _statistics(y: Array) -> BatchStatistics:

@@ -99,6 +99,8 @@ def local_population(
     shared, units = perturbation.group == 0, size // group
     if shared:
         block = math.gcd(perturbation.directions, _BLOCK)
+        while block % 2 == 0 and perturbation.directions // block < (count or 1):
+            block //= 2  # a unit is in one chunk
         units = perturbation.directions // block
         perturbation = perturbation._replace(directions=block)
     prepared = _kind(perturbation).prepare(perturbation, loss, params, example)

@@ -144,7 +144,7 @@ def fitness(
     Args:
         inputs: [units, group, ...], or with `shared` [batch, ...] for all units.
     """
-    scales = jnp.array([lowrank.sigma, -lowrank.sigma][: lowrank.signs])
+    scales = _scales(lowrank)
 
     def unit(inputs: PyTree, noise: PyTree) -> Array:
         axes = _direction_axes(noise)
@@ -161,23 +161,43 @@ def fitness(
 
 
 def outputs(
-    lowrank: LowRank, apply: Callable[[Params, Array], Array], params: Params, inputs: Array, noise: PyTree
+    lowrank: LowRank, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
 ) -> Float[Array, "units directions signs batch outputs"]:
     """What each member's network gives for inputs of its own, the product with the mean made once for all members.
 
     Args:
-        apply: (params, [batch, ...]) -> [batch, outputs].
-        inputs: [units, directions, signs, batch, ...].
+        apply: (params, *inputs of a member) -> [batch, outputs].
+        inputs: a tuple of trees of arrays [units, directions, signs, ...].
     """
-    scales = jnp.array([lowrank.sigma, -lowrank.sigma][: lowrank.signs])
 
-    def unit(inputs: Array, noise: PyTree) -> Array:
-        def direction(noise: PyTree, inputs: Array) -> Array:
-            return jax.vmap(lambda scale, x: lift(apply, params, x)(noise, scale))(scales, inputs)
+    def unit(inputs: PyTree, noise: PyTree) -> Array:
+        def direction(noise: PyTree, inputs: PyTree) -> Array:
+            return jax.vmap(lambda scale, own: lift(apply, params, *own)(noise, scale))(_scales(lowrank), inputs)
 
         return jax.vmap(direction, (_direction_axes(noise), 0))(noise, inputs)
 
     return jax.vmap(unit)(inputs, _all_directions(noise))
+
+
+def of_members(
+    lowrank: LowRank, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree
+) -> PyTree:
+    """What a function of (params, *inputs) gives for each member, [units, directions, signs, ...], on the same inputs.
+
+    A direction at a time: the inputs may be many examples.
+    """
+    lifted = lift(function, params, *inputs)
+
+    def unit(noise: PyTree) -> PyTree:
+        axes = _direction_axes(noise)
+
+        def direction(at: Array) -> PyTree:
+            own = jax.tree.map(lambda leaf, axis: leaf if axis is None else leaf[at], noise, axes)
+            return jax.vmap(lambda scale: lifted(own, scale))(_scales(lowrank))
+
+        return jax.lax.map(direction, jnp.arange(lowrank.directions))
+
+    return jax.lax.map(unit, _all_directions(noise))
 
 
 def both(
@@ -223,6 +243,10 @@ def _candidates(shape: tuple[int, ...], rank: int) -> list[int | None]:
     """Cuts from the smallest factors to the largest; None, dense noise, comes last."""
     cuts = [c for c in range(1, len(shape)) if min(math.prod(shape[:c]), math.prod(shape[c:])) > rank]
     return [*sorted(cuts, key=lambda c: math.prod(shape[:c]) + math.prod(shape[c:])), None]
+
+
+def _scales(lowrank: LowRank) -> Float[Array, " signs"]:
+    return jnp.array([lowrank.sigma, -lowrank.sigma][: lowrank.signs])
 
 
 def _is_noise(node: Any) -> bool:
