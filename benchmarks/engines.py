@@ -3,7 +3,8 @@
     python benchmarks/engines.py                       # all; on an idle machine with two cores or more
     python benchmarks/engines.py --only overhead       # or startup, ray, bytes
 
-overhead: two processes, 100,000 parameters. What a shared generation takes beyond the larger share and the update.
+overhead: two processes, 100,000 parameters. What a shared generation takes beyond the update and the larger share of
+each phase (a dense population has two: evaluation and estimate).
 startup: from the start of `nograd train digits --workers 2` to the first shared generation, with an empty and with a
 filled cache of compiled programs. ray: the blog's preset on two workers, both engines in turns; needs MNIST.
 bytes: `--exchange scalars` on two nodes, each in a network namespace of its own, counted at their interfaces with the
@@ -23,6 +24,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
 
@@ -55,23 +57,37 @@ def overhead(rounds: int) -> None:
         job = build_job(config, load_data(config))
         with closing(Process(job.generation, job.state_shapes(), job.keys, 2)) as engine:
             engine.wait_until_ready()
+            larger = watch_shares(engine)
             state, found = job.init_state(), []
             for _ in range(rounds):
                 turns = []
                 for _ in range(100):
-                    before, child = dict(engine.seconds), engine.members[0].seconds
-                    start = time.perf_counter()
+                    larger.clear()
+                    before, start = dict(engine.seconds), time.perf_counter()
                     state, _ = engine.step(state)
                     wall = time.perf_counter() - start
                     spent = {part: seconds - before[part] for part, seconds in engine.seconds.items()}
-                    share = max(spent["evaluate"], engine.members[0].seconds - child)
-                    turns.append((wall, wall - share - spent["update"], spent["communicate"]))
+                    turns.append((wall, wall - sum(larger) - spent["update"], spent["communicate"]))
                 found.append([statistics.median(column) for column in zip(*turns, strict=True)])
             wall, beyond, communicate = ([row[place] for row in found] for place in range(3))
             print(
                 f"{name}: a generation {spread(wall, 'ms', 1e3)}; beyond share and update {spread(beyond, 'ms', 1e3)}, "
                 f"of it communication {spread(communicate, 'ms', 1e3)}"
             )
+
+
+def watch_shares(engine: Process) -> list[float]:
+    """A list that gets the seconds of the larger share, by its worker's own clock, of every phase."""
+    larger, share = [], engine.share
+
+    def watched(*phase: Any) -> Any:
+        own, child = engine.seconds["evaluate"], engine.members[0].seconds
+        done = share(*phase)
+        larger.append(max(engine.seconds["evaluate"] - own, engine.members[0].seconds - child))
+        return done
+
+    engine.share = watched
+    return larger
 
 
 # Start ---------------------------------------------------------------------------------------------------

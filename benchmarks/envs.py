@@ -1,6 +1,7 @@
 """Environments: steps a second against EnvPool alone, and steps and seconds to the scores of Salimans et al. 2017.
 
     python benchmarks/envs.py speed HalfCheetah-v5 CartPole-v1     # one core: taskset -c 0
+    python benchmarks/envs.py speed Pong-v5 --limit 500 --rounds 1 --perturbation lowrank
     python benchmarks/envs.py scores --tasks Hopper-v5 Walker2d-v5 --seeds 0 1 2 --budget 40m --out curves/
     python benchmarks/envs.py curves curves/*-0 --out docs/environments.png
 
@@ -11,6 +12,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +43,20 @@ def alone(task: str) -> float:
     return LANES * STEPS / (time.perf_counter() - start)
 
 
-def trained(task: str, rounds: int) -> float:
-    """Steps a second of whole generations in this process: noise, policies, episodes, update."""
+def trained(task: str, rounds: int, limit: int | None, perturbation: str | None) -> float:
+    """Steps a second of whole generations by the task's recipe in this process: noise, policies, episodes, update."""
     from nograd.build import build_job, load_data
     from nograd.config import TrainConfig
     from nograd.engines.inline import Inline
+    from nograd.recipes import base_config
     from nograd.validation import validate
 
-    config = validate(TrainConfig(task=task, model="mlp:64,64", population=64))
+    config = base_config(TrainConfig(task=task))
+    if limit:
+        config = replace(config, episode_limit=str(limit))
+    if perturbation:
+        config = replace(config, perturbation=perturbation, noise="rademacher")
+    config = validate(config)
     job = build_job(config, load_data(config))
     engine = Inline(job.generation, job.state_shapes(), job.keys)
     state, _ = engine.step(job.init_state())
@@ -59,10 +67,10 @@ def trained(task: str, rounds: int) -> float:
     return steps / (time.perf_counter() - start)
 
 
-def print_speed(tasks: list[str], rounds: int = 2, turns: int = 3) -> None:
+def print_speed(tasks: list[str], rounds: int, limit: int | None, perturbation: str | None, turns: int = 3) -> None:
     """Both in turns, and their ratio: the machine's speed drifts."""
     for task in tasks:
-        pairs = [(alone(task), trained(task, rounds)) for _ in range(turns)]
+        pairs = [(alone(task), trained(task, rounds, limit, perturbation)) for _ in range(turns)]
         ratios = [ours / theirs for theirs, ours in pairs]
         theirs, ours = np.median(pairs, axis=0)
         print(
@@ -117,6 +125,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     speed = commands.add_parser("speed")
     speed.add_argument("tasks", nargs="+")
+    speed.add_argument("--rounds", type=int, default=2, help="generations, after one that is not timed")
+    speed.add_argument("--limit", type=int, help="steps of an episode; default: the recipe's")
+    speed.add_argument("--perturbation", help="default: the recipe's")
     scores = commands.add_parser("scores")
     scores.add_argument("--preset", help="default: the task's own")
     scores.add_argument("--tasks", nargs="+", choices=[*TABLE], default=["HalfCheetah-v5"])
@@ -128,7 +139,7 @@ def main() -> None:
     curves.add_argument("--out", default="curves.png")
     given = parser.parse_args()
     if given.command == "speed":
-        print_speed(given.tasks)
+        print_speed(given.tasks, given.rounds, given.limit, given.perturbation)
     elif given.command == "scores":
         print_scores(given.preset, given.tasks, given.seeds, given.budget, given.out)
     else:

@@ -20,14 +20,15 @@ from unshared import members, multiplied_out
 
 
 def direct(params, reference, x):
-    """Every layer normalised by the reference batch's mean and variance."""
+    """In NumPy; every layer normalised by the reference batch's mean and variance."""
+    params = jax.tree.map(np.asarray, params)
 
     def conv(kernel, images, stride):
         """What each place sees, laid out, times the kernel as a matrix."""
         side, units = kernel.shape[0], kernel.shape[-1]
         rows, across = ((length - side) // stride + 1 for length in images.shape[1:3])
         places = [(row * stride, column * stride) for row in range(rows) for column in range(across)]
-        seen = jnp.stack([images[:, i : i + side, j : j + side].reshape(len(images), -1) for i, j in places], axis=1)
+        seen = np.stack([images[:, i : i + side, j : j + side].reshape(len(images), -1) for i, j in places], axis=1)
         return (seen @ kernel.reshape(-1, units)).reshape(len(images), rows, across, units)
 
     for layer, stride in zip(params["hidden"], (4, 2, None), strict=True):
@@ -37,8 +38,8 @@ def direct(params, reference, x):
             both = [images.reshape(len(images), -1) @ layer["kernel"] for images in (reference, x)]
         axes = tuple(range(both[0].ndim - 1))
         mean, variance = both[0].mean(axes), both[0].var(axes)
-        scaled = [layer["gain"] * (y - mean) / jnp.sqrt(variance + 1e-5) + layer["bias"] for y in both]
-        reference, x = (jnp.maximum(y, 0) for y in scaled)
+        scaled = [layer["gain"] * (y - mean) / np.sqrt(variance + 1e-5) + layer["bias"] for y in both]
+        reference, x = (np.maximum(y, 0) for y in scaled)
     return x @ params["last"]["kernel"] + params["last"]["bias"]
 
 
@@ -47,8 +48,8 @@ def test_virtual_batch_normalisation_against_a_direct_computation(first):
     model = build_model(parse_policy("atari"), (3, 28, 32) if first else (28, 32, 3), 5)
     params = model.init(jax.random.key(0))
     params["hidden"][1] |= {"gain": jnp.linspace(0.5, 2, 32), "bias": jnp.linspace(-1, 1, 32)}
-    reference, x = (jax.random.uniform(jax.random.key(number), (9, 28, 32, 3)) for number in (1, 2))
-    shown = (lambda images: jnp.moveaxis(images, -1, 1)) if first else (lambda images: images)
+    reference, x = (np.random.default_rng(seed).random((9, 28, 32, 3), np.float32) for seed in (1, 2))
+    shown = (lambda images: np.moveaxis(images, -1, 1)) if first else (lambda images: images)
     found = model.apply((params, model.prepare(params, shown(reference))), shown(x))
     assert np.allclose(found, direct(params, reference, x), atol=1e-4)
     one = model.apply((params, model.prepare(params, shown(reference))), shown(x)[:1])
@@ -63,18 +64,18 @@ def test_lowrank_members_are_normalised_by_what_their_own_weights_make_of_the_re
     job = build_job(config, load_data(config))
     generation, task, state = job.generation, job.task, job.init_state()
     fixed, published = generation.fixed(job.keys), generation.published(state)
-    held = generation.chunk_members(fixed, published, jnp.int32(0), jnp.int32(1))
+    held = jax.jit(generation.chunk_members)(fixed, published, jnp.int32(0), jnp.int32(1))
     rng = np.random.default_rng(0)
     seen = rng.integers(0, 255, (generation.seats, 3, 24, 20, 2)).astype(np.uint8)
-    found = generation.actions(held, seen, np.zeros((generation.seats, 3), np.int32), np.int32(0))
+    found = jax.jit(generation.actions)(held, seen, np.zeros((generation.seats, 3), np.int32), np.int32(0))
 
     mean, noise, _ = held[2]
     tiles = jax.vmap(lambda tile: members(mean, multiplied_out(tile), config.sigma, mirrored=True))(noise)
     alone = jax.tree.map(lambda leaf, mean: leaf.reshape(-1, *mean.shape), tiles, mean)
-    reference = task.see(state.context, state.context.reference)
+    reference = np.asarray(task.see(state.context, state.context.reference))
     for seat in range(generation.seats):
         params = jax.tree.map(lambda leaf, seat=seat: leaf[seat], alone)
-        own = task.act(direct(params, reference, task.see(state.context, seen[seat])))
+        own = task.act(direct(params, reference, np.asarray(task.see(state.context, seen[seat]))))
         np.testing.assert_allclose(found[seat], own, rtol=1e-3, atol=1e-3)
     assert np.std(found, axis=0).min() > 1e-2  # they differ
 
