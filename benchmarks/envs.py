@@ -1,7 +1,8 @@
 """Environments: steps a second against EnvPool alone, and steps and seconds to the scores of Salimans et al. 2017.
 
-    python benchmarks/envs.py speed HalfCheetah-v5 CartPole-v1     # one core: taskset -c 0
-    python benchmarks/envs.py speed Pong-v5 --limit 500 --rounds 1 --perturbation lowrank
+    python benchmarks/envs.py speed HalfCheetah-v5 Humanoid-v5     # one core: taskset -c 0
+    python benchmarks/envs.py speed CartPole-v1 --flags="--population 4096 --chunks 2"     # flags of nograd train
+    python benchmarks/envs.py speed Pong-v5 --rounds 1 --flags="--perturbation lowrank --population 64"
     python benchmarks/envs.py scores --tasks Hopper-v5 Walker2d-v5 --seeds 0 1 2 --budget 40m --out curves/
     python benchmarks/envs.py curves curves/*-0 --out docs/environments.png
 
@@ -10,9 +11,9 @@ Last figures: docs/environments.md.
 
 import argparse
 import json
+import shlex
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,20 +44,17 @@ def alone(task: str) -> float:
     return LANES * STEPS / (time.perf_counter() - start)
 
 
-def trained(task: str, rounds: int, limit: int | None, perturbation: str | None) -> float:
-    """Steps a second of whole generations by the task's recipe in this process: noise, policies, episodes, update."""
+def trained(task: str, rounds: int, flags: list[str]) -> float:
+    """Steps a second of whole generations in this process by the task's recipe: noise, policies, episodes, update."""
     from nograd.build import build_job, load_data
+    from nograd.commands.flags import parse
     from nograd.config import TrainConfig
     from nograd.engines.inline import Inline
     from nograd.recipes import base_config
     from nograd.validation import validate
 
-    config = base_config(TrainConfig(task=task))
-    if limit:
-        config = replace(config, episode_limit=str(limit))
-    if perturbation:
-        config = replace(config, perturbation=perturbation, noise="rademacher")
-    config = validate(config)
+    given = parse(TrainConfig, [task, *flags], "nograd train")
+    config = validate(parse(TrainConfig, [task, *flags], "nograd train", default=base_config(given)))
     job = build_job(config, load_data(config))
     engine = Inline(job.generation, job.state_shapes(), job.keys)
     state, _ = engine.step(job.init_state())
@@ -67,10 +65,10 @@ def trained(task: str, rounds: int, limit: int | None, perturbation: str | None)
     return steps / (time.perf_counter() - start)
 
 
-def print_speed(tasks: list[str], rounds: int, limit: int | None, perturbation: str | None, turns: int = 3) -> None:
+def print_speed(tasks: list[str], rounds: int, flags: list[str], turns: int = 3) -> None:
     """Both in turns, and their ratio: the machine's speed drifts."""
     for task in tasks:
-        pairs = [(alone(task), trained(task, rounds, limit, perturbation)) for _ in range(turns)]
+        pairs = [(alone(task), trained(task, rounds, flags)) for _ in range(turns)]
         ratios = [ours / theirs for theirs, ours in pairs]
         theirs, ours = np.median(pairs, axis=0)
         print(
@@ -126,8 +124,7 @@ def main() -> None:
     speed = commands.add_parser("speed")
     speed.add_argument("tasks", nargs="+")
     speed.add_argument("--rounds", type=int, default=2, help="generations, after one that is not timed")
-    speed.add_argument("--limit", type=int, help="steps of an episode; default: the recipe's")
-    speed.add_argument("--perturbation", help="default: the recipe's")
+    speed.add_argument("--flags", default="", help="flags of nograd train, on top of the task's recipe")
     scores = commands.add_parser("scores")
     scores.add_argument("--preset", help="default: the task's own")
     scores.add_argument("--tasks", nargs="+", choices=[*TABLE], default=["HalfCheetah-v5"])
@@ -139,7 +136,7 @@ def main() -> None:
     curves.add_argument("--out", default="curves.png")
     given = parser.parse_args()
     if given.command == "speed":
-        print_speed(given.tasks, given.rounds, given.limit, given.perturbation)
+        print_speed(given.tasks, given.rounds, shlex.split(given.flags))
     elif given.command == "scores":
         print_scores(given.preset, given.tasks, given.seeds, given.budget, given.out)
     else:
