@@ -99,8 +99,7 @@ class Playing(Generation):
         if self.local:
             draw = lambda tile: _drawn(self.local, around.mean, at(fixed.noise, generation), tile)  # noqa: E731
             noise = jax.vmap(draw)(units)
-            seen = self.task.see(context, jnp.asarray(context.reference)) if self.task.model.prepare else ()
-            prepared = _lowrank_prepared(self.local, self.task.model, around.mean, noise, seen)
+            prepared = _lowrank_prepared(self.local, self.task, context, around.mean, noise)
             return limit, context._replace(reference=()), (around.mean, noise, prepared)
         dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
 
@@ -167,11 +166,12 @@ def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Arra
     return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
 
 
-def _lowrank_prepared(local: Local, model: Model, mean: PyTree, noise: PyTree, reference: Array | tuple[()]) -> PyTree:
+def _lowrank_prepared(local: Local, task: Environment, context: Context, mean: PyTree, noise: PyTree) -> PyTree:
     """What the network of each low-rank member makes of the reference batch, [tiles, units, directions, signs, ...]."""
-    prepare, perturbation = model.prepare, local.perturbation
+    prepare, perturbation = task.model.prepare, local.perturbation
     if prepare is None:
         return ()
+    reference = task.see(context, jnp.asarray(context.reference))
     return jax.lax.map(lambda tile: lowrank.of_members(perturbation, prepare, mean, (reference,), tile), noise)  # type: ignore[arg-type]
 
 
