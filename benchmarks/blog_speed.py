@@ -21,11 +21,11 @@ from functools import partial
 import jax
 import numpy as np
 
-from nograd.build import build_job, load_data
-from nograd.config import TrainConfig
+from nograd.config.recipes import preset
+from nograd.config.settings import TrainConfig
 from nograd.data import Dataset
 from nograd.engines.inline import Inline
-from nograd.recipes import preset
+from nograd.training.job import build_job, load_data
 
 FLOPS = 50 * 128 * 2 * (784 * 784 + 784 * 10)  # members × examples × 2 × multiplications
 SIGMA, LR, BATCH, POPULATION = 0.1, 0.001, 128, 50

@@ -28,12 +28,12 @@ from typing import Any
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
 
-from nograd.build import build_job, load_data
-from nograd.config import TrainConfig
-from nograd.engines.choose import make_engine
-from nograd.engines.process import Process
-from nograd.recipes import preset
-from nograd.speedup.measure import timed
+from nograd.config.recipes import preset
+from nograd.config.settings import TrainConfig
+from nograd.engines.create import make_engine
+from nograd.engines.processes import Process
+from nograd.scaling.measure import timed
+from nograd.training.job import build_job, load_data
 
 WORKS = {  # 99,985 parameters on the digits; shares of 8 chunks each
     "dense": {"perturbation": "dense", "population": 64, "batch": 64},
@@ -170,7 +170,7 @@ def ray(rounds: int) -> None:
 
 def wire(generations: int) -> None:
     """A line a size of network: bytes a generation and worker, by our own count and at the interface of a node."""
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
     from machines import Machines, Training
     from network import Network
 

@@ -46,12 +46,12 @@ def alone(task: str) -> float:
 
 def trained(task: str, rounds: int, flags: list[str]) -> float:
     """Steps a second of whole generations in this process by the task's recipe: noise, policies, episodes, update."""
-    from nograd.build import build_job, load_data
-    from nograd.commands.flags import parse
-    from nograd.config import TrainConfig
+    from nograd.cli.flags import parse
+    from nograd.config.recipes import base_config
+    from nograd.config.settings import TrainConfig
+    from nograd.config.validate import validate
     from nograd.engines.inline import Inline
-    from nograd.recipes import base_config
-    from nograd.validation import validate
+    from nograd.training.job import build_job, load_data
 
     given = parse(TrainConfig, [task, *flags], "nograd train")
     config = validate(parse(TrainConfig, [task, *flags], "nograd train", default=base_config(given)))

@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nograd.build import build_job, load_data
-from nograd.config import TrainConfig
+from nograd.config.recipes import base_config
+from nograd.config.settings import TrainConfig
 from nograd.engines.inline import Inline
-from nograd.perturb.frames import frame
-from nograd.recipes import base_config
+from nograd.perturbations.directions import frame
+from nograd.training.job import build_job, load_data
 from scaling import seconds_of
 
 TILE = 1 << 19  # elements: 2 MB

@@ -21,11 +21,11 @@ PRESET = "brax-humanoid"
 
 def job_of(flags: list[str], preset: str) -> Any:
     """The job of the preset with these flags of nograd train over it."""
-    from nograd.build import build_job, load_data
-    from nograd.commands.flags import parse
-    from nograd.config import TrainConfig
-    from nograd.recipes import base_config
-    from nograd.validation import validate
+    from nograd.cli.flags import parse
+    from nograd.config.recipes import base_config
+    from nograd.config.settings import TrainConfig
+    from nograd.config.validate import validate
+    from nograd.training.job import build_job, load_data
 
     config = validate(parse(TrainConfig, flags, "nograd train", default=base_config(TrainConfig(preset=preset))))
     return build_job(config, load_data(config))
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments, flags = parser.parse_known_args()
     flags = [arguments.env, "--seed", str(arguments.seed), *flags]
-    from nograd.cache import kept_programs
+    from nograd.core.cache import kept_programs
 
     os.environ.update({name: value for name, value in kept_programs().items() if name not in os.environ})
     if arguments.speed:

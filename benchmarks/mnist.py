@@ -28,12 +28,12 @@ def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, obj
     """One training, with the test accuracy watched outside of the clock."""
     from dataclasses import replace
 
-    from nograd.build import build_job, load_data
-    from nograd.commands.flags import parse
-    from nograd.config import TrainConfig
-    from nograd.engines.choose import make_engine
-    from nograd.recipes import base_config
-    from nograd.tasks.supervised import split_accuracy
+    from nograd.cli.flags import parse
+    from nograd.config.recipes import base_config
+    from nograd.config.settings import TrainConfig
+    from nograd.engines.create import make_engine
+    from nograd.tasks.classification import split_accuracy
+    from nograd.training.job import build_job, load_data
 
     base = base_config(TrainConfig(preset=preset))
     config = parse(TrainConfig, shlex.split(arguments.flags), "nograd train", default=base)

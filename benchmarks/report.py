@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-TESTS = Path(__file__).parent.parent / "tests"
+TESTS = Path(__file__).parent.parent / "tests" / "support"
 STUDY = """
 import sys, time
 start = time.perf_counter()
@@ -20,7 +20,7 @@ from studies import make_statistics, make_study
 study = make_study({trials})
 statistics = make_statistics(study)
 made = time.perf_counter()
-from nograd.report.study import study_page
+from nograd.reports.study import study_page
 page = study_page(study, statistics)
 """
 RUN = """

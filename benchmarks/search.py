@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from nograd.search.records import Study
-from nograd.search.storage import load_study
+from nograd.tuning.study.read import load_study
+from nograd.tuning.study.records import Study
 
 
 def search(out: Path, *flags: object) -> tuple[Study, float]:

@@ -33,7 +33,7 @@ def trained(strategy: str, seed: int, task: str, more: list[str]) -> tuple[float
 
 def print_task(task: str, seeds: list[int], more: list[str]) -> None:
     """A line a strategy."""
-    from nograd.config import Strategy
+    from nograd.config.settings import Strategy
 
     for strategy in get_args(Strategy):
         scores, seconds, reached = zip(*(trained(strategy, seed, task, more) for seed in seeds), strict=True)

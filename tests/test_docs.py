@@ -60,11 +60,11 @@ def test_links_lead_somewhere(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_commands_are_real(path):
     """Every `nograd` line of a shell block parses: the command exists and so does each flag."""
-    from nograd.cli import _COMMANDS
-    from nograd.config import TrainConfig
-    from nograd.report.config import ReportConfig
-    from nograd.search.config import SearchConfig
-    from nograd.speedup.config import SpeedupConfig
+    from nograd.cli.main import _COMMANDS
+    from nograd.config.settings import TrainConfig
+    from nograd.reports.settings import ReportConfig
+    from nograd.scaling.settings import SpeedupConfig
+    from nograd.tuning.settings import SearchConfig
 
     kinds = (TrainConfig, SearchConfig, SpeedupConfig, ReportConfig)
     known = [name for kind in kinds for name in kind.__dataclass_fields__]

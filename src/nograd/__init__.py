@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nograd.config import TrainConfig as TrainConfig
+    from nograd.config.settings import TrainConfig as TrainConfig
+    from nograd.core.types import NogradError as NogradError
     from nograd.data import Dataset as Dataset
     from nograd.envs import World as World
     from nograd.envs import environment as environment
-    from nograd.gradient import grad as grad
-    from nograd.gradient import value_and_grad as value_and_grad
-    from nograd.marks import straight_through as straight_through
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
     from nograd.models import cnn as cnn
@@ -25,56 +23,58 @@ if TYPE_CHECKING:
     from nograd.models import mlp_sign as mlp_sign
     from nograd.models import mlp_spiking as mlp_spiking
     from nograd.models import oriented as oriented
-    from nograd.perturb.dense import dense as dense
-    from nograd.perturb.lowrank import lowrank as lowrank
-    from nograd.perturb.node import node as node
-    from nograd.report.command import report as report
-    from nograd.results import Run as Run
-    from nograd.results import load as load
-    from nograd.search.command import search as search
-    from nograd.session import train as train
+    from nograd.models.straight_through import straight_through as straight_through
+    from nograd.perturbations.dense import dense as dense
+    from nograd.perturbations.lowrank import lowrank as lowrank
+    from nograd.perturbations.node import node as node
+    from nograd.reports.write import report as report
+    from nograd.runs.run import Run as Run
+    from nograd.runs.run import load as load
     from nograd.strategies.ars import ars as ars
+    from nograd.strategies.gradient import grad as grad
+    from nograd.strategies.gradient import value_and_grad as value_and_grad
     from nograd.strategies.openai_es import openai_es as openai_es
     from nograd.strategies.pgpe import pgpe as pgpe
     from nograd.strategies.sep_cma_es import sep_cma_es as sep_cma_es
     from nograd.strategies.snes import snes as snes
-    from nograd.types import NogradError as NogradError
+    from nograd.training.train import train as train
+    from nograd.tuning.search import search as search
 
 # Loaded on first use: the command line answers --help without importing JAX.
 _HOMES = {
     "Builder": "nograd.models",
     "Dataset": "nograd.data",
     "Model": "nograd.models",
-    "NogradError": "nograd.types",
-    "Run": "nograd.results",
-    "TrainConfig": "nograd.config",
+    "NogradError": "nograd.core.types",
+    "Run": "nograd.runs.run",
+    "TrainConfig": "nograd.config.settings",
     "World": "nograd.envs",
     "ars": "nograd.strategies.ars",
     "cnn": "nograd.models",
-    "dense": "nograd.perturb.dense",
+    "dense": "nograd.perturbations.dense",
     "environment": "nograd.envs",
     "from_equinox": "nograd.models",
     "from_flax": "nograd.models",
     "from_keras": "nograd.models",
-    "grad": "nograd.gradient",
+    "grad": "nograd.strategies.gradient",
     "linear2": "nograd.models",
-    "load": "nograd.results",
-    "lowrank": "nograd.perturb.lowrank",
+    "load": "nograd.runs.run",
+    "lowrank": "nograd.perturbations.lowrank",
     "mlp": "nograd.models",
     "mlp_int8": "nograd.models",
     "mlp_sign": "nograd.models",
     "mlp_spiking": "nograd.models",
-    "node": "nograd.perturb.node",
+    "node": "nograd.perturbations.node",
     "openai_es": "nograd.strategies.openai_es",
     "oriented": "nograd.models",
     "pgpe": "nograd.strategies.pgpe",
     "sep_cma_es": "nograd.strategies.sep_cma_es",
     "snes": "nograd.strategies.snes",
-    "report": "nograd.report.command",
-    "search": "nograd.search.command",
-    "straight_through": "nograd.marks",
-    "train": "nograd.session",
-    "value_and_grad": "nograd.gradient",
+    "report": "nograd.reports.write",
+    "search": "nograd.tuning.search",
+    "straight_through": "nograd.models.straight_through",
+    "train": "nograd.training.train",
+    "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)
 

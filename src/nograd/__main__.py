@@ -1,4 +1,4 @@
-from nograd.cli import main
+from nograd.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nograd.types import DataError
+from nograd.core.types import DataError
 
 REAL_DATA = os.environ.get("NOGRAD_DATA")  # read before `sealed` takes it away
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nograd.data import checksum, load_csv
-from nograd.data.tables import read_header, read_numbers
+from nograd.data.csv import read_header, read_numbers
 
 HEADER = "length,width,label"
 ROWS = [f"{i}.5,{i * i},{i % 3}" for i in range(30)]

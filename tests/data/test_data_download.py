@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nograd.data import download, part
+from nograd.data import download
+from nograd.data import partial_file as part
 from nograd.data.download import MIRRORS, content_digest, fetch, mirrors
 
 CONTENT = random.Random(0).randbytes(200_000)  # does not compress: several chunks on the wire

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from generations import job_of
 
 import nograd
-from generations import job_of
-from nograd.engines.choose import make_engine
-from nograd.types import ConfigError
+from nograd.core.types import ConfigError
+from nograd.engines.create import make_engine
 
 KINDS = {
     "dense": {"population": 26, "batch": 32},
@@ -25,7 +25,7 @@ SCRIPT = """
 import json, sys
 import jax
 from generations import after, inline, job_of
-from nograd.engines.choose import check_engine, make_engine
+from nograd.engines.create import check_engine, make_engine
 from nograd.engines.devices import Devices
 
 settings, counts = map(json.loads, sys.argv[1:])
@@ -47,7 +47,7 @@ print(json.dumps(equal))
 
 def on_four_devices(script, *arguments, **options):
     """The JSON that a script prints in a process whose CPU shows four devices."""
-    folders = [str(Path(nograd.__file__).parent.parent), str(Path(__file__).parent.parent)]
+    folders = [str(Path(nograd.__file__).parent.parent), str(Path(__file__).parent.parent / "support")]
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONPATH": os.pathsep.join(folders)}
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],

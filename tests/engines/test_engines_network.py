@@ -4,7 +4,6 @@ Network namespaces of one Linux machine, so it needs root; skipped elsewhere, wi
 """
 
 import pytest
-
 from generations import DENSE, inline, job_of
 from machines import Machines, Training
 from network import Network, NotPermittedError

@@ -7,16 +7,16 @@ pytest.importorskip("gymnasium", reason="needs nograd[envs]")
 import jax
 import jax.numpy as jnp
 import numpy as np
+from unshared import members, multiplied_out
 
 import nograd as ng
-from nograd.build import build_job, load_data
-from nograd.config import TrainConfig
+from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
+from nograd.core.types import ModelError
 from nograd.envs import environment, lanes
+from nograd.envs.rollout import play
 from nograd.models import build_model, parse_policy
-from nograd.tasks.rollout import play
-from nograd.types import ModelError
-from nograd.validation import validate
-from unshared import members, multiplied_out
+from nograd.training.job import build_job, load_data
 
 
 def direct(params, reference, x):

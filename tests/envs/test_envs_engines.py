@@ -11,17 +11,17 @@ pytest.importorskip("gymnasium", reason="needs nograd[envs]")
 
 import jax
 import numpy as np
-
 from generations import after, bits
-from nograd.build import build_job, load_data
-from nograd.config import TrainConfig
+
+from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
+from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
-from nograd.engines.process import Process
+from nograd.engines.processes import Process
 from nograd.envs import lanes
-from nograd.tasks.environment import Policy
-from nograd.tasks.rollout import episode_seeds, play
-from nograd.types import EngineError
-from nograd.validation import validate
+from nograd.envs.rollout import episode_seeds, play
+from nograd.tasks.control import Policy
+from nograd.training.job import build_job, load_data
 
 WALK = {"task": "worlds:walk", "population": 24, "model": "mlp:8", "chunks": 6, "noise": "gaussian"}
 POOL = {"task": "CartPole-v1", "population": 24, "model": "linear", "chunks": 6, "sigma": 0.3}

@@ -6,13 +6,13 @@ pytest.importorskip("gymnasium", reason="needs nograd[envs]")
 
 import jax.numpy as jnp
 import numpy as np
-
-from nograd.envs import Action, World, environment, lanes
-from nograd.tasks.actions import decoded, output_count
-from nograd.tasks.observation import CLIP, Moments, Tally, merged, no_moments, normalised
-from nograd.tasks.rollout import episode_seeds, play
-from nograd.types import ConfigError
 from worlds import Walk
+
+from nograd.core.types import ConfigError
+from nograd.envs import Action, World, environment, lanes
+from nograd.envs.actions import decoded, output_count
+from nograd.envs.normalization import CLIP, Moments, Tally, merged, no_moments, normalised
+from nograd.envs.rollout import episode_seeds, play
 
 
 def steer(observations, step):
@@ -146,7 +146,7 @@ def test_actions_that_are_choices():
 def test_a_world_travels_as_json():
     import json
 
-    from nograd.envs.world import from_portable
+    from nograd.envs.spec import from_portable
 
     made = environment("worlds:walk", steps=5)
     assert from_portable(json.loads(json.dumps(made.portable))) == made

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 import nograd as ng
-from nograd import cli
-from nograd.types import ConfigError, EngineError
+from nograd.cli import main as cli
+from nograd.core.types import ConfigError, EngineError
 from runs import StopAt, lines, tensors
 
 SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}

@@ -12,9 +12,9 @@ from flax import linen as nn
 from flax import nnx
 
 import nograd as ng
-from nograd.makers import resolve_model
+from nograd.core.types import ModelError
 from nograd.models import Builder, Model, adopt, build_model
-from nograd.types import ModelError
+from nograd.training.factories import resolve_model
 
 KEY = jax.random.key(0)
 

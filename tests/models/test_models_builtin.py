@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nograd import models
+from nograd.core.trees import parameter_count
+from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, is_built_in, parse_model
 from nograd.models.layers import conv, pool
-from nograd.trees import parameter_count
-from nograd.types import ModelError
 
 
 def parameters(spec: str, shape=(28, 28), classes=10) -> int:

@@ -7,10 +7,10 @@ import pytest
 
 import nograd as ng
 from nograd.data import load
-from nograd.marks import STRAIGHT_THROUGH
 from nograd.models.int8 import dense_int8, round_activations, round_weights
 from nograd.models.sign import hard_sign
 from nograd.models.spiking import LEAK, STEPS, spike_rates
+from nograd.models.straight_through import STRAIGHT_THROUGH
 
 BUILDERS = {"mlp-sign": ng.mlp_sign, "mlp-int8": ng.mlp_int8, "mlp-spiking": ng.mlp_spiking}
 

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from adapters import assert_agrees, assert_refused, assert_trains, images
+
+from nograd.core.types import ModelError
 from nograd.models import build_model, from_equinox
-from nograd.types import ModelError
 
 KEY = jax.random.key(0)
 FLAT = np.zeros((1, 64), "f4")

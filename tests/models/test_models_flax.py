@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from adapters import assert_agrees, assert_refused, assert_trains, images
 from flax import linen as nn
 from flax import nnx
 
-from adapters import assert_agrees, assert_refused, assert_trains, images
+from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, from_flax
-from nograd.types import ModelError
 
 KEY = jax.random.key(0)
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from adapters import assert_agrees, assert_refused, assert_trains, images
 from keras import layers
 
-from adapters import assert_agrees, assert_refused, assert_trains, images
+from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, from_keras
-from nograd.models.keras_models import own_names
-from nograd.types import ModelError
+from nograd.models.adapters.keras import own_names
 
 KEY = jax.random.key(0)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import nograd
+from nograd.core.types import ModelError
 from nograd.models import oriented, parse_model
 from nograd.models.oriented import oriented_filters
-from nograd.types import ModelError
 
 
 def twin(params, x, count):

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from asking import assert_tell_holds_no_members, message
 
 import nograd as ng
-from asking import assert_tell_holds_no_members, message
-from nograd.checkpoint import load_checkpoint, save_checkpoint
-from nograd.perturb import noise
-from nograd.perturb.dense import dense
-from nograd.strategies.strategy import Strategy
+from nograd.perturbations import noise
+from nograd.perturbations.dense import dense
+from nograd.runs.checkpoint import load_checkpoint, save_checkpoint
+from nograd.strategies.base import Strategy
 
 KEY = jax.random.key(7)
 SIGMA = 0.25

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from asking import assert_tell_holds_no_members, message
 
 import nograd
-from asking import assert_tell_holds_no_members, message
-from nograd.perturb import noise
-from nograd.perturb.dense import dense
-from nograd.shaping import SHAPINGS
+from nograd.perturbations import noise
+from nograd.perturbations.dense import dense
 from nograd.strategies.openai_es import openai_es
+from nograd.strategies.shaping import SHAPINGS
 
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(1 << 12)}
 KEY = jax.random.key(7)

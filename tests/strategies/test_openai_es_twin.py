@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 from scipy.stats import rankdata
 
-from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
-from nograd.shaping import SHAPINGS
 from nograd.strategies.openai_es import openai_es
+from nograd.strategies.shaping import SHAPINGS
 
 
 def utilities(f):

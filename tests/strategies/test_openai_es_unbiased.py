@@ -9,8 +9,8 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from nograd.perturb import noise
-from nograd.perturb.dense import dense
+from nograd.perturbations import noise
+from nograd.perturbations.dense import dense
 from nograd.strategies.openai_es import openai_es
 
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(1 << 20)}

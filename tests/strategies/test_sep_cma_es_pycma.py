@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nograd as ng
-from nograd.shaping import recombination_weights
 from nograd.strategies.sep_cma_es import constants
+from nograd.strategies.shaping import recombination_weights
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 
 import nograd as ng
-from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 
 
 def places(f):

@@ -3,12 +3,12 @@
 import difflib
 from pathlib import Path
 
+from nograd.core.types import DataError
 from nograd.data.dataset import Dataset, check_standardize, scaling
 from nograd.data.digits import load_digits
 from nograd.data.files import load_csv, load_npz
 from nograd.data.mnist import load_mnist
 from nograd.data.paths import expand, is_file, is_folder
-from nograd.types import DataError
 
 NAMES = ("mnist", "digits")
 SUFFIXES = (".npz", ".csv")

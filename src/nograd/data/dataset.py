@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nograd.types import DataError
+from nograd.core.types import DataError
 
 Array: TypeAlias = NDArray[Any]
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from nograd.data.part import Part, claim_part
+from nograd.core.types import DataError
+from nograd.data.partial_file import Part, claim_part
 from nograd.data.progress import Advance, show_progress
-from nograd.types import DataError
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

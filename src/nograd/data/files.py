@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nograd.data.arrays import read_npz
-from nograd.data.checks import PARTS, as_features, as_labels, check_pair, count_classes, validate
+from nograd.core.types import DataError
+from nograd.data.csv import Header, line_of, name_list, one_line, read_header, read_numbers
 from nograd.data.dataset import Array, Dataset, check_standardize, scaling, sizes_note, split
-from nograd.data.tables import Header, line_of, name_list, one_line, read_header, read_numbers
-from nograd.types import DataError
+from nograd.data.numpy_files import read_npz
+from nograd.data.validate import PARTS, as_features, as_labels, check_pair, count_classes, validate
 
 LABEL_NAMES = ("label", "target", "class", "y")
 _KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")

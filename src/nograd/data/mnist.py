@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nograd.cache import user_cache
+from nograd.core.cache import user_cache
+from nograd.core.types import DataError
 from nograd.data.dataset import Array, Dataset, scaling, sizes_note
 from nograd.data.download import MirrorError, fetch, mirrors
 from nograd.data.idx import parse_idx, read_bytes
 from nograd.data.paths import expand, is_file
-from nograd.types import DataError
 
 # SHA-256 of the uncompressed content: gzip streams may differ between mirrors, the images do not.
 FILES = {

@@ -1,0 +1,1 @@
+"""Who computes a generation: this process, several, devices, a Ray cluster."""

@@ -11,13 +11,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from nograd.engines import footprint
-from nograd.engines.crewed import Crewed
-from nograd.engines.generation import Generation, Keys
+from nograd.core.types import EngineError
+from nograd.engines import memory_advice
+from nograd.engines.pool import Crewed
 from nograd.engines.programs import SHARED, assembled
 from nograd.engines.worker import Done, Share, Worker
-from nograd.strategies.strategy import State
-from nograd.types import EngineError
+from nograd.generation.base import Generation, Keys
+from nograd.strategies.base import State
 
 
 class Device:
@@ -80,7 +80,7 @@ class Device:
         self._arrays.clear()
 
     def _named(self) -> AbstractContextManager[None]:
-        return footprint.named(f"device {self._device}", self._remedy)
+        return memory_advice.named(f"device {self._device}", self._remedy)
 
 
 class Devices(Crewed):

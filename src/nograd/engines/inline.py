@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from nograd.engines import footprint
-from nograd.engines.generation import Generation, Keys, Outcome
+from nograd.engines import memory_advice
 from nograd.engines.programs import compile_all
 from nograd.engines.worker import Done, Share, Worker
-from nograd.strategies.strategy import Info, State
+from nograd.generation.base import Generation, Keys, Outcome
+from nograd.strategies.base import Info, State
 
 
 class Inline:
@@ -63,13 +63,13 @@ class Inline:
 
     def own(self, kind: str, params: list[Any], number: Any, share: Share, fitness: Any = None) -> Done:
         """A share done by this process. Raises EngineError where memory runs out."""
-        with footprint.named("this process", self.remedy):
+        with memory_advice.named("this process", self.remedy):
             return jax.block_until_ready(self.worker.run(kind, params, number, share, fitness))
 
     def remedy(self) -> str:
         """What to do where memory ran out."""
         fewer = f"--workers {self.workers // 2}" if self.workers > 1 else ""
-        return footprint.remedy(self.generation, self.programs, self._parameters, fewer)
+        return memory_advice.remedy(self.generation, self.programs, self._parameters, fewer)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         """Nothing is waited for: this process is here."""

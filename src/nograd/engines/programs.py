@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from nograd.engines.generation import Fixed, Generation, Named, flattened, shapes_of
-from nograd.engines.rollout import Rollout
+from nograd.engines.host_evaluator import Rollout
+from nograd.generation.base import Fixed, Generation, Named, flattened, shapes_of
 
 # What a share of a generation is done by: (fixed, published, generation, start, count[, fitness]) -> arrays.
 Programs: TypeAlias = Mapping[str, Callable[..., Any]]

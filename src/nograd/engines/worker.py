@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from nograd.core.trees import tree_nodes
 from nograd.engines.programs import Programs
-from nograd.trees import tree_nodes
 
 Share: TypeAlias = tuple[int, int]  # chunks from the first up to, not with, the second
 Node: TypeAlias = tuple[int, int]  # a subtree of the sum over chunks: the first, and how many

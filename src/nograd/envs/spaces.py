@@ -4,7 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from nograd.types import ConfigError
+from nograd.core.types import ConfigError
 
 
 class Observation(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nograd.envs.lanes import lanes
-from nograd.envs.world import INSTALL, World, environment, from_portable, pool_of, summary
-from nograd.types import ConfigError
+from nograd.core.types import ConfigError
+from nograd.envs.spec import INSTALL, World, environment, from_portable, pool_of, summary
+from nograd.envs.vector import lanes
 
 _SECOND = 30  # frames
 FORMATS = (".mp4", ".gif")

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nograd.core.types import Key, ModelError, Params
+from nograd.models.base import Builder, Model, Shape
 from nograd.models.layers import flat
-from nograd.models.model import Builder, Model, Shape
-from nograd.models.policies import columns
-from nograd.types import Key, ModelError, Params
+from nograd.models.policy import columns
 
 _EPSILON = 1e-5  # added to a variance
 _LEAST = 20  # pixels a side, that two strided layers take

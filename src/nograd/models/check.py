@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nograd.models.model import Builder, Model, Shape
-from nograd.models.outside import adopt, summary
-from nograd.trees import leaf_names
-from nograd.types import ModelError, Params
+from nograd.core.trees import leaf_names
+from nograd.core.types import ModelError, Params
+from nograd.models.adapters.base import adopt, summary
+from nograd.models.base import Builder, Model, Shape
 
 
 def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.marks import straight_through
+from nograd.core.types import Params
+from nograd.models.base import Builder, Model, Shape
 from nograd.models.layers import chain_spec, flat, init_layers, widths_of
-from nograd.models.model import Builder, Model, Shape
-from nograd.types import Params
+from nograd.models.straight_through import straight_through
 
 _LARGEST = 127  # symmetric int8: −128 is not used
 
@@ -49,8 +49,8 @@ def mlp_int8(*hidden: int) -> Builder:
     """x → (Dense(h) in int8 → ReLU) for h in hidden → Dense(classes) in int8. Biases stay float32.
 
     The parameters are the weights before rounding: Glorot-uniform, biases zero. Their rounding is marked
-    `nograd.marks.straight_through`, so that perturbations smaller than a step count where the walkers of
-    `perturb` evaluate; the rounding of activations is part of the function and needs no mark.
+    `nograd.straight_through`, so that perturbations smaller than a step count where the walkers of
+    `perturbations` evaluate; the rounding of activations is part of the function and needs no mark.
     """
 
     def build(shape: Shape, classes: int) -> Model:

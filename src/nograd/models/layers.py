@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nograd.models.model import Shape
-from nograd.types import Key, ModelError
+from nograd.core.types import Key, ModelError
+from nograd.models.base import Shape
 
 _glorot = jax.nn.initializers.glorot_uniform()
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nograd.core.types import Key, ModelError, Params
+from nograd.models.base import Builder, Model, Shape
 from nograd.models.layers import dense, init_layers
-from nograd.models.model import Builder, Model, Shape
-from nograd.types import Key, ModelError, Params
 
 SIZE = 7  # pixels of a filter's side
 STRIDE = 2  # pixels between its places

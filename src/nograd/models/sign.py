@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from nograd.models.builtin import mlp
+from nograd.models.base import Builder
 from nograd.models.layers import chain_spec
-from nograd.models.model import Builder
+from nograd.models.mlp import mlp
 
 
 def hard_sign(x: Array) -> Array:

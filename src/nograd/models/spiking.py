@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nograd.core.types import Key, Params
+from nograd.models.base import Builder, Model, Shape
 from nograd.models.layers import chain_spec, dense, flat, init_layers, widths_of
-from nograd.models.model import Builder, Model, Shape
-from nograd.types import Key, Params
 
 STEPS = 8  # of time; the rate of a unit is a multiple of 1/8
 LEAK = 0.9  # λ, the share of its voltage that a unit keeps for the next step

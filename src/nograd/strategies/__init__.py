@@ -1,0 +1,1 @@
+"""How fitness moves the search distribution: shaping, the five rules, `grad`."""

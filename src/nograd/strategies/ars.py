@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
-from nograd.perturb.dense import Dense, Distribution, dense
-from nograd.perturb.local import Perturbation
-from nograd.perturb.lowrank import LowRank
-from nograd.shaping import TopK, standardized
+from nograd.core.types import ConfigError, Params
+from nograd.perturbations.dense import Dense, Distribution, dense
+from nograd.perturbations.lowrank import LowRank
+from nograd.perturbations.population import Perturbation
 from nograd.strategies.ascent import State, ascend, decayed, start
+from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked
-from nograd.strategies.strategy import Strategy
-from nograd.types import ConfigError, Params
+from nograd.strategies.shaping import TopK, standardized
 
 
 class ARS(NamedTuple):

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from nograd.trees import norm, scaled
-from nograd.types import ConfigError, Params, PyTree
+from nograd.core.trees import norm, scaled
+from nograd.core.types import ConfigError, Params, PyTree
 
 
 class State(NamedTuple):

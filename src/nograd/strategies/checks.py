@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from nograd.perturb.dense import Dense
-from nograd.perturb.local import Perturbation
-from nograd.shaping import SHAPINGS, Shaping
-from nograd.strategies.strategy import Strategy
-from nograd.types import ConfigError
+from nograd.core.types import ConfigError
+from nograd.perturbations.dense import Dense
+from nograd.perturbations.population import Perturbation
+from nograd.strategies.base import Strategy
+from nograd.strategies.shaping import SHAPINGS, Shaping
 
 
 def checked(strategy: Strategy) -> Strategy:

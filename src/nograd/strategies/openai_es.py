@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
-from nograd.perturb.dense import Dense, Distribution, dense
-from nograd.perturb.local import Perturbation
-from nograd.shaping import Shaping
+from nograd.core.types import Params
+from nograd.perturbations.dense import Dense, Distribution, dense
+from nograd.perturbations.population import Perturbation
 from nograd.strategies.ascent import State, ascend, decayed, start
+from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, known_shaping
-from nograd.strategies.strategy import Strategy
-from nograd.types import Params
+from nograd.strategies.shaping import Shaping
 
 
 class OpenAIES(NamedTuple):

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from nograd.perturb.dense import Dense, Distribution, dense
-from nograd.shaping import Shaping, centred
+from nograd.core.trees import filled
+from nograd.core.types import Params, PyTree
+from nograd.perturbations.dense import Dense, Distribution, dense
 from nograd.strategies.ascent import ascend, decayed
+from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, known_shaping, require_positive, require_scalable
-from nograd.strategies.strategy import Strategy
-from nograd.trees import filled
-from nograd.types import Params, PyTree
+from nograd.strategies.shaping import Shaping, centred
 
 _LR_SIGMA = 0.1
 _MOST = 0.2  # share that a σ may change by in one generation: a step of gradient ascent knows no zero

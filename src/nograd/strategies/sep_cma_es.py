@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from nograd.perturb.dense import Dense, Distribution, dense
-from nograd.shaping import recombination, recombination_weights
+from nograd.core.trees import filled, norm, parameter_count
+from nograd.core.types import ConfigError, Params
+from nograd.perturbations.dense import Dense, Distribution, dense
+from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, require_scalable
-from nograd.strategies.strategy import Strategy
-from nograd.trees import filled, norm, parameter_count
-from nograd.types import ConfigError, Params
+from nograd.strategies.shaping import recombination, recombination_weights
 
 _LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from nograd.perturb.dense import Dense, Distribution, dense
-from nograd.shaping import utilities
+from nograd.core.trees import add_scaled, filled, norm, parameter_count
+from nograd.core.types import Params
+from nograd.perturbations.dense import Dense, Distribution, dense
+from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, require_positive, require_scalable
-from nograd.strategies.strategy import Strategy
-from nograd.trees import add_scaled, filled, norm, parameter_count
-from nograd.types import Params
+from nograd.strategies.shaping import utilities
 
 
 class State(NamedTuple):

@@ -1,0 +1,91 @@
+"""The command line. Every error is one line on stderr and exit code 2; a traceback only with --debug."""
+
+import sys
+import time
+
+_STARTED = time.perf_counter()  # before the heavy imports, which startup_seconds counts
+
+import os  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
+
+from nograd import __version__  # noqa: E402
+from nograd.cli.flags import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
+from nograd.cli.runs import evaluate, predict, presets, report  # noqa: E402
+from nograd.cli.studies import search, speedup  # noqa: E402
+from nograd.cli.train import train  # noqa: E402
+from nograd.core.text import did_you_mean  # noqa: E402
+from nograd.core.types import ConfigError, NogradError  # noqa: E402
+
+_COMMANDS = {
+    "train": "train a network by Evolution Strategies",
+    "evaluate": "accuracy of a run on a split of its data, or its return on fresh episodes",
+    "predict": "classes of new examples by a run's network",
+    "search": "hyperparameters by random search within a budget; the winner as a recipe",
+    "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
+    "report": "one HTML page of a run, of several compared, of a study or of a speedup",
+    "presets": "the recipes that ship with nograd, with their sources",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `nograd`; ends the process with the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except NogradError as error:
+        if debug:
+            raise
+        print(f"nograd: {_one_line(str(error))}", file=sys.stderr)
+        code = EXIT_ERROR
+    except KeyboardInterrupt:
+        print("nograd: interrupted at once; the last checkpoint stands", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        text = f"nograd: unexpected {type(error).__name__}: {error}; add --debug for the traceback"
+        print(_one_line(text), file=sys.stderr)
+        code = EXIT_ERROR
+    sys.exit(code)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"nograd {__version__}")
+        return 0
+    command, rest = arguments[0], arguments[1:]
+    runners: dict[str, Callable[[list[str], float], int]] = {
+        "train": train,
+        "evaluate": evaluate,
+        "predict": predict,
+        "search": search,
+        "speedup": speedup,
+        "report": report,
+        "presets": presets,
+    }
+    if command not in runners:
+        raise ConfigError(f"unknown command {command!r}{did_you_mean(command, _COMMANDS)}")
+    return runners[command](rest, _STARTED)
+
+
+def _usage() -> str:
+    commands = "\n".join(f"  nograd {name:<10} {text}" for name, text in _COMMANDS.items())
+    return (
+        "nograd: train neural networks without gradients, by Evolution Strategies\n\n"
+        f"{commands}\n\n"
+        "nograd COMMAND --help lists a command's flags; --debug shows the traceback of an error.\n"
+        "First steps: nograd train digits    nograd train mnist --preset blog --generations 1000"
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,123 @@
+"""`nograd evaluate`, `predict`, `presets` and `report`: what has been written is read."""
+
+import sys
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from nograd.cli.flags import parse, prepare_jax
+from nograd.core.types import ConfigError
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Accuracy of a run's chosen network on a split of its data, or its mean return, with a 95% confidence interval."""
+
+    run: Positional[str]
+    """The run directory."""
+    split: str = "test"
+    """test, val or train, for a run on examples."""
+    episodes: int | None = None
+    """Fresh episodes, for a run on an environment. Default: 100."""
+    video: str | None = None
+    """Film the first of them: FILE.mp4 or FILE.gif."""
+    json: bool = False
+    """Print JSON."""
+
+
+def evaluate(arguments: list[str], started: float) -> int:
+    """Prints the score of a run."""
+    config = parse(EvaluateConfig, arguments, "nograd evaluate")
+    prepare_jax()
+    import json
+
+    from nograd.runs.run import known_split, load
+
+    if config.episodes is not None and config.episodes < 1:
+        raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
+    run = load(config.run)
+    filmed = run.film(config.video) if config.video else None
+    figures = run.evaluate(known_split(config.split), episodes=config.episodes)
+    if config.json:
+        print(json.dumps(figures))
+        return 0
+    low, high = figures["interval"]
+    if "return" in figures:
+        print(
+            f"return {figures['return']:,.2f}, 95% interval {low:,.2f} to {high:,.2f}, deviation "
+            f"{figures['deviation']:,.2f}, {figures['minimum']:,.2f} to {figures['maximum']:,.2f}; "
+            f"{figures['episodes']:,} fresh episodes of {figures['length']:,.0f} steps"
+        )
+        if filmed:
+            print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
+        return 0
+    print(
+        f"{config.split} accuracy {figures['accuracy']:.2%}, 95% interval {low:.2%} to {high:.2%}, "
+        f"{figures['examples']:,} examples"
+    )
+    return 0
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Classes of new examples by a run's chosen network, one a line."""
+
+    run: Positional[str]
+    """The run directory."""
+    file: Positional[str]
+    """Examples: .npz (key x), .npy, .csv with a header, or MNIST's IDX files."""
+    out: str | None = None
+    """Write a CSV file here in place of the terminal."""
+    probabilities: bool = False
+    """Add the softmax probability of each class."""
+
+
+def predict(arguments: list[str], started: float) -> int:
+    """Prints or writes the classes of new examples."""
+    config = parse(PredictConfig, arguments, "nograd predict")
+    prepare_jax()
+    from pathlib import Path
+
+    from nograd.data import load_inputs
+    from nograd.runs.checkpoint import write_atomically
+    from nograd.runs.run import load, prediction_table
+
+    run = load(config.run)
+    if run.task:
+        raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
+    data = run.config["data"]
+    x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]))
+    table = prediction_table(run.outputs(x), config.probabilities)
+    if config.out:
+        write_atomically(Path(config.out), table.encode())
+        print(f"{len(x):,} predictions: {config.out}")
+    else:
+        sys.stdout.write(table)
+    return 0
+
+
+def presets(arguments: list[str], started: float) -> int:
+    """Prints the recipes that ship with the package."""
+    from nograd.config.recipes import presets
+
+    @dataclass(frozen=True)
+    class PresetsConfig:
+        """The recipes that ship with nograd, with their sources and measured figures."""
+
+    parse(PresetsConfig, arguments, "nograd presets")
+    for name, recipe in presets().items():
+        about = recipe.about
+        print(f"{name}: {about['title']}\n    source: {about['source']}\n    measured: {about['figure']}")
+    return 0
+
+
+def report(arguments: list[str], started: float) -> int:
+    """Writes a page."""
+    from nograd.reports.settings import ReportConfig
+
+    config = parse(ReportConfig, arguments, "nograd report")
+    prepare_jax()
+    from nograd.reports.write import run_report
+
+    run_report(config, lambda line: print(line, flush=True))
+    return 0

@@ -1,0 +1,78 @@
+"""`nograd search` and `nograd speedup`: many trainings."""
+
+import shlex
+import sys
+import time
+from dataclasses import replace
+
+from nograd.cli.flags import EXIT_INTERRUPTED, PAGE, parse, prepare_jax, with_task
+
+
+def search(arguments: list[str], started: float) -> int:
+    """Searches, or goes on with a study."""
+    from nograd.tuning.settings import SearchConfig, base_of, check, needs_task
+
+    begun = time.monotonic() - (time.perf_counter() - started)
+    given = parse(SearchConfig, arguments, "nograd search")
+    check(given)
+    if needs_task(given):
+        found, why = with_task(base_of(given))
+        print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
+        given = replace(given, task=found.task)
+    prepare_jax()
+    import json
+
+    from rich.console import Console
+
+    from nograd.tuning.display import Display
+    from nograd.tuning.search import run_search
+    from nograd.tuning.table import show
+
+    console = Console(width=None if sys.stdout.isatty() else PAGE)
+    try:
+        study, figures, interrupted = run_search(given, Display(None if given.json else console), begun)
+    except KeyboardInterrupt:
+        print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if given.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        show(study, figures, console)
+    if interrupted:
+        print(f"go on with: nograd search --out {shlex.quote(str(study.path))}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def speedup(arguments: list[str], started: float) -> int:
+    """Measures the same work on several numbers of workers."""
+    from nograd.scaling.settings import SpeedupConfig, check, training
+
+    config = parse(SpeedupConfig, arguments, "nograd speedup")
+    check(config)
+    given, why = with_task(training(config))
+    print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
+    train = training(replace(config, task=given.task))
+    prepare_jax()
+    import json
+
+    from rich.console import Console
+
+    from nograd.scaling.speedup import speedup as measured
+    from nograd.scaling.table import show
+
+    def tell(line: str) -> None:
+        if not config.json:
+            print(line, flush=True)
+
+    try:
+        figures = measured(config, train, tell)
+    except KeyboardInterrupt:
+        print("nograd: interrupted; nothing is written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if config.json:
+        print(json.dumps(figures, indent=1))
+        return 0
+    show(figures, Console(width=None if sys.stdout.isatty() else PAGE))
+    print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
+    return 0

@@ -1,0 +1,111 @@
+"""Recipes: TOML files of settings, those that ship with the package, and what a flag is laid over.
+
+Nothing here imports JAX, so that a wrong flag answers at once.
+"""
+
+import tomllib
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import tomli_w
+
+from nograd.config.dependencies import laid_under
+from nograd.config.settings import TrainConfig, recipe_fields, settings
+from nograd.core.text import did_you_mean
+from nograd.core.types import ConfigError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A TOML file: settings as keys, and two optional tables: [about] with title, source and figure, and [search] with
+    the ranges of `nograd search`.
+    """
+
+    settings: dict[str, Any]
+    about: dict[str, str]
+    search: dict[str, Any]
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """A recipe from a TOML file. Raises ConfigError where it is missing, malformed or has unknown keys."""
+    try:
+        return parse_recipe(Path(path).read_text("utf-8"), str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read --config {path}: {error.strerror}") from error
+
+
+def parse_recipe(text: str, origin: str) -> Recipe:
+    """A recipe from TOML text; `origin` names it in errors."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin} is not TOML: {error}") from error
+    about, search = content.pop("about", {}), content.pop("search", {})
+    return Recipe({name: checked(name, value, origin) for name, value in content.items()}, about, search)
+
+
+def checked(name: str, value: Any, origin: str) -> Any:
+    """The value of a setting, of the type that its field has. Raises ConfigError, with `origin` before."""
+    known = recipe_fields()
+    if name not in known:
+        raise ConfigError(f"{origin}: unknown setting {name!r}{did_you_mean(name, known)}")
+    kinds = (known[name],) if get_origin(known[name]) is Literal else get_args(known[name]) or (known[name],)
+    wanted = [kind for kind in kinds if kind is not type(None)]
+    if get_origin(wanted[0]) is Literal:
+        if value not in (choices := get_args(wanted[0])):
+            raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(choices)}")
+        return value
+    if float in wanted and int not in wanted and type(value) is int:
+        return float(value)
+    if type(value) not in wanted:
+        raise ConfigError(f"{origin}: {name} must be {wanted[0].__name__}, got {value!r}")
+    return value
+
+
+def to_toml(config: TrainConfig) -> str:
+    """A recipe that reads back as this config. Settings that are not set are left out: TOML has no null."""
+    return tomli_w.dumps({name: value for name, value in settings(config).items() if value is not None})
+
+
+def presets() -> dict[str, Recipe]:
+    """The recipes that ship with the package, by name."""
+    folder = resources.files("nograd.config.presets")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
+    return {name[:-5]: parse_recipe((folder / name).read_text("utf-8"), f"preset {name[:-5]}") for name in names}
+
+
+def preset(name: str) -> Recipe:
+    """The recipe of this name. Raises ConfigError with the nearest names."""
+    known = presets()
+    if name not in known:
+        raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def base_config(given: TrainConfig) -> TrainConfig:
+    """What the flags of `given` are laid over: its --config or --preset, else the task's own preset.
+
+    What a recipe chose for another strategy or perturbation than that of `given` is left out.
+    """
+    if given.config and given.preset:
+        raise ConfigError(f"--config {given.config} and --preset {given.preset} exclude each other; give one")
+    if given.config:
+        recipe = read_recipe(given.config).settings
+    elif given.preset:
+        recipe = preset(given.preset).settings
+    else:
+        own = _own_recipe(given.task)
+        recipe = own.settings if own else {}
+    return replace(TrainConfig(), **laid_under(recipe, settings(given)))
+
+
+def _own_recipe(task: str | None) -> Recipe | None:
+    """The recipe of a task's name, or the one that says by a pattern that it is for this task."""
+    known = presets()
+    if task in known:
+        return known[task]
+    patterns = [(pattern, recipe) for recipe in known.values() for pattern in recipe.about.get("for", "").split()]
+    return next((recipe for pattern, recipe in patterns if fnmatchcase(task or "", pattern)), None)

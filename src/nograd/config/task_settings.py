@@ -1,0 +1,83 @@
+"""Which settings a task reads: a data set's examples or an environment's episodes. Words alone, without JAX."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nograd.core.types import ConfigError
+
+ID = re.compile(r"[\w./:-]+-v\d+")
+BRAX = re.compile(r"brax/\w+")
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+# What the other kind of task does not read.
+OF_DATA = (
+    "fitness", "batch", "batch_sampling", "batch_sharing", "shift", "group", "directions", "label", "standardize",
+    "split_seed",
+)  # fmt: skip
+OF_ENVIRONMENTS = (
+    "episodes", "eval_episodes", "episode_limit", "member_steps", "survival_bonus", "observations", "action_noise",
+    "action_bins", "frame_skip", "env_options",
+)  # fmt: skip
+
+
+def is_environment(task: str | None) -> bool:
+    """Whether a task's word is an environment's: an id such as HalfCheetah-v5, ALE/Pong-v5 or brax/humanoid, or
+    module:function.
+    """
+    return bool(task and any(pattern.fullmatch(task) for pattern in (ID, BRAX, FUNCTION)))
+
+
+def is_file(task: str | None) -> bool:
+    """Whether a task's word is the path of a file."""
+    return bool(task and Path(task).suffix) and not is_environment(task)
+
+
+def reads(task: str | None, name: str) -> bool:
+    """Whether a setting has a meaning for a task."""
+    return name not in (OF_DATA if is_environment(task) else OF_ENVIRONMENTS)
+
+
+def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a setting that is not at its default although the task does not read it."""
+    environment = is_environment(values["task"])
+    kind, other = ("an environment", "data sets") if environment else ("a data set", "environments")
+    for name in OF_DATA if environment else OF_ENVIRONMENTS:
+        if values[name] != defaults[name] and not (name == "group" and values[name] == 0):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {values[name]} is for {other}, and the task {values['task']} is {kind}; "
+                "leave it out"
+            )
+    if environment and values["perturbation"] == "node":
+        raise ConfigError(
+            f"--perturbation node goes by the examples of a batch, and {values['task']} is an environment, whose "
+            "return is known when the episode is over; use --perturbation dense or lowrank"
+        )
+
+
+def seen_by_member(episodes: int | None, batch: int | None) -> str:
+    """What a member sees of its task, in words: episodes of an environment, else a batch."""
+    if episodes is None:
+        return f"batches of {batch}"
+    return "an episode each" if episodes == 1 else f"{episodes:,} episodes each"
+
+
+def episode_limit(word: str) -> int | None:
+    """Steps of an episode that a setting names; None for none and adaptive. Raises ConfigError for any other word."""
+    if word in ("none", "adaptive"):
+        return None
+    if not word.isdecimal() or int(word) < 1:
+        raise ConfigError(f"--episode-limit cannot be {word}; use none, adaptive, or a number of steps such as 1000")
+    return int(word)
+
+
+def options_of(text: str | None) -> dict[str, Any]:
+    """What an environment's maker is given. Raises ConfigError where it is no JSON object."""
+    try:
+        options = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--env-options cannot be {text!r}: {error}; write JSON such as '{{\"key\": 1}}'") from None
+    if not isinstance(options, dict):
+        raise ConfigError(f"--env-options cannot be {text!r}; write a JSON object such as '{{\"key\": 1}}'")
+    return options

@@ -1,0 +1,138 @@
+"""A generation as a fixed number of chunks: the unit of work, addressed by (key, generation, chunk index).
+
+The plan follows from the population alone, never from the number of workers, and sums over
+chunks follow a fixed binary tree: whoever computes a chunk, the bits are the same.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from nograd.core.trees import Span, add, binary_tree_sum
+from nograd.core.types import Params
+
+# A unit is one draw, addressed by its number: unit -> fitness [members]; (unit, weights [members]) -> Σ w · ε.
+Evaluate: TypeAlias = Callable[[Int[Array, ""]], Float[Array, " members"]]
+WeightedNoise: TypeAlias = Callable[[Int[Array, ""], Float[Array, " members"]], Params]
+# unit -> (fitness [members], Σ w · ε), where the weights follow from the unit's own fitness.
+Both: TypeAlias = Callable[[Int[Array, ""]], tuple[Float[Array, " members"], Params]]
+
+MAX_CHUNKS = 16
+_MIN_CHUNKS = 8
+_UNROLL = 4
+
+
+class Plan(NamedTuple):
+    """`chunks` chunks of `size` units. Units past `units` are padding."""
+
+    units: int
+    chunks: int
+    size: int
+
+
+def plan(units: int, count: int | None = None) -> Plan:
+    """The plan with the least padding for a population of `units` draws; of equal ones the most chunks.
+
+    Or the one of `count` chunks, or of as few less as hold all units in chunks of the same size.
+    """
+    if count is not None:
+        size = -(-units // min(count, units))
+        return Plan(units, -(-units // size), size)
+    counts = range(min(units, MAX_CHUNKS), min(units, _MIN_CHUNKS) - 1, -1)
+    plans = [Plan(units, -(-units // size), size) for size in (-(-units // count) for count in counts)]
+    return min(plans, key=lambda candidate: candidate.chunks * candidate.size)
+
+
+def chunk_units(plan: Plan, index: Int[Array, ""]) -> Int[Array, " size"]:
+    """The unit numbers of one chunk."""
+    return index * plan.size + jnp.arange(plan.size)
+
+
+def evaluate_chunk(
+    plan: Plan, evaluate: Evaluate, index: Int[Array, ""], at_once: int = 1
+) -> Float[Array, "size members"]:
+    """The fitness of one chunk's members, so many units at once.
+
+    On a core several units in one `vmap` were measured to be slower for all but the smallest networks: the products
+    of one member are large enough, and batched products are not as well laid out.
+    """
+    units = chunk_units(plan, index)
+    size = None if at_once == 1 else min(at_once, plan.size)
+    return jax.lax.map(evaluate, units, batch_size=size)
+
+
+def estimate_chunk(
+    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], index: Int[Array, ""]
+) -> Params:
+    """Σ over one chunk's members of w · ε, redrawn: population × parameters floats would dwarf the model."""
+    units, own = chunk_units(plan, index), weights[index]
+    if plan.size == 1:
+        return weighted_noise(units[0], own[0])
+    shapes = jax.eval_shape(weighted_noise, units[0], own[0])
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def step(total: Params, unit: tuple[Array, Array]) -> tuple[Params, None]:
+        return add(total, weighted_noise(*unit)), None
+
+    # Unrolled, several draws share one pass over the total, which is larger than the first-level caches.
+    return jax.lax.scan(step, zeros, (units, own), unroll=min(_UNROLL, plan.size))[0]
+
+
+def both_chunk(plan: Plan, both: Both, index: Int[Array, ""]) -> tuple[Params, Float[Array, "size members"]]:
+    """Σ w · ε of one chunk and the fitness of its members, in one pass."""
+    units = chunk_units(plan, index)
+    if plan.size == 1:
+        fitness, total = both(units[0])
+        return total, fitness[None]
+    shapes = jax.eval_shape(both, units[0])[1]
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def step(total: Params, unit: Array) -> tuple[Params, Array]:
+        fitness, own = both(unit)
+        return add(total, own), fitness
+
+    return jax.lax.scan(step, zeros, units)
+
+
+def evaluate_chunks(
+    plan: Plan, evaluate: Evaluate, span: Span | None = None, at_once: int = 1
+) -> Float[Array, "chunks size members"]:
+    """The fitness of the population, chunk after chunk; zeros outside of the span of chunks."""
+    start, length = (0, plan.chunks) if span is None else span
+    shape = jax.eval_shape(evaluate, jnp.int32(0))
+
+    def step(index: Array, fitness: Array) -> Array:
+        return fitness.at[start + index].set(evaluate_chunk(plan, evaluate, start + index, at_once))
+
+    return jax.lax.fori_loop(0, length, step, jnp.zeros((plan.chunks, plan.size, *shape.shape), shape.dtype))
+
+
+def estimate_chunks(
+    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], span: Span | None = None
+) -> Params:
+    """Σ over the population (over one subtree of its chunks) of w · ε along the fixed tree."""
+
+    def term(index: Array) -> tuple[Params, tuple[()]]:
+        return estimate_chunk(plan, weighted_noise, weights, index), ()
+
+    return binary_tree_sum(term, plan.chunks, span)[0]
+
+
+def both_chunks(plan: Plan, both: Both, span: Span | None = None) -> tuple[Float[Array, "chunks size members"], Params]:
+    """Fitness and estimate in one pass. `both` gives padding units no weight."""
+    total, fitness = binary_tree_sum(lambda index: both_chunk(plan, both, index), plan.chunks, span)
+    return fitness, total
+
+
+def by_units(plan: Plan, chunked: Float[Array, "chunks size members"]) -> Float[Array, "units members"]:
+    """Rows by unit, without the padding."""
+    return chunked.reshape(-1, chunked.shape[-1])[: plan.units]
+
+
+def by_chunks(plan: Plan, rows: Float[Array, "units members"]) -> Float[Array, "chunks size members"]:
+    """Rows by chunk, padded with zeros."""
+    padded = jnp.pad(rows, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
+    return padded.reshape(plan.chunks, plan.size, -1)

@@ -1,0 +1,172 @@
+"""Pytree arithmetic, one random stream a leaf path, and sums along a fixed binary tree."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from nograd.core.types import ConfigError, Params, PyTree
+
+
+def leaf_names(tree: PyTree) -> list[str]:
+    """The path of each leaf as one string, in leaf order: `layers/0/kernel`."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+
+
+def require_floats(params: Params) -> None:
+    """Raises ConfigError where a parameter is not an array of floating-point numbers."""
+    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ConfigError(
+                f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "
+                "so convert it or keep it out of the parameters"
+            )
+
+
+def leaf_streams(tree: PyTree) -> list[int]:
+    """A 32-bit number a leaf, from its path alone: one layer more leaves the draws of the others alone."""
+    return [zlib.crc32(name.encode()) for name in leaf_names(tree)]
+
+
+def parameter_count(tree: PyTree) -> int:
+    """Σ over leaves of their number of elements."""
+    return sum(int(np.prod(jnp.shape(leaf))) for leaf in jax.tree.leaves(tree))
+
+
+def add(left: PyTree, right: PyTree) -> PyTree:
+    """left + right, leaf by leaf."""
+    return jax.tree.map(jnp.add, left, right)
+
+
+def add_scaled(tree: PyTree, scale: Array | float, direction: PyTree) -> PyTree:
+    """tree + scale · direction, in the leaf's own precision."""
+    return jax.tree.map(lambda leaf, step: leaf + jnp.asarray(scale, leaf.dtype) * step, tree, direction)
+
+
+def scaled(scale: Array | float, tree: PyTree) -> PyTree:
+    """scale · tree, in the leaf's own precision."""
+    return jax.tree.map(lambda leaf: jnp.asarray(scale, leaf.dtype) * leaf, tree)
+
+
+def filled(like: PyTree, value: float) -> PyTree:
+    """A tree like this one with one value everywhere."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, value), like)
+
+
+def norm(tree: PyTree) -> Array:
+    """The Euclidean norm √Σ leaf². Inner products: XLA's own sums on a CPU go element by element."""
+
+    def square(leaf: Array) -> Array:
+        flat = jnp.ravel(leaf)
+        return jnp.vdot(flat, flat, preferred_element_type=jnp.promote_types(leaf.dtype, jnp.float32))
+
+    return jnp.sqrt(sum(map(square, jax.tree.leaves(tree))))
+
+
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether no leaf holds a NaN or an infinity."""
+
+    def one_by_one() -> Array:
+        return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+    # Three times as fast, and a finite norm has only finite terms; one that is not may have overflowed.
+    return jax.lax.cond(jnp.isfinite(norm(tree)), lambda: jnp.bool_(True), one_by_one)
+
+
+# The first of some consecutive terms, and how many: plain or traced numbers.
+Span: TypeAlias = tuple[Int[Array, ""] | int, Int[Array, ""] | int]
+
+
+def binary_tree_sum(
+    term: Callable[[Int[Array, ""]], tuple[Params, PyTree]], count: int, span: Span | None = None
+) -> tuple[Params, PyTree]:
+    """Σᵢ term(i) for i in 0..count−1, added along a fixed binary tree in log₂(count) + 1 buffers.
+
+    The tree is the one of a binary counter: two finished sums of 2ˡ terms merge into one of 2ˡ⁺¹. Its shape
+    depends on `count` alone, so whoever computes a whole subtree gets the bits that the whole sum would.
+
+    Args:
+        term: maps a traced index to a tree of arrays to be added up, and one to be stacked beside it.
+        count: the number of terms, at least 1.
+        span: the terms of one subtree alone; see `tree_nodes`.
+
+    Returns:
+        The sum, and what the terms had beside it with a leading axis of `count`; zeros outside of the span.
+    """
+    start, length = (0, count) if span is None else span
+    # Level l of the stack holds a finished sum of 2ˡ terms: log(count) trees, not count of them.
+    levels = count.bit_length()
+    merges = jnp.asarray([(~index & (index + 1)).bit_length() - 1 for index in range(count)])
+    sums, besides = jax.eval_shape(term, jnp.int32(0))
+    stack = jax.tree.map(lambda leaf: jnp.zeros((levels, *leaf.shape), leaf.dtype), sums)
+    beside = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), besides)
+
+    def take(tree: PyTree, level: Array) -> PyTree:
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, level, keepdims=False), tree)
+
+    def push(index: Array, carry: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        stack, beside = carry
+        level = merges[index]
+        own, own_beside = term(start + index)
+        total = jax.lax.fori_loop(0, level, lambda below, right: add(take(stack, below), right), own)
+        stack = jax.tree.map(lambda leaf, new: leaf.at[level].set(new), stack, total)
+        return stack, jax.tree.map(lambda leaf, new: leaf.at[start + index].set(new), beside, own_beside)
+
+    def join(level: Array, total: Params) -> Params:
+        """What is left is one sum a bit of the length, added from the smallest on."""
+        first = (length & ((1 << level) - 1)) == 0
+        return jax.lax.cond(
+            (length >> level) & 1 == 1,
+            lambda: jax.lax.cond(first, lambda: take(stack, level), lambda: add(take(stack, level), total)),
+            lambda: total,
+        )
+
+    length = jnp.int32(length)
+    stack, beside = jax.lax.fori_loop(0, length, push, (stack, beside))
+    # Nothing is to be added where the length is a power of two; the highest level is always there.
+    lowest = jax.lax.population_count((length & -length) - 1)
+    return jax.lax.fori_loop(lowest + 1, levels, join, take(stack, lowest)), beside
+
+
+def tree_nodes(start: int, stop: int, count: int) -> list[tuple[int, int]]:
+    """The largest subtrees, each (first term, number of terms), that cover the terms start..stop−1 of `count`."""
+
+    def cover(first: int, length: int) -> list[tuple[int, int]]:
+        if stop <= first or start >= first + length:
+            return []
+        if start <= first and first + length <= stop:
+            return [(first, length)]
+        half = _half(length)
+        return cover(first, half) + cover(first + half, length - half)
+
+    return cover(0, count)
+
+
+def tree_total(sums: Mapping[tuple[int, int], list[np.ndarray]], count: int) -> list[np.ndarray]:
+    """The sum of all `count` terms from the sums of subtrees that cover them, with the bits of `binary_tree_sum`.
+
+    Arrays that can be written are used up: fresh memory costs more than the addition.
+    """
+
+    def total(first: int, length: int) -> list[np.ndarray]:
+        if (first, length) in sums:
+            return sums[first, length]
+        half = _half(length)
+        left, right = total(first, half), total(first + half, length - half)
+        return [_added(one, other) for one, other in zip(left, right, strict=True)]
+
+    return total(0, count)
+
+
+def _added(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.add(one, other, out=next((array for array in (one, other) if array.flags.writeable), None))
+
+
+def _half(length: int) -> int:
+    """Terms in the left branch of a subtree: the largest power of two below its length."""
+    return 1 << (length - 1).bit_length() - 1

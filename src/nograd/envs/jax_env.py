@@ -1,0 +1,118 @@
+"""Environments written in JAX: pure functions of a key and of a state, so that whole episodes are one program.
+
+The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> state` and
+`step(state, action) -> state`, where a state is a tree of arrays with `.obs`, `.reward` and `.done`; `action_size` says
+how many real numbers between −1 and 1 an action is.
+"""
+
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from nograd.core.types import ConfigError, PyTree
+from nograd.envs.spaces import Action, Observation
+from nograd.envs.spec import World, made, summary
+
+INSTALL = "pip install 'nograd[jaxenvs]'"
+
+
+def traced(world: World) -> Any:
+    """The environment of a world that is one of JAX: made once. Raises ConfigError where it cannot be made."""
+    return _made(world._replace(observation=Observation((), "float32"), action=Action("box", ())))
+
+
+@cache
+def _made(world: World) -> Any:
+    with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
+        if world.source == "jax":
+            return made(world)
+        # Its packages warn of each other, and print what else is not installed.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            return _of_brax(world)
+
+
+def _of_brax(world: World) -> Any:
+    try:
+        from brax import envs
+    except ImportError as error:
+        raise ConfigError(f"{world.name} needs Brax ({error}); install it by {INSTALL}") from None
+    if world.make not in envs._envs:
+        raise ConfigError(f"Brax has no environment {world.make!r}; it has {', '.join(sorted(envs._envs))}")
+    try:
+        return envs.get_environment(world.make, **json.loads(world.options))
+    except Exception as error:
+        raise ConfigError(f"Brax cannot make {world.name}: {summary(error)}") from error
+
+
+def spaces(env: Any, name: str) -> tuple[Observation, Action]:
+    """What a policy sees and does there. Raises ConfigError where its functions do not fit together."""
+    try:
+        first = jax.eval_shape(lambda: begun(env, jnp.int32(0)))
+        then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size)), first)
+    except Exception as error:
+        raise ConfigError(f"the environment {name} cannot be traced by JAX: {summary(error)}") from error
+    trees: list[Any] = list(map(jax.tree.structure, (first, then)))
+    if trees[0] != trees[1]:
+        raise ConfigError(f"the environment {name} must step to a state of the structure that its reset gives")
+    seen = first.obs
+    if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.shape:
+        raise ConfigError(f"the observations of {name} must be one array, got {jax.tree.structure(seen)}")
+    kind = Observation(tuple(seen.shape), "uint8" if seen.dtype == jnp.uint8 else "float32")
+    size = int(env.action_size)
+    return kind, Action("box", (size,), (), (), (-1.0,) * size, (1.0,) * size)
+
+
+def begun(env: Any, seed: Int[Array, ""]) -> PyTree:
+    """The first state of the episode with this seed."""
+    with jax.default_matmul_precision("highest"):  # GPUs and TPUs would round a robot's inertias to 10 or 8 bits
+        return env.reset(jax.random.PRNGKey(seed))
+
+
+def stepped(env: Any, state: PyTree, action: Array) -> PyTree:
+    """The next state."""
+    with jax.default_matmul_precision("highest"):
+        return env.step(state, action)
+
+
+class Steps:
+    """Lanes of an environment of JAX, a call a step: for what needs the states between, such as a film."""
+
+    def __init__(self, world: World, **more: Any) -> None:
+        self._env = traced(world)
+        self._begun = jax.jit(jax.vmap(lambda seed: begun(self._env, seed)))
+        self._stepped = jax.jit(jax.vmap(lambda state, action: stepped(self._env, state, action)))
+        self._state: Any = None
+
+    def reset(self, seeds: Sequence[int]) -> np.ndarray:
+        """See `Lanes`."""
+        self._state = self._begun(np.asarray(seeds, np.int32))
+        return np.array(self._state.obs)
+
+    def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `Lanes`. All lanes are stepped, so that the program's shapes never change."""
+        whole = np.zeros((len(self._state.obs), *actions.shape[1:]), np.float32)
+        whole[live] = actions
+        self._state = self._stepped(self._state, whole)
+        observations, rewards, done = (np.asarray(x) for x in (self._state.obs, self._state.reward, self._state.done))
+        return observations[live], rewards[live].astype(np.float64), done[live] != 0
+
+    def render(self) -> np.ndarray | None:
+        """See `Lanes`: by the environment's own `render`, where it has one for Brax's states."""
+        if not hasattr(self._env, "render") or not hasattr(self._state, "pipeline_state"):
+            return None
+        first = jax.tree.map(lambda leaf: np.asarray(leaf[0]), self._state.pipeline_state)
+        return np.asarray(self._env.render([first])[0])
+
+    def close(self) -> None:
+        """Lets go of the states."""
+        self._state = None

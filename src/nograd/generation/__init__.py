@@ -1,0 +1,1 @@
+"""One generation as pure functions over its chunks."""

@@ -1,0 +1,203 @@
+"""A generation as pure functions over its chunks: key → members → fitness → update → info.
+
+What is particular to a task (how members are evaluated) is in `batches` and `episodes`; the rest is the same.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from nograd.core import chunks
+from nograd.core.trees import Span, all_finite, scaled
+from nograd.core.types import Key, PyTree
+from nograd.perturbations.dense import Dense, Distribution, weighted_score
+from nograd.perturbations.population import Local, by_pairs, by_tiles, population_estimate
+from nograd.strategies.base import Info, State, Strategy
+from nograd.strategies.shaping import Fused, valid_members, weights
+
+# Functions by name over flat lists of arrays, with the shapes that they are called with.
+Named: TypeAlias = dict[str, tuple[Callable[..., Any], list[Any]]]
+
+
+class Keys(NamedTuple):
+    """The run's three unrelated sources of draws, each an address space of its own."""
+
+    init: Key
+    noise: Key
+    batch: Key
+
+
+def run_keys(seed: int) -> Keys:
+    """The keys of a run, from its seed alone."""
+    return Keys(*jax.random.split(jax.random.key(seed), 3))
+
+
+class Fixed(NamedTuple):
+    """What every generation of a run reads and none writes."""
+
+    arrays: PyTree  # of the task
+    shared: PyTree  # of the noise, such as its table
+    noise: Array  # the words of keys.noise and keys.batch: plain arrays can go anywhere
+    batch: Array
+
+
+class Outcome(NamedTuple):
+    """What one generation reports beside its new state."""
+
+    info: Info
+    finite: Bool[Array, ""]  # whether every parameter of the new state is finite
+    evaluations: Int[Array, ""]  # forward passes of one example, or steps of the environment
+    watched: tuple[Array, ...] = ()  # what else the task says, under the names of `Generation.watched`
+
+
+@dataclass(frozen=True)
+class Generation(ABC):
+    """The functions of one training's generations.
+
+    What members are drawn from, and all else that evaluation reads of a state, is *published* to the workers: a tree
+    whose leaves are the first ones of the state's own. What evaluation *found* are arrays with a leading axis of
+    chunks, of which the fitness is the first.
+    """
+
+    task: Any
+    strategy: Strategy
+    local: Local | None  # None for a dense perturbation
+
+    watched: ClassVar[tuple[str, ...]] = ()  # names of what `Outcome.watched` holds
+
+    @property
+    def plan(self) -> chunks.Plan:
+        """How the population is cut into chunks."""
+        return self.local.plan if self.local else self.strategy.plan()
+
+    @property
+    def members(self) -> int:
+        """Members of the population."""
+        return self.local.members if self.local else self.strategy.size
+
+    @property
+    def fitness_shape(self) -> tuple[int, int, int]:
+        """Chunks, units (tiles of a local perturbation) of a chunk, members of a unit."""
+        width = self.local.tile * self.local.unit_members if self.local else self.strategy.dense.members
+        return self.plan.chunks, self.plan.size, width
+
+    @property
+    def evaluations(self) -> int | None:
+        """Forward passes of one example a generation; None where only its outcome tells."""
+        return None
+
+    @property
+    def found(self) -> list[Any]:
+        """The shapes and types of what evaluation finds."""
+        return [jax.ShapeDtypeStruct(self.fitness_shape, jnp.float32)]
+
+    @property
+    @abstractmethod
+    def halves(self) -> Fused | None:
+        """The shaping in two halves, where fitness and estimate take one pass."""
+
+    @abstractmethod
+    def around(self, published: PyTree) -> Distribution:
+        """What members are drawn from."""
+
+    @abstractmethod
+    def published(self, state: Any) -> PyTree:
+        """What workers read of a state."""
+
+    @abstractmethod
+    def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+        """The examples that a local perturbation goes by, and how a part of them is read."""
+
+    @abstractmethod
+    def evaluating(self, fixed: Fixed, published: PyTree, flat: Sequence[Any]) -> Named:
+        """The functions that evaluate members; `flat` are the shapes of (fixed, published, generation)."""
+
+    @abstractmethod
+    def update(self, state: Any, total: Distribution, found: Sequence[Array]) -> tuple[Any, Outcome]:
+        """The next state, from the whole population's estimate and what was found of all."""
+
+    @abstractmethod
+    def host(self) -> dict[str, Any] | None:
+        """The part of evaluation that is no program, as JSON; None where all of it is."""
+
+    def leaves(self, state: Any) -> list[Any]:
+        """What workers read of a state as flat arrays: the first ones of the state's own."""
+        return jax.tree.leaves(self.published(state))
+
+    def fixed(self, keys: Keys) -> Fixed:
+        """What the functions below read, on the default device."""
+        perturbation = self.strategy.perturbation
+        shared = perturbation.noise.prepare() if isinstance(perturbation, Dense) else ()
+        return Fixed(self.task.arrays(), shared, *map(jax.random.key_data, (keys.noise, keys.batch)))
+
+    def estimate(
+        self,
+        fixed: Fixed,
+        published: PyTree,
+        generation: Int[Array, ""],
+        span: Span,
+        fitness: Float[Array, "chunks size width"],
+    ) -> Distribution:
+        """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, from the fitness of all of them.
+
+        The noise is made again. Each worker makes the weights anew: that takes no longer than to be sent them.
+        """
+        around, weights = self.around(published), self._shaped(fitness)
+        if self.local:
+            batch, read = self.inputs(fixed, generation)
+            key = at(fixed.noise, generation)
+            return Distribution(population_estimate(self.local, around.mean, batch, key, weights, span, read))
+        dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
+
+        def term(unit: Array, own: Array) -> Distribution:
+            return weighted_score(dense, fixed.shared, keys[unit], own, around)
+
+        return chunks.estimate_chunks(self.plan, term, weights, span)
+
+    def stepped(
+        self, state: State, total: Distribution, fitness: Float[Array, "chunks size width"]
+    ) -> tuple[Any, Info, Bool[Array, ""]]:
+        """The strategy's next state, what is watched of it, and whether its parameters are finite."""
+        rows = self._rows(fitness)
+        valid = valid_members(rows)
+        if self.halves:
+            total = scaled(self.halves.scale(jnp.where(valid, rows, 0.0), valid), total)
+        state, info = self.strategy.step(state, total, rows, valid)
+        return state, info, all_finite(state.params)
+
+    def unit_keys(self, fixed: Fixed, generation: Array) -> Key:
+        """The key of every unit of a dense population."""
+        return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
+
+    def _shaped(self, fitness: Float[Array, "chunks size width"]) -> Float[Array, "chunks size width"]:
+        """The weights of all members, from the fitness of all."""
+        shaped = weights(self.strategy.shaping, self._rows(fitness))[0]
+        return by_tiles(self.local, shaped) if self.local else chunks.by_chunks(self.plan, shaped)
+
+    def _rows(self, fitness: Array) -> Float[Array, "pairs members"]:
+        return by_pairs(self.local, fitness) if self.local else chunks.by_units(self.plan, fitness)
+
+
+def at(words: Array, generation: Array) -> Key:
+    """The key of a generation, from the words of a key of the run."""
+    return jax.random.fold_in(jax.random.wrap_key_data(words), generation)
+
+
+def shapes_of(tree: PyTree) -> Any:
+    """The shapes and types of a tree of arrays."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
+
+def flattened(fixed: Fixed, published: PyTree) -> Callable[[Sequence[Any], Sequence[Any]], tuple[Fixed, PyTree]]:
+    """The way back from flat lists of arrays to these two trees."""
+    trees = jax.tree.structure(fixed), jax.tree.structure(published)
+
+    def back(fixed: Sequence[Any], published: Sequence[Any]) -> tuple[Fixed, PyTree]:
+        return jax.tree.unflatten(trees[0], fixed), jax.tree.unflatten(trees[1], published)
+
+    return back

@@ -1,0 +1,55 @@
+"""Generations on episodes: programs make the members of a chunk and their actions, the host steps the environment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nograd.generation.base import Fixed, Named, flattened
+from nograd.generation.policy import Playing, Published
+
+
+@dataclass(frozen=True)
+class Episodes(Playing):
+    """Generations of an `Environment` task that the host steps."""
+
+    deadline: float = 60.0  # seconds without a step, after which the environment counts as hung
+
+    def host(self) -> dict[str, Any]:
+        """What `Rollout` is made from."""
+        task, (chunks, size, width) = self.task, self.fitness_shape
+        return {
+            "world": task.world.portable,
+            "shape": [chunks, size, width],
+            "members": self.members,
+            "episodes": task.episodes,
+            "limit": task.limit,
+            "skip": task.skip,
+            "member_steps": task.member_steps,
+            "bonus": task.bonus,
+            "moments": task.normalise,
+            "deadline": self.deadline,
+        }
+
+    def evaluating(self, fixed: Fixed, published: Published, flat: Sequence[Any]) -> Named:
+        """`members` of a chunk, and the actions that they take: `act`."""
+        back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
+
+        def members(fixed: Any, published: Any, generation: Any, chunk: Any) -> Any:
+            return jax.tree.leaves(self.chunk_members(*back(fixed, published), generation, chunk))
+
+        held = jax.eval_shape(self.chunk_members, fixed, published, number, number)
+
+        def act(flat: Any, observations: Any, seeds: Any, step: Any) -> Any:
+            return self.actions(jax.tree.unflatten(jax.tree.structure(held), flat), observations, seeds, step)
+
+        seats = (self.seats, self.task.episodes)
+        shown = self.task.world.observation
+        seen = jax.ShapeDtypeStruct((*seats, *shown.shape), jnp.dtype(shown.dtype))
+        seeds = jax.ShapeDtypeStruct(seats, jnp.int32)
+        return {
+            "members": (members, [*flat, number]),
+            "act": (act, [jax.tree.leaves(held), seen, seeds, number]),
+        }

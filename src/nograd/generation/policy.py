@@ -1,0 +1,190 @@
+"""What all generations on episodes have in common: members, their actions, and the update, of any environment."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from nograd.core.chunks import chunk_units
+from nograd.core.trees import parameter_count
+from nograd.core.types import Params, PyTree
+from nograd.envs.normalization import Moments, merged
+from nograd.generation.base import Fixed, Generation, Outcome, at
+from nograd.models import Model
+from nograd.perturbations import lowrank
+from nograd.perturbations.batch_limits import at_once
+from nograd.perturbations.dense import Distribution, member_params
+from nograd.perturbations.population import Local
+from nograd.strategies.shaping import Fused
+from nograd.tasks.control import Context, Environment, Policy
+
+
+class Carried(NamedTuple):
+    """The state of a training on an environment: of the search, and what policies read beside their parameters."""
+
+    context: Context  # first: what is published are the first leaves
+    search: Any
+
+    @property
+    def params(self) -> Policy:
+        """What is learnt."""
+        return Policy(self.search.params, self.context)
+
+    @property
+    def generation(self) -> Int[Array, ""]:
+        """Generations so far."""
+        return self.search.generation
+
+
+class Published(NamedTuple):
+    """What workers read of it."""
+
+    context: Context
+    around: Distribution
+
+
+@dataclass(frozen=True)
+class Playing(Generation):
+    """Generations of an `Environment` task, wherever it is stepped.
+
+    A member's seat in its chunk is its place in the flattened row of the fitness. Every seat plays `task.episodes`
+    episodes side by side.
+    """
+
+    task: Environment
+
+    watched: ClassVar[tuple[str, ...]] = ("episode_length",)
+
+    @property
+    def seats(self) -> int:
+        """Members of a chunk, those that only fill it among them."""
+        return self.fitness_shape[1] * self.fitness_shape[2]
+
+    @property
+    def halves(self) -> Fused | None:
+        """An episode takes many passes through the network, so the estimate is a pass of its own."""
+        return None
+
+    @property
+    def found(self) -> list[Any]:
+        """Fitness, lengths, and the moments of each chunk where observations are normalised."""
+        lengths = jax.ShapeDtypeStruct(self.fitness_shape, jnp.float32)
+        return [*super().found, lengths, *(self._moment_shapes() if self.task.normalise else [])]
+
+    def published(self, state: Carried) -> Published:
+        """The context and what members are drawn from."""
+        return Published(state.context, self.strategy.distribution(state.search))
+
+    def around(self, published: Published) -> Distribution:
+        """What members are drawn from."""
+        return published.around
+
+    def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+        """An observation that stands for any: the noise of a low-rank member does not depend on what it sees."""
+        return (jnp.zeros((1, *self.task.world.observation.input_shape)),), lambda part: part
+
+    def chunk_members(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> PyTree:
+        """What the members of a chunk act by: (the limit of their episodes, the context, their parameters).
+
+        Of a dense perturbation the parameters of each, [seats, …]; of a low-rank one the mean and the factors, so that
+        the product with the mean is shared by all.
+        """
+        around, plan = published.around, self.plan
+        context = published.context
+        limit = context.limit if self.task.adaptive else jnp.int32(self.task.limit)
+        units = chunk_units(plan, chunk)
+        if self.local:
+            draw = lambda tile: _drawn(self.local, around.mean, at(fixed.noise, generation), tile)  # noqa: E731
+            noise = jax.vmap(draw)(units)
+            prepared = _lowrank_prepared(self.local, self.task, context, around.mean, noise)
+            return limit, context._replace(reference=()), (around.mean, noise, prepared)
+        dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
+
+        def one(unit: Array, member: Array) -> PyTree:
+            return member_params(dense, fixed.shared, keys[unit], around.mean, member, around.scale)
+
+        each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))(units, jnp.arange(dense.members))
+        members = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), each)
+        if self.task.model.prepare:  # one after the other: each goes through the whole reference batch
+            members = jax.lax.map(lambda params: self.task.whole(params, context), members)
+        return limit, context._replace(reference=()), members
+
+    def actions(
+        self, held: PyTree, observations: Array, seeds: Int[Array, "seats episodes"], step: Int[Array, ""]
+    ) -> Array:
+        """The actions of a chunk's members: of observations [seats, episodes, *shape], [seats, episodes, …]."""
+        _, context, members = held
+        seen = self.task.see(context, observations)
+        if self.local:
+            outputs = _lowrank_outputs(self.local, self.task.model, members, seen)
+        else:
+            outputs = _dense_outputs(self.task.model.apply, members, seen)
+        noisy = jax.vmap(jax.vmap(self.task.noisy, (0, 0, None)), (0, 0, None))
+        return self.task.act(noisy(outputs, seeds, step))
+
+    def update(self, state: Carried, total: Distribution, found: Sequence[Array]) -> tuple[Carried, Outcome]:
+        """The strategy's own step, the chunks' moments merged in their order, and the next limit of an episode."""
+        search, info, finite = self.stepped(state.search, total, found[0])
+        steps = jnp.sum(found[1])
+        length = steps / (self.members * self.task.episodes)
+        context = state.context
+        if isinstance(context.moments, Moments):
+            context = context._replace(moments=_merged_chunks(context.moments, Moments(*found[2:])))
+        if self.task.adaptive:
+            twice = jnp.minimum(jnp.ceil(2 * length), self.task.limit).astype(jnp.int32)
+            context = context._replace(limit=jnp.maximum(twice, 1))
+        return Carried(context, search), Outcome(info, finite, steps.astype(jnp.int32), (length,))
+
+    def _moment_shapes(self) -> list[Any]:
+        chunks, shape = self.plan.chunks, self.task.world.observation.input_shape
+        return [jax.ShapeDtypeStruct((chunks, *rest), jnp.float32) for rest in ((), shape, shape)]
+
+
+def _merged_chunks(moments: Moments, of_chunks: Moments) -> Moments:
+    """All merged in the order of the chunks."""
+    return jax.lax.scan(lambda total, own: (merged(total, own), None), moments, of_chunks)[0]
+
+
+def _drawn(local: Local, mean: PyTree, key: Any, tile: Array) -> PyTree:
+    """The noise of a tile's units."""
+    return lowrank.draw(local.perturbation, local.prepared, mean, key, tile * local.tile, local.tile)  # type: ignore[arg-type]
+
+
+def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Array) -> Array:
+    """The outputs of dense members, [seats, episodes, outputs].
+
+    All in one call, but pictures as few at a time as one call should take on: with kernels of each member's own, the
+    layers of a core's call are no faster, and their values leave the caches.
+    """
+    if seen.ndim < 4:
+        return jax.vmap(apply)(members, seen)
+    parameters = parameter_count(members) // len(seen)
+    few = min(at_once(parameters), len(seen))
+    return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
+
+
+def _lowrank_prepared(local: Local, task: Environment, context: Context, mean: PyTree, noise: PyTree) -> PyTree:
+    """What the network of each low-rank member makes of the reference batch, [tiles, units, directions, signs, ...]."""
+    prepare, perturbation = task.model.prepare, local.perturbation
+    if prepare is None:
+        return ()
+    reference = task.see(context, jnp.asarray(context.reference))
+    return jax.lax.map(lambda tile: lowrank.of_members(perturbation, prepare, mean, (reference,), tile), noise)  # type: ignore[arg-type]
+
+
+def _lowrank_outputs(local: Local, model: Model, members: PyTree, seen: Array) -> Array:
+    """The outputs of low-rank members, [seats, episodes, outputs], the product with the mean made for all at once."""
+    mean, noise, prepared = members
+    perturbation, tiles = local.perturbation, jax.tree.leaves(noise)[0].shape[0]
+    inputs = seen.reshape(tiles, local.tile, perturbation.directions, perturbation.signs, *seen.shape[1:])
+
+    def apply(params: Params, x: Array, prepared: PyTree) -> Array:
+        return model.apply((params, prepared) if model.prepare else params, x)
+
+    def tile(noise: PyTree, inputs: PyTree) -> Array:
+        return lowrank.outputs(perturbation, apply, mean, inputs, noise)  # type: ignore[arg-type]
+
+    return jax.vmap(tile)(noise, (inputs, prepared)).reshape(*seen.shape[:2], -1)

@@ -1,0 +1,59 @@
+"""Flax models, unmodified: Linen and NNX modules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from nograd.core.types import ModelError
+from nograd.models.adapters.base import is_of
+from nograd.models.base import Builder, Model, Shape
+
+
+def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_arguments: Any) -> Model | Builder:
+    """A `Model` of a Flax module; a `Builder` for a Linen module without an example, whose shape the data give.
+
+    Args:
+        module: a Linen module, whose parameters `init(key)` draws, or a bound one (`module.bind(variables)`), whose
+            variables it starts from; an NNX module, whose own values `init` returns whatever the key; or a function
+            rngs -> NNX module, which `init(key)` calls with `nnx.Rngs(key)`.
+        example: a batch of any size, [1, *features]. Where it is given, the data are brought to its shape (28×28
+            images to 784 numbers) and its type (to whole numbers, for an embedding).
+        frozen: run the module in inference mode: dropout off, batch norm with its stored statistics, all other
+            state as it was.
+        call_arguments: for each call of the module, such as `train=False`.
+
+    Returns:
+        Parameters are Linen's own nested dictionary, or {path: array} of the `nnx.Param` of an NNX module.
+
+    Raises:
+        ModelError: the module has dropout, batch norm or any other state and is not frozen; or it fails.
+    """
+    if is_of(module, "flax.linen", "Module"):
+        return _from_linen(module, example, frozen, call_arguments)
+    if is_of(module, "flax.nnx", "Module") or _is_function(module):
+        from nograd.models.adapters.flax_nnx import nnx_model
+
+        return nnx_model(module, example, frozen, call_arguments)
+    raise ModelError(
+        f"from_flax takes a Linen module, an NNX module or a function rngs -> NNX module, got {type(module).__name__}"
+    )
+
+
+def _from_linen(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model | Builder:
+    from nograd.models.adapters.flax_linen import linen_model
+
+    if example is not None:
+        return linen_model(module, jnp.asarray(example), frozen, call)
+
+    def build(shape: Shape, classes: int) -> Model:
+        return linen_model(module, jnp.zeros((1, *shape), jnp.float32), frozen, call)
+
+    return Builder(None, build)
+
+
+def _is_function(candidate: Callable[..., Any] | Any) -> bool:
+    """A function, or the class of an NNX module; a Linen class is a slip for an instance of it."""
+    if isinstance(candidate, type):
+        return any(base.__module__.startswith("flax.nnx.") for base in candidate.__mro__)
+    return callable(candidate)

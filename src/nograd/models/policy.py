@@ -1,0 +1,77 @@
+"""Networks of policies by the words of the command line: what an environment's observations go through."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.core.types import Key, ModelError, Params
+from nograd.models.base import Builder, Model, Shape
+from nograd.models.layers import chain_spec, dense, flat, widths_of
+from nograd.models.registry import is_built_in, parse_model
+
+_LAST = 0.01  # the norm of an output's first weights: the first actions are small
+
+
+def policy_mlp(*hidden: int) -> Builder:
+    """x → (Dense(h) → tanh) for h in hidden → Dense(outputs); the first weights of a unit are a random unit vector.
+
+    The last layer's are a hundredth of that, as in the code of Salimans et al. 2017. Biases are 0.
+    """
+
+    def build(shape: Shape, outputs: int) -> Model:
+        widths = widths_of(shape, hidden, outputs)
+
+        def init(key: Key) -> Params:
+            keys, norms = jax.random.split(key, len(widths) - 1), [1.0] * len(hidden) + [_LAST]
+            return [
+                {"kernel": columns(one, before, after, norm), "bias": jnp.zeros(after)}
+                for one, before, after, norm in zip(keys, widths[:-1], widths[1:], norms, strict=True)
+            ]
+
+        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch outputs"]:
+            x = flat(x)
+            for layer in params[:-1]:
+                x = jnp.tanh(dense(layer, x))
+            return dense(params[-1], x)
+
+        return Model(init, apply)
+
+    return Builder(chain_spec("mlp", hidden), build)
+
+
+def linear_policy() -> Builder:
+    """x → x W, from W = 0: the policy of Mania, Guy & Recht 2018."""
+
+    def build(shape: Shape, outputs: int) -> Model:
+        inputs, _ = widths_of(shape, (), outputs)
+        return Model(lambda key: {"kernel": jnp.zeros((inputs, outputs))}, lambda params, x: flat(x) @ params["kernel"])
+
+    return Builder("linear", build)
+
+
+def is_policy(spec: str) -> bool:
+    """Whether the word is a built-in policy's, or any built-in network's."""
+    return spec in ("linear", "atari") or is_built_in(spec)
+
+
+def parse_policy(spec: str) -> Builder:
+    """The builder that a command line's `mlp:64,64`, `linear` or `atari` names; any other word is a network's."""
+    name, _, arguments = spec.partition(":")
+    if spec == "linear":
+        return linear_policy()
+    if spec == "atari":
+        from nograd.models.atari import atari  # it builds on this module
+
+        return atari()
+    if name != "mlp":
+        return parse_model(spec)
+    try:
+        return policy_mlp(*(int(width) for width in arguments.split(",") if width))
+    except ValueError:
+        raise ModelError(f"mlp takes whole widths such as mlp:64,64, got {spec!r}") from None
+
+
+def columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
+    """First weights of a layer: a random direction a unit, of this length."""
+    kernel = jax.random.normal(key, (before, after))
+    return norm * kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True)

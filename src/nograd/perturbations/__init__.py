@@ -1,0 +1,1 @@
+"""How members of a population differ: dense, low-rank, node."""

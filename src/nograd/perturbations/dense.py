@@ -1,0 +1,133 @@
+"""Dense perturbation: every parameter of a member moves by its own draw (Salimans et al. 2017, Algorithm 1)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.core.trees import add_scaled, scaled
+from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.perturbations.jaxpr.interpret import lift
+from nograd.perturbations.noise import NOISES, Noise
+
+
+class Dense(NamedTuple):
+    """A unit is one draw ε: the pair θ ± σε with mirrored sampling, the single member θ + σε without."""
+
+    sigma: float
+    noise: Noise
+    mirrored: bool
+    directions: int = 64  # of one call of `nograd.grad`; a strategy's population sets its own
+
+    @property
+    def members(self) -> int:
+        """Members of the population that one draw makes."""
+        return 2 if self.mirrored else 1
+
+
+def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = True, directions: int = 64) -> Dense:
+    """θᵢ = θ ± σεᵢ over all parameters.
+
+    Args:
+        sigma: standard deviation σ of the perturbation, in units of the parameters.
+        noise: "gaussian", "rademacher" (random signs, about 10 times cheaper to draw), "table" (slices of a
+            shared table, the paper's way), or a `Noise`.
+        mirrored: whether each ε is evaluated with both signs (antithetic sampling, Geweke 1988).
+        directions: draws of one call of `nograd.grad`; a strategy's population sets its own.
+
+    Raises:
+        ConfigError: σ is not a positive number, or the noise has no such name.
+    """
+    if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
+        raise ConfigError(f"sigma must be a positive number, got {sigma}; 0.01 to 0.1 suit most networks")
+    if isinstance(noise, str):
+        if noise not in NOISES:
+            raise ConfigError(f"unknown noise {noise!r}; choose one of {', '.join(NOISES)}")
+        noise = NOISES[noise]()
+    if not isinstance(directions, int) or directions < 1:
+        raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 64")
+    return Dense(sigma, noise, mirrored, directions)
+
+
+class Distribution(NamedTuple):
+    """What members are drawn from, and what is estimated: how it should move.
+
+    As a distribution, N(mean, scale²); without a scale it is the σ of the perturbation for every parameter. As an
+    estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale.
+    """
+
+    mean: Params
+    scale: Params | None = None  # σ of each parameter
+
+
+def displacement(dense: Dense, shared: PyTree, key: Key, params: Params, scale: Params | None) -> tuple[float, Params]:
+    """(s, e): the members of the unit with this key are θ + s·e, and θ − s·e with mirrored sampling."""
+    noise = dense.noise.draw(shared, key, params)
+    if scale is None:
+        return dense.sigma, noise
+    return 1.0, jax.tree.map(jnp.multiply, scale, noise)
+
+
+def member_params(
+    dense: Dense, shared: PyTree, key: Key, params: Params, member: Array | int, scale: Params | None = None
+) -> Params:
+    """θ + σε for member 0 of the unit with this key, θ − σε for member 1; σ is `scale` where there is one."""
+    sign = 1.0 - 2.0 * member
+    size, direction = displacement(dense, shared, key, params, scale)
+    return add_scaled(params, sign * size, direction)
+
+
+def evaluator(
+    dense: Dense,
+    objective: Callable[..., Array],
+    params: Params,
+    *inputs: PyTree,
+    alone: bool = False,
+    scale: Params | None = None,
+) -> Callable[[PyTree, Key], Float[Array, " members"]]:
+    """evaluate(shared, key) = objective(θ ± σε, *inputs) for the members of the unit with this key.
+
+    What all members share is computed here, what a mirrored pair shares once a pair (see `interpret.lift`).
+
+    Args:
+        dense: the perturbation.
+        objective: (params, *inputs) -> the fitness of a member, a scalar.
+        params: the mean θ.
+        inputs: such as a minibatch.
+        alone: the inputs are this unit's own, so that a single member shares nothing with anyone.
+        scale: σ of each parameter, a tree like the mean; default the perturbation's own.
+    """
+    if alone and not dense.mirrored:
+        return lambda shared, key: objective(member_params(dense, shared, key, params, 0, scale), *inputs)[None]
+    lifted = lift(objective, params, *inputs)
+
+    def evaluate(shared: PyTree, key: Key) -> Float[Array, " members"]:
+        size, direction = displacement(dense, shared, key, params, scale)
+        sizes = jnp.array([size, -size][: dense.members])
+        if not dense.mirrored:  # no vmap over one size: it would only make every product a batched one
+            return lifted(direction, sizes[0])[None]
+        return jax.vmap(lambda size: lifted(direction, size))(sizes)
+
+    return evaluate
+
+
+def weighted_noise(dense: Dense, shared: PyTree, key: Key, weights: Float[Array, " members"], like: Params) -> Params:
+    """Σ over the unit's members of w · ε, the unit's share of the estimate: (w₊ − w₋) ε for a mirrored pair."""
+    weight = weights[0] - weights[1] if dense.mirrored else weights[0]
+    return scaled(weight, dense.noise.draw(shared, key, like))
+
+
+def weighted_score(
+    dense: Dense, shared: PyTree, key: Key, weights: Float[Array, " members"], around: Distribution
+) -> Distribution:
+    """Σ over the unit's members of w · ε, and of w · (ε² − 1) where there is a scale.
+
+    Up to 1/σ it is the derivative of Σ w log p(member) by the mean and by log σ.
+    """
+    if around.scale is None:
+        return Distribution(weighted_noise(dense, shared, key, weights, around.mean))
+    noise = dense.noise.draw(shared, key, around.mean)
+    odd, even = (weights[0] - weights[1], jnp.sum(weights)) if dense.mirrored else (weights[0], weights[0])
+    return Distribution(scaled(odd, noise), jax.tree.map(lambda e: jnp.asarray(even, e.dtype) * (e * e - 1), noise))

@@ -1,0 +1,104 @@
+"""Frames of directions: what the members of one unit are moved along, for one array of the network.
+
+The directions of a unit that share everything else (an example, a factor A) are drawn *orthogonal*: with a
+Hadamard matrix H and random signs s, direction d is H[d] ∘ s. Each alone is a vector of independent random signs,
+as unbiased as any; together they see every axis exactly once where there are as many directions as axes, which
+takes out the variance that independent directions have in common (Choromanski et al. 2018, arXiv 1804.02395).
+And a frame of D directions takes the random bits of one.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nograd.core.random import normal_rows, sign_rows
+from nograd.core.types import ConfigError, Key
+
+FRAME_NOISES = ("rademacher", "gaussian")
+
+
+class Frame(NamedTuple):
+    """Directions ξ[u, d] = values[u, d] ∘ rows[d] of several units; an axis of length 1 serves all directions."""
+
+    values: Float[Array, "units directions|1 *shape"]
+    rows: Float[Array, "directions|1 *shape"]
+
+    @property
+    def directions(self) -> int:
+        """Directions of each unit."""
+        return max(self.values.shape[1], self.rows.shape[0])
+
+    def some(self, first: Array | int, count: int) -> "Frame":
+        """The directions first, first + 1, … of every unit."""
+        values, rows = self
+        if values.shape[1] > 1:
+            values = jax.lax.dynamic_slice_in_dim(values, first, count, axis=1)
+        if rows.shape[0] > 1:
+            rows = jax.lax.dynamic_slice_in_dim(rows, first, count)
+        return Frame(values, rows)
+
+    def all(self) -> Float[Array, "units directions *shape"]:
+        """Every direction of every unit."""
+        return self.values * self.rows
+
+    def weighted(self, weights: Float[Array, "units directions"]) -> Float[Array, "units *shape"]:
+        """Σ over directions of w · ξ, for orthogonal signs as one product with H."""
+        if self.values.shape[1] == 1:
+            return jnp.tensordot(weights, self.rows, axes=1) * self.values[:, 0]
+        return jnp.einsum("ud,ud...->u...", weights, self.values)
+
+
+def frame(
+    noise: str, key: Key, stream: int, first: Array | int, units: int, directions: int, shape: tuple[int, ...]
+) -> Frame:
+    """The directions of units first, first + 1, …: elements of mean 0 and variance 1.
+
+    Args:
+        noise: "rademacher" (orthogonal random signs) or "gaussian" (independent normals).
+        key: of the generation.
+        stream: of this array in the network.
+        first: the number of the first unit.
+        units: how many.
+        directions: of each unit.
+        shape: of one direction.
+    """
+    size = math.prod(shape)
+    if noise == "gaussian":
+        normals = normal_rows(key, units * directions, size, stream, jnp.asarray(first) * directions)
+        return Frame(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape))))
+    signs = sign_rows(key, units, size, stream, first).reshape(units, 1, *shape)
+    return Frame(signs, hadamard_rows(directions, size).reshape(directions, *shape))
+
+
+def rows(
+    noise: str, key: Key, stream: int, first: Array | int, units: int, shape: tuple[int, ...]
+) -> Float[Array, "units *shape"]:
+    """One draw a unit: elements of mean 0 and variance 1."""
+    draw = normal_rows if noise == "gaussian" else sign_rows
+    return draw(key, units, math.prod(shape), stream, first).reshape(units, *shape)
+
+
+def hadamard_rows(directions: int, size: int) -> Float[Array, "directions size"]:
+    """The first rows of Sylvester's Hadamard matrix, H[i, j] = (−1)^popcount(i & j), repeated over the columns.
+
+    The matrix is the smallest with that many rows; for a power of two the columns of one period are orthogonal.
+    """
+    period = 1 << max(directions - 1, 0).bit_length()
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < period:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return jnp.asarray(matrix[:directions, np.arange(size) % period])
+
+
+def check_frame(noise: str, directions: int, sigma: float) -> None:
+    """Raises ConfigError for a frame that cannot be."""
+    if noise not in FRAME_NOISES:
+        raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(FRAME_NOISES)}")
+    if not isinstance(directions, int) or directions < 1:
+        raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 32")
+    if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
+        raise ConfigError(f"sigma must be a positive number, got {sigma}; 0.01 to 0.1 suit most networks")

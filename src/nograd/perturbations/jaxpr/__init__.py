@@ -1,0 +1,1 @@
+"""Walkers over the jaxpr of a network, and their rules."""

@@ -1,0 +1,252 @@
+"""Walks the jaxpr of a function of the parameters and computes once what all members share.
+
+A member evaluates f(θ + sε, x) with s = ±σ. As long as a value depends on the parameters through *affine*
+primitives only, it is v + s·u, where v is the same for the whole population and u for both of a mirrored pair:
+
+    x(W + sE) + (b + sβ)  =  (xW + b) + s(xE + β)
+
+So xW + b is computed once a generation and xE + β once a pair. The first primitive that is not affine in the
+parameters (an activation, or a product of two values that both depend on them) puts v + s·u together, and
+everything after it is the member's own. The function is not changed and needs no cooperation.
+
+Where E is low-rank (`Factors`) it is never multiplied out: its products are (xA)Bᵀ, and a member's own h meets W
+as hW + s(hA)Bᵀ, so that the large product hW is the same matrix for the whole population.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+from jaxtyping import Array
+
+from nograd.core.trees import leaf_names
+from nograd.core.types import InterpretError, Params, PyTree
+from nograd.perturbations.jaxpr.affine import BILINEAR, SUMS, is_affine, slopes_of
+from nograd.perturbations.jaxpr.factors import Factors, concatenated, gathered, product, summed, transform
+from nograd.perturbations.jaxpr.flatten import bind, flat_jaxpr, flattened, read, write
+
+Kind: TypeAlias = Literal["shared", "affine", "member"]
+Slope: TypeAlias = Array | Factors
+Lifted: TypeAlias = Callable[[Params, Array | float], PyTree]
+
+
+def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Lifted:
+    """evaluate(ε, s) = function(params + s·ε, *inputs), with what does not depend on ε and s computed here.
+
+    Args:
+        function: any traceable function of (params, *inputs).
+        params: the mean θ, a tree of floating-point arrays.
+        inputs: what all members share, such as a minibatch.
+
+    Returns:
+        `evaluate(noise, scale)`, where `noise` is a tree like `params` whose leaves are arrays or `Factors`, and
+        `scale` a scalar. Under `vmap` over `scale` alone, what the two members of a mirrored pair share is
+        computed once for both. It raises InterpretError where `Factors` meet a primitive without a rule.
+    """
+    closed, shape = flat_jaxpr(function, params, *inputs)
+    names = leaf_names(params)
+    kinds: list[Kind] = ["affine"] * len(names)
+    kinds += ["shared"] * len(jax.tree.leaves(inputs))
+    walk = _Walk(closed.jaxpr, kinds, names)
+    given = dict(zip(closed.jaxpr.invars, jax.tree.leaves((params, inputs)), strict=True))
+    means = walk.means(closed.consts, given)
+
+    def evaluate(noise: Params, scale: Array | float) -> PyTree:
+        slopes = jax.tree.leaves(noise, is_leaf=lambda leaf: isinstance(leaf, Factors))
+        outputs = walk.members(means, dict(zip(closed.jaxpr.invars, slopes, strict=False)), {}, scale)
+        return jax.tree.unflatten(jax.tree.structure(shape), outputs)
+
+    return evaluate
+
+
+class _Walk:
+    """A flat jaxpr with the kind of each variable: the same for all members, affine, or a member's own."""
+
+    def __init__(self, jaxpr: core.Jaxpr, kinds: Sequence[Kind], names: Sequence[str]) -> None:
+        """`kinds` and `names` of the jaxpr's inputs; the names (of parameters) serve errors only."""
+        self.jaxpr = jaxpr
+        self._kinds: dict[Any, Kind] = dict.fromkeys(jaxpr.constvars, "shared")
+        self._kinds.update(zip(jaxpr.invars, kinds, strict=True))
+        self._names: dict[Any, str] = dict(zip(jaxpr.invars, names, strict=False))
+        for equation in jaxpr.eqns:
+            kind = self._of_results(equation)
+            self._kinds.update(dict.fromkeys(equation.outvars, kind))
+            if kind == "affine":  # its parameter: the first that it comes from
+                source = next(self._names.get(v, "") for v in equation.invars if self.kind(v) == "affine")
+                self._names.update(dict.fromkeys(equation.outvars, source))
+
+    def kind(self, atom: Any) -> Kind:
+        return "shared" if isinstance(atom, core.Literal) else self._kinds[atom]
+
+    def means(self, consts: Sequence[Array], given: dict[Any, Array]) -> dict[Any, Array]:
+        """Every value that is not a member's own, at the mean θ; `given` holds those of the inputs."""
+        means = dict(zip(self.jaxpr.constvars, consts, strict=True)) | given
+        for equation in self.jaxpr.eqns:
+            if self._of_results(equation) != "member":
+                write(means, equation, bind(equation, [read(means, atom) for atom in equation.invars]))
+        return means
+
+    def members(
+        self, means: dict[Any, Array], slopes: dict[Any, Slope], own: dict[Any, Array], scale: Array | float
+    ) -> list[Array]:
+        """The outputs for the member at this scale; `slopes` and `own` hold those of the inputs and are filled."""
+
+        def value(atom: Any, reader: str) -> Array:
+            if self.kind(atom) == "shared":
+                return read(means, atom)
+            if atom not in own:  # affine and read for the first time: put v + s·u together
+                own[atom] = _together(means[atom], self._array(atom, slopes[atom], reader), scale)
+            return own[atom]
+
+        for equation in self.jaxpr.eqns:
+            kind = self._of_results(equation)  # not of its results: a print has none
+            if kind == "affine":
+                write(slopes, equation, self._slopes(equation, slopes, means))
+            elif kind == "member":
+                structured = [isinstance(self._slope(v, slopes), Factors) for v in equation.invars]
+                if any(structured) and equation.primitive.name in BILINEAR:
+                    results = [self._member_product(equation, slopes, means, value, scale)]
+                elif any(structured) and equation.primitive.name == "scan":
+                    results = self._scan(equation, slopes, means, value, scale)
+                else:
+                    results = bind(equation, [value(atom, equation.primitive.name) for atom in equation.invars])
+                write(own, equation, results)
+        return [value(atom, "the value itself") for atom in self.jaxpr.outvars]
+
+    def _slope(self, atom: Any, slopes: dict[Any, Slope]) -> Slope | None:
+        return slopes[atom] if self.kind(atom) == "affine" else None
+
+    def _of_results(self, equation: Any) -> Kind:
+        kinds = [self.kind(atom) for atom in equation.invars]
+        if "member" in kinds:
+            return "member"
+        if "affine" not in kinds:
+            return "shared"
+        return "affine" if is_affine(equation, [kind == "affine" for kind in kinds]) else "member"
+
+    def _slopes(self, equation: Any, slopes: dict[Any, Slope], means: dict[Any, Array]) -> list[Slope]:
+        operands = [self._slope(v, slopes) for v in equation.invars]
+        if not any(isinstance(slope, Factors) for slope in operands):
+            return list(slopes_of(equation, operands, [read(means, v) for v in equation.invars]))  # type: ignore[arg-type]
+        result = _structured(equation, operands, [read(means, v) for v in equation.invars])
+        if result is None:
+            raise self._no_rule(equation.primitive.name, equation.invars, operands)
+        return result if isinstance(result, list) else [result]
+
+    def _member_product(
+        self,
+        equation: Any,
+        slopes: dict[Any, Slope],
+        means: dict[Any, Array],
+        value: Callable[[Any, str], Array],
+        scale: Array | float,
+    ) -> Array:
+        """h(W + sE) = hW + s(hA)Bᵀ."""
+        factors = [self._slope(v, slopes) for v in equation.invars]
+        at = [isinstance(slope, Factors) for slope in factors].index(True)
+        other = value(equation.invars[1 - at], equation.primitive.name)
+        pair: Callable[[Any], list[Any]] = lambda own: [own, other] if at == 0 else [other, own]  # noqa: E731
+        slope = product(equation, *pair(factors[at]))
+        if slope is None or isinstance(slope, Factors):
+            raise self._no_rule(equation.primitive.name, equation.invars, factors)
+        return _together(bind(equation, pair(means[equation.invars[at]]))[0], slope, scale)
+
+    def _scan(
+        self,
+        equation: Any,
+        slopes: dict[Any, Slope],
+        means: dict[Any, Array],
+        value: Callable[[Any, str], Array],
+        scale: Array | float,
+    ) -> list[Array]:
+        """A scan over a body that is walked in its turn; what it carries is the member's own."""
+        consts, carries = equation.params["num_consts"], equation.params["num_carry"]
+        atoms = equation.invars
+        given_slopes = [self._slope(v, slopes) for v in atoms]
+        structured = [isinstance(slope, Factors) for slope in given_slopes]
+        kinds: list[Kind] = ["affine" if s else "member" for s in structured]
+        if any(structured[consts : consts + carries]):
+            carried = slice(consts, consts + carries)
+            raise self._no_rule("scan (as what it carries)", atoms[carried], given_slopes[carried])
+        body = flattened(equation.params["jaxpr"])
+        names = [self._names[v] if s else "" for v, s in zip(atoms, structured, strict=True)]
+        walk = _Walk(body.jaxpr, kinds, names)
+        given = [means[v] if s else value(v, "scan") for v, s in zip(atoms, structured, strict=True)]
+        rows = [slope if s else None for slope, s in zip(given_slopes, structured, strict=True)]
+
+        def step(carry: list[Array], x: tuple[list[Array], list[Any]]) -> tuple[list[Array], list[Array]]:
+            arrays, varying = [*given[:consts], *carry, *x[0]], [*rows[: consts + carries], *x[1]]
+            varying = [Factors(v, f.b) if isinstance(f, Factors) and not isinstance(v, Factors) else v
+                       for v, f in zip(varying, rows, strict=True)]  # fmt: skip
+            inner = dict(zip(body.jaxpr.invars, arrays, strict=True))
+            affine = {v: a for v, a in inner.items() if walk.kind(v) == "affine"}
+            own = {v: a for v, a in inner.items() if walk.kind(v) == "member"}
+            means_inside = walk.means(body.consts, affine)
+            outputs = walk.members(
+                means_inside,
+                {v: f for v, f in zip(body.jaxpr.invars, varying, strict=True) if f is not None},
+                own,
+                scale,
+            )
+            return outputs[:carries], outputs[carries:]
+
+        # Over the layers of a stack: the rows of a belong to the steps, b to all of them.
+        varying = [f.a if isinstance(f, Factors) else None for f in rows[consts + carries :]]
+        carry, stacked = jax.lax.scan(
+            step,
+            given[consts : consts + carries],
+            (given[consts + carries :], varying),
+            length=equation.params["length"],
+            reverse=equation.params["reverse"],
+            unroll=equation.params["unroll"],
+        )
+        return [*carry, *stacked]
+
+    def _array(self, atom: Any, slope: Slope, reader: str) -> Array:
+        if isinstance(slope, Factors):
+            raise self._no_rule(reader, [atom], [slope])
+        return slope
+
+    def _no_rule(self, primitive: str, atoms: Sequence[Any], slopes: Sequence[Slope | None]) -> "NoRuleError":
+        at = next(i for i, slope in enumerate(slopes) if isinstance(slope, Factors))
+        return NoRuleError(primitive, self._names.get(atoms[at], ""))
+
+
+class NoRuleError(InterpretError):
+    """`Factors` of the parameter `path` met a primitive that would need them multiplied out."""
+
+    def __init__(self, primitive: str, path: str) -> None:
+        super().__init__(f"no low-rank rule for {primitive!r} on parameter {path!r}")
+        self.primitive, self.path = primitive, path
+
+
+def _structured(equation: Any, slopes: Sequence[Slope | None], means: Sequence[Array]) -> Any:
+    """The slope of an affine equation with `Factors` among its operands; None where there is no rule."""
+    name = equation.primitive.name
+    at = [isinstance(slope, Factors) for slope in slopes].index(True)
+    factors = slopes[at]
+    assert isinstance(factors, Factors)
+    if name in BILINEAR:
+        return product(equation, *(mean if slope is None else slope for slope, mean in zip(slopes, means, strict=True)))
+    if name in SUMS:
+        left, right = slopes
+        if isinstance(left, Factors) and isinstance(right, Factors):
+            return summed(left, right, -1.0 if name == "sub" else 1.0)
+        if slopes[1 - at] is not None or factors.shape != equation.outvars[0].aval.shape:
+            return None
+        return factors._replace(b=-factors.b) if name == "sub" and at == 1 else factors
+    if name == "div":
+        return factors._replace(b=factors.b / means[1]) if jnp.ndim(means[1]) == 0 else None
+    if name == "gather":
+        return gathered(equation, factors, means[1])
+    if name == "concatenate" and all(isinstance(slope, Factors) for slope in slopes):
+        return concatenated(slopes, equation.params["dimension"])  # type: ignore[arg-type]
+    if name in ("custom_vjp_call", "jit", "pjit"):  # marked as straight through
+        return factors
+    return transform(equation, factors)
+
+
+def _together(mean: Array, slope: Array, scale: Array | float) -> Array:
+    return mean + jnp.asarray(scale, slope.dtype) * slope

@@ -1,0 +1,256 @@
+"""The population of a perturbation that is local to examples: units of a batch, in tiles, in chunks.
+
+A unit is a group of examples with the directions that they are evaluated along (one example for `node`; `group` of
+them for `lowrank`; the whole batch with a block of the directions where group is 0). A tile is as many units as one
+vectorised call evaluates, a chunk a fixed number of tiles. All three follow from the settings, the network and the kind
+of device (`room`), never from the number of workers.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.core import chunks
+from nograd.core.trees import Span
+from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.perturbations import lowrank, node
+from nograd.perturbations.batch_limits import room
+from nograd.perturbations.jaxpr.flatten import flat_jaxpr
+from nograd.perturbations.lowrank import LowRank
+from nograd.perturbations.members import Loss
+from nograd.perturbations.node import Node
+
+Perturbation: TypeAlias = LowRank | Node
+# fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
+Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
+
+# A part of the batch as it is handed over -> arrays of examples: where it is only numbers of examples, each chunk
+# reads its own.
+Read: TypeAlias = Callable[[PyTree], PyTree]
+
+_BLOCK = 32  # directions of a unit whose examples are the whole batch
+
+
+class Local(NamedTuple):
+    """A population on batches of one size."""
+
+    perturbation: Perturbation  # with the directions of one unit
+    loss: Loss  # (params, *one example) -> its value
+    prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
+    units: int
+    group: int  # examples of a unit
+    shared: bool  # whether all units have the same examples: the batch
+    tile: int  # units
+    block: int  # directions that a tile is evaluated along at once, where the perturbation can take some of them
+    plan: chunks.Plan  # of tiles
+
+    @property
+    def members(self) -> int:
+        """Members of the population."""
+        return self.units * self.unit_members
+
+    @property
+    def unit_members(self) -> int:
+        return self.perturbation.directions * self.perturbation.signs
+
+    @property
+    def evaluations(self) -> int:
+        """Forward passes of one example a generation."""
+        return self.members * self.group
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """Parameters that have dense noise of their own where others have none: see the perturbation's module."""
+        return self.kind.fallbacks(self.prepared)
+
+    @property
+    def kind(self) -> Any:
+        """The module of the perturbation: its prepare, draw, fitness, both, laid_out and fallbacks."""
+        return _kind(self.perturbation)
+
+
+def local_population(
+    perturbation: Perturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None
+) -> Local:
+    """How the batch and the directions are cut into units, tiles and chunks: from shapes alone.
+
+    Args:
+        perturbation: `lowrank` or `node`.
+        loss: (params, *one example) -> its value, higher is better. Each example counts alone.
+        params: the mean, or its shapes.
+        batch: arrays (or their shapes) with a leading axis of examples.
+        count: of chunks, in place of the plan's own; tiles are then small enough for it.
+
+    Raises:
+        ConfigError: the batch cannot be cut into groups.
+        InterpretError: the network has a primitive without a rule.
+    """
+    size = jax.tree.leaves(batch)[0].shape[0]
+    group = perturbation.group or size
+    if size % group:
+        raise ConfigError(
+            f"the batch of {size} cannot be cut into groups of {group}; "
+            f"use batch {max(size // group, 1) * group} or group 0 (the whole batch)"
+        )
+    example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), batch)
+    shared, units = perturbation.group == 0, size // group
+    if shared:
+        block = math.gcd(perturbation.directions, _BLOCK)
+        while block % 2 == 0 and perturbation.directions // block < (count or 1):
+            block //= 2  # a unit is in one chunk
+        units = perturbation.directions // block
+        perturbation = perturbation._replace(directions=block)
+    prepared = _kind(perturbation).prepare(perturbation, loss, params, example)
+    elements = group * perturbation.signs * _widest(loss, params, example)  # for one unit and direction
+    tile, block = _tile_size(perturbation, elements, units, count)
+    plan = chunks.plan(-(-units // tile), count)
+    return Local(perturbation, loss, prepared, units, group, shared, tile, block, plan)
+
+
+def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int | None) -> tuple[int, int]:
+    """Units of a tile, and directions of a block.
+
+    A tile of `node` is as large as the chunks allow, since the transposes of the first layers are applied once a
+    tile: their products are the better the more examples go into one. It is then gone through in blocks of directions
+    that the caches hold.
+    """
+    directions, there = perturbation.directions, room()
+    if isinstance(perturbation, Node):
+        wanted = -(-units // count) if count else max(-(-units // there.node_tiles), there.least)
+        tile = _power_of_two(min(there.units, wanted, units))
+        blocks = [block for block in range(1, directions + 1) if directions % block == 0]
+        return tile, max((block for block in blocks if tile * block * elements <= there.block), default=1)
+    wanted = -(-units // (count or there.lowrank_tiles))
+    return _power_of_two(min(there.tile // max(elements * directions, 1), there.units, wanted)), directions
+
+
+def _power_of_two(most: int) -> int:
+    """The largest power of two up to `most`, at least 1."""
+    return 1 << max(most, 1).bit_length() - 1
+
+
+def _as_it_is(batch: PyTree) -> PyTree:
+    return batch
+
+
+def population_fitness(
+    local: Local, params: Params, batch: PyTree, key: Key, span: Span | None = None, read: Read = _as_it_is
+) -> Float[Array, "chunks size members"]:
+    """The fitness of every member by tiles: the mean of its examples. See `by_pairs`."""
+    rows = _padded(local, batch, read)
+
+    def tile(index: Array) -> Array:
+        return local.kind.fitness(*_tile(local, params, rows, key, index, read), local.shared, local.block).reshape(-1)
+
+    return chunks.evaluate_chunks(local.plan, tile, span)
+
+
+def population_estimate(
+    local: Local,
+    params: Params,
+    batch: PyTree,
+    key: Key,
+    weights: Float[Array, "chunks size members"],
+    span: Span | None = None,
+    read: Read = _as_it_is,
+) -> Params:
+    """Σ w · ε over the population, with the noise (and the layers' inputs for `node`) made again."""
+    rows = _padded(local, batch, read)
+
+    def tile(index: Array, weights: Array) -> Params:
+        shaped = weights.reshape(local.tile, local.perturbation.directions, local.perturbation.signs)
+        if local.perturbation.mirrored:  # only the difference of a pair is information; see `node.both`
+            shaped = shaped - jnp.mean(shaped, axis=2, keepdims=True)
+
+        def given(fitness: Array, first: Array | int) -> Array:
+            return jax.lax.dynamic_slice_in_dim(shaped, first, fitness.shape[1], axis=1)
+
+        return local.kind.both(*_tile(local, params, rows, key, index, read), given, local.shared, local.block)[1]
+
+    return local.kind.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
+
+
+def population_both(
+    local: Local,
+    params: Params,
+    batch: PyTree,
+    key: Key,
+    weights: Weights,
+    span: Span | None = None,
+    read: Read = _as_it_is,
+) -> tuple[Float[Array, "chunks size members"], Params]:
+    """Fitness and Σ w · ε in one pass, where the weights of a pair follow from its own fitness."""
+    rows = _padded(local, batch, read)
+
+    def tile(index: Array) -> tuple[Array, Params]:
+        real = index * local.tile + jnp.arange(local.tile) < local.units
+
+        def of_pairs(fitness: Array, first: Array | int) -> Array:
+            shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
+            return jnp.where(real[:, None, None], shaped, 0.0)
+
+        fitness, total = local.kind.both(
+            *_tile(local, params, rows, key, index, read), of_pairs, local.shared, local.block
+        )
+        return fitness.reshape(-1), total
+
+    fitness, total = chunks.both_chunks(local.plan, tile, span)
+    return fitness, local.kind.laid_out(total, params)
+
+
+def by_pairs(local: Local, fitness: Float[Array, "chunks size members"]) -> Float[Array, "pairs members"]:
+    """A row a direction, with both signs if mirrored, without the padding."""
+    return fitness.reshape(-1, local.unit_members)[: local.units].reshape(-1, local.perturbation.signs)
+
+
+def by_tiles(local: Local, weights: Float[Array, "pairs members"]) -> Float[Array, "chunks size members"]:
+    """The way back, padded with zeros."""
+    given = weights.reshape(local.units, local.unit_members)
+    padded = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
+    return chunks.by_chunks(local.plan, padded.reshape(-1, local.tile * local.unit_members))
+
+
+def _padded(local: Local, batch: PyTree, read: Read) -> PyTree:
+    """The batch by units [units, group, ...], the last one repeated to fill a tile; read as a whole, where shared."""
+    if local.shared:
+        return read(batch)
+    more = local.plan.chunks * local.plan.size * local.tile - local.units
+
+    def rows(leaf: Array) -> Array:
+        units = leaf.reshape(local.units, local.group, *leaf.shape[1:])
+        return jnp.pad(units, ((0, more), *((0, 0),) * leaf.ndim), mode="edge") if more else units
+
+    return jax.tree.map(rows, batch)
+
+
+def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array, read: Read) -> tuple[Any, ...]:
+    """What a perturbation's `fitness` and `both` take first: all about one tile."""
+    start = index * local.tile
+    inputs = rows
+    if not local.shared:
+        inputs = read(jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows))
+    noise = local.kind.draw(local.perturbation, local.prepared, params, key, start, local.tile)
+    return local.perturbation, local.prepared, local.loss, params, inputs, noise
+
+
+def _kind(perturbation: Perturbation) -> Any:
+    return node if isinstance(perturbation, Node) else lowrank
+
+
+def _widest(loss: Loss, params: Params, example: PyTree) -> int:
+    """Elements of the largest value that is different for every member and example."""
+    jaxpr = flat_jaxpr(loss, params, *example)[0].jaxpr
+    count, largest = len(jax.tree.leaves(params)), 1
+    of_members, of_examples = set(jaxpr.invars[:count]), set(jaxpr.invars[count:])
+    for equation in jaxpr.eqns:
+        read = [atom for atom in equation.invars if not hasattr(atom, "val")]
+        for own in (of_members, of_examples):
+            if any(atom in own for atom in read):
+                own.update(equation.outvars)
+        both = [v.aval for v in equation.outvars if v in of_members and v in of_examples]
+        largest = max([largest, *(math.prod(getattr(aval, "shape", ())) for aval in both)])
+    return largest

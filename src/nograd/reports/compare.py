@@ -1,0 +1,109 @@
+"""The page of several runs: their curves in one picture, their results, and the settings in which they differ."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nograd.config.settings import settings
+from nograd.core.metrics import ACCURACY
+from nograd.core.text import short
+from nograd.reports.curves import curves
+from nograd.reports.document import badge, document, note
+from nograd.reports.html import Markup, join, section, tag
+from nograd.reports.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
+from nograd.reports.tables import Cell, Row, table
+from nograd.runs.run import Run
+
+
+def compare_page(runs: Sequence[Run], refresh: int | None = None) -> str:
+    """The HTML page of two runs or more.
+
+    Args:
+        runs: on disk, finished or not.
+        refresh: seconds after which the page loads itself again while one of them is not finished.
+    """
+    found = [snapshot(run, name) for run, name in zip(runs, labels([run.path for run in runs]), strict=True)]
+    going = not all(now.result for now in found)
+    tasks = ", ".join(sorted({run.settings.task or "?" for run in runs}))
+    return document(
+        f"{len(runs)} runs compared",
+        [f"on {tasks} ", unfinished() if going else badge("all ended", "good")],
+        section("Results", _results(found)),
+        section("Curves", curves([now.trace for now in found])),
+        section("Settings that differ", _differences(found)),
+        section("Data", _data(found)),
+        refresh=refresh if going else None,
+    )
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """A name a run: that of its folder where no other has it, else its path; a path given twice is numbered."""
+    short_names = [path.resolve().name for path in paths]
+    doubled = {name for name, count in Counter(short_names).items() if count > 1}
+    names = [str(path) if name in doubled else name for name, path in zip(short_names, paths, strict=True)]
+    return [
+        f"{name} ({names[:place].count(name) + 1})" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+
+
+def differing(every: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names whose values are not the same in all."""
+    return [name for name in every[0] if any(one.get(name) != every[0][name] for one in every)]
+
+
+def _results(found: Sequence[Snapshot]) -> Markup:
+    """A row a run; the best test accuracy is marked."""
+    best = max((score for now in found if (score := _test(now)) is not None), default=None)
+    what = found[0].run.measure.what
+    columns = ("run", f"test {what}", "95% interval", f"validation {what}", "generations", "training time")
+    rows = [_result(now, best) for now in found]
+    drawn = table((*columns, "evaluations/s", "state"), rows, sortable=True)
+    return join([drawn, note("Marked: the best on the test; look at the intervals.")])
+
+
+def _test(now: Snapshot) -> float | None:
+    return now.result.get(now.run.measure.test)
+
+
+def _result(now: Snapshot, best: float | None) -> Row:
+    measure = now.run.measure
+    score, validation = _test(now), now.best.get(measure.val)
+    shown, interval = measure.text(score), "–"
+    if measure == ACCURACY:
+        shown, interval = measured(score, now.run.config["data"]["test"])
+    return [
+        Cell(now.name, now.name),
+        Cell(shown, score, number=True, mark=score is not None and score == best),
+        Cell(interval, score, number=True),
+        Cell(measure.text(validation), validation, number=True),
+        Cell(f"{now.generations:,}", now.generations, number=True),
+        Cell(spent(now), now.seconds, number=True),
+        Cell(rate(now), now.evaluations / now.seconds if now.seconds else None, number=True),
+        now.result.get("stop_reason") or unfinished(),
+    ]
+
+
+def _differences(found: Sequence[Snapshot]) -> Markup:
+    """A row a setting that is not the same in all; what differs from the first run is marked."""
+    every = [settings(now.run.settings) for now in found]
+    first, names = every[0], [now.name for now in found]
+    rows: list[Row] = [
+        [name, *(Cell(short(one[name]), mark=one[name] != first[name]) for one in every)] for name in differing(every)
+    ]
+    if not rows:
+        return note("All settings are the same.")
+    return join([table(("setting", *names), rows), note("Marked: not as in the first run.")])
+
+
+def _data(found: Sequence[Snapshot]) -> Markup:
+    sums = [str(now.run.config["data"]["checksum"]) for now in found]
+    if len(set(sums)) == 1:
+        return note("All runs have the same data: ", tag("code", sums[0][:16]), "….")
+    rows: list[Row] = [
+        [now.name, Cell(tag("code", checksum[:16]), mark=checksum != sums[0])]
+        for now, checksum in zip(found, sums, strict=True)
+    ]
+    said = note("The runs have different data: their accuracies are not on the same examples.")
+    return join([said, table(("run", "checksum (SHA-256)"), rows)])

@@ -1,0 +1,50 @@
+"""The command that starts a recorded training again."""
+
+import shlex
+from dataclasses import fields, replace
+from typing import Any
+
+from nograd.config.dependencies import CHOICES, chosen
+from nograd.config.recipes import base_config, presets
+from nograd.config.settings import TrainConfig, settings
+
+
+def command(config: TrainConfig) -> str | None:
+    """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over."""
+    wanted = settings(config) | chosen(settings(config))
+    if any(isinstance(value, str) and value.startswith("(") for value in wanted.values()):
+        return None
+    plain = TrainConfig(task=config.task)
+    starts = [_choosing(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
+    return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len)])
+
+
+def changed(config: TrainConfig) -> dict[str, Any]:
+    """The settings that differ from the defaults of `nograd.TrainConfig`, by name."""
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    return {name: value for name, value in settings(config).items() if value != defaults[name]}
+
+
+def _choosing(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
+    """`start` with the choices that a flag must make: a recipe hands another strategy only a part of itself."""
+    for choice in CHOICES:
+        if wanted[choice.name] != getattr(base_config(start), choice.name):
+            start = replace(start, **{choice.name: wanted[choice.name]})
+    return start
+
+
+def _words(start: TrainConfig, wanted: dict[str, Any]) -> list[str]:
+    """The task, the preset, the choices, and the flags for what differs from what these begin with."""
+    words = ([start.task] if start.task else []) + (["--preset", start.preset] if start.preset else [])
+    for choice in CHOICES:
+        words += [f"--{choice.name}", now] if (now := getattr(start, choice.name)) else []
+    given = settings(base_config(start)) | {"task": start.task}
+    for name, value in wanted.items():
+        flag = name.replace("_", "-")
+        if value == given[name]:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return words

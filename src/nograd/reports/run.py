@@ -1,0 +1,162 @@
+"""The page of one training: what came out, the curves, what it gets wrong, and how to do it again."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from nograd.config.recipes import to_toml
+from nograd.config.settings import TrainConfig
+from nograd.core.metrics import ACCURACY
+from nograd.core.text import byte_count, short, short_time
+from nograd.reports.curves import curves
+from nograd.reports.document import badge, document, note
+from nograd.reports.html import Child, Markup, section, tag
+from nograd.reports.mistakes import mistakes_of
+from nograd.reports.reproduce import changed, command
+from nograd.reports.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
+from nograd.reports.tables import Cell, Row, cards, facts, table
+from nograd.runs.run import Run
+
+_ENDED = {  # stop reason: what a reader is told, and how the badge looks
+    "generations": ("all generations done", "good"),
+    "budget": ("stopped by the time budget", "good"),
+    "target": ("reached the target", "good"),
+    "no_improvement": ("stopped without improvement", "good"),
+    "interrupted": ("interrupted", "busy"),
+    "nonfinite_fitness": ("stopped: no fitness was finite", "bad"),
+    "nonfinite_parameters": ("stopped: the update was not finite", "bad"),
+}
+
+
+def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> str:
+    """The HTML page of a run, finished or not.
+
+    Args:
+        run: on disk.
+        network: whether to load the network and the data, for the mistakes and the weights.
+        refresh: seconds after which the page loads itself again while the run is not finished.
+    """
+    now, config = snapshot(run), run.settings
+    population = f"population {run.config['population']:,}"
+    what = (config.task, config.model, f"{run.config['parameters']:,} parameters", config.perturbation, population)
+    tested = now.result.get(run.measure.test) is not None
+    return document(
+        now.name,
+        [", ".join(filter(None, what)), " ", _state(now)],
+        cards(_key_figures(now)),
+        section("Curves", curves([now.trace])) if now.metrics else note("No generation is done yet."),
+        mistakes_of(run, "test" if tested else "val") if network and not run.task else None,
+        section("Time", facts(_times(now))),
+        section("Settings", _settings(config)),
+        section("Data and versions", facts(_data(run.config["data"])), facts(_versions(run.config["nograd"]))),
+        section("Do it again", _again(now, config)),
+        refresh=None if now.result else refresh,
+    )
+
+
+def _state(now: Snapshot) -> Markup:
+    reason = now.result.get("stop_reason")
+    return unfinished() if reason is None else badge(*_ENDED.get(reason, (reason, "plain")))
+
+
+def _key_figures(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
+    data, measure = now.run.config["data"], now.run.measure
+    if measure != ACCURACY:
+        yield from _returns(now)
+        return
+    if now.result:
+        accuracy, interval = measured(now.result["test_accuracy"], data["test"])
+        yield "test accuracy", accuracy, f"95% interval {interval}; {data['test']:,} examples"
+    accuracy, interval = measured(now.best.get("val_accuracy"), data["val"])
+    chosen = f"; generation {now.best['generation']:,}" if now.best else ""
+    yield "best validation accuracy", accuracy, f"95% interval {interval}{chosen}" if now.best else interval
+    yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
+    yield "training time", spent(now), _each(now)
+    yield "evaluations a second", rate(now), f"{now.evaluations:,} forward passes of one example"
+
+
+def _returns(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
+    """The key figures of a run on an environment."""
+    measure, episodes = now.run.measure, now.run.settings.eval_episodes
+    if now.result:
+        yield "test return", measure.text(now.result.get(measure.test)), f"mean of {episodes:,} episodes"
+    chosen = f"generation {now.best['generation']:,}, mean of {episodes:,} episodes" if now.best else "not measured"
+    yield "best validation return", measure.text(now.best.get(measure.val)), chosen
+    yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
+    yield "training time", spent(now), _each(now)
+    yield "steps a second", rate(now), f"{now.evaluations:,} steps of the environment"
+
+
+def _each(now: Snapshot) -> str:
+    return f"{short_time(now.seconds / now.generations)} a generation" if now.generations else "not started"
+
+
+def _times(now: Snapshot) -> dict[str, Child]:
+    result, last = now.result, now.last
+    parts = {"start-up": result.get("startup_seconds"), "compilation": result.get("compile_seconds")}
+    shown: dict[str, Child] = {name: f"{value:.1f} s" for name, value in parts.items() if value is not None}
+    shown["training"] = f"{now.seconds:,.1f} s, with validation and checkpoints"
+    shown["evaluations"] = f"{now.evaluations:,}; {rate(now)} a second"
+    if last.get("bytes_up") or last.get("bytes_down"):
+        traffic = f"{byte_count(last['bytes_down'])} out, {byte_count(last['bytes_up'])} in"
+        shown["traffic between workers"] = f"{traffic}, in the last generation"
+    if dropped := result.get("dropped"):
+        shown["dropped members"] = f"{dropped:,}, as their fitness was not finite"
+    return shown
+
+
+def _settings(config: TrainConfig) -> Markup:
+    """The settings that were changed, and all of them below."""
+    different, every = changed(config), asdict(config)
+    defaults = asdict(TrainConfig())
+
+    def rows(names: Mapping[str, Any]) -> list[Row]:
+        return [
+            [name, Cell(short(every[name]), mark=name in different), short(defaults[name])]
+            for name in names
+            if not TrainConfig.__dataclass_fields__[name].metadata.get("control")
+        ]
+
+    head = ("setting", "value", "default")
+    return Markup(
+        table(head, rows(different), caption="What differs from the defaults")
+        + tag("details", tag("summary", "all settings"), table(head, rows(every)))
+    )
+
+
+def _data(data: Mapping[str, Any]) -> dict[str, Child]:
+    if "world" in data:
+        world = data["world"]
+        return {
+            "environment": f"{data['name']} by {world['source']}",
+            "observations": " × ".join(map(str, world["observation"]["shape"])) or "a number",
+            "checksum (SHA-256)": tag("code", data["checksum"]),
+        }
+    sizes = f"{data['train']:,} training, {data['val']:,} validation, {data['test']:,} test examples"
+    shape = " × ".join(map(str, data["input_shape"]))
+    return {
+        "data": f"{data['name']}: {sizes}",
+        "examples": f"{shape}, {data['classes']} classes",
+        "checksum (SHA-256)": tag("code", data["checksum"]),
+    }
+
+
+def _versions(versions: Mapping[str, str]) -> dict[str, Child]:
+    return {name.replace("_", " "): version for name, version in versions.items()}
+
+
+def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
+    """The command, and the recipe as a file; how to go on where the run has not ended."""
+    if line := command(config):
+        recipe = tag("details", tag("summary", "as a recipe for --config"), tag("pre", to_toml(config)))
+        said = note(
+            "With the same data, versions and kind of processor the bits are the same, on any number of workers."
+        )
+        parts: list[Child] = [tag("pre", line), said, recipe]
+    else:
+        parts = [note("Its model, fitness or optimizer was handed over in Python, so that no command says it.")]
+    if now.result.get("stop_reason", "interrupted") == "interrupted":
+        resume = shlex.join(["nograd", "train", "--resume", str(now.run.path)])
+        parts += [note("Go on from the last checkpoint:"), tag("pre", resume)]
+    return parts

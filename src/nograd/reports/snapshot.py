@@ -1,0 +1,73 @@
+"""A run as it is on disk at one moment, read once: what its page and a comparison are made of."""
+
+from typing import Any, NamedTuple
+
+from nograd.core.text import duration, percent
+from nograd.reports.curves import Trace
+from nograd.reports.document import badge
+from nograd.reports.html import Markup
+from nograd.runs.run import Run, proportion
+
+
+class Snapshot(NamedTuple):
+    """One moment of a run."""
+
+    run: Run
+    name: str
+    metrics: list[dict[str, Any]]
+    result: dict[str, Any]  # result.json; empty while the run goes on
+    best: dict[str, Any]  # the metrics of the generation whose network is kept; empty before the first evaluation
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The metrics of the last generation; empty before the first."""
+        return self.metrics[-1] if self.metrics else {}
+
+    @property
+    def generations(self) -> int:
+        return int(self.last.get("generation", 0))
+
+    @property
+    def seconds(self) -> float:
+        return float(self.last.get("seconds", 0.0))
+
+    @property
+    def evaluations(self) -> int:
+        return int(self.last.get("evaluations", 0))
+
+    @property
+    def trace(self) -> Trace:
+        return Trace(self.name, self.metrics, self.best.get("generation"), self.run.measure)
+
+
+def snapshot(run: Run, name: str | None = None) -> Snapshot:
+    """The run now. A result from before it was resumed does not count."""
+    metrics, result = run.metrics, run.result
+    last = metrics[-1]["generation"] if metrics else 0
+    measured = [line for line in metrics if line.get(run.measure.val) is not None]
+    best: dict[str, Any] = max(measured, key=lambda line: line[run.measure.val], default={})
+    ended = result if result and result["generations"] >= last else {}
+    return Snapshot(run, name or run.path.resolve().name, metrics, ended, best)
+
+
+def unfinished() -> Markup:
+    """The badge of a run that goes on, or that was killed."""
+    return badge("not finished", "busy")
+
+
+def measured(accuracy: float | None, examples: int) -> tuple[str, str]:
+    """An accuracy and its 95% interval in words."""
+    if accuracy is None:
+        return "–", "not measured"
+    low, high = proportion(round(accuracy * examples), examples)["interval"]
+    return percent(accuracy), f"{low:.2%} to {high:.2%}"
+
+
+def rate(now: Snapshot) -> str:
+    """Evaluations a second of training."""
+    return f"{now.evaluations / now.seconds:,.0f}" if now.seconds else "–"
+
+
+def spent(now: Snapshot) -> str:
+    """Its time of training."""
+    return duration(now.seconds) if now.seconds >= 60 else f"{now.seconds:.1f} s"

@@ -1,0 +1,45 @@
+"""curves.png: fitness and score over generations, drawn from the lines of metrics.jsonl."""
+
+import io
+from typing import Any
+
+from nograd.core.metrics import Measure
+
+
+def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> bytes:
+    """A PNG with the population's fitness above and the scores below; the chosen generation is marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Figure and canvas by hand: pyplot would look for a screen and keep global state.
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True)
+    generations = [line["generation"] for line in metrics]
+    mean, deviation = (_series(metrics, name) for name in ("fitness_mean", "fitness_std"))
+    above.plot(generations, mean, linewidth=1, label="mean of the population")
+    band = [[m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1)]
+    above.fill_between(generations, *band, alpha=0.2, label="± standard deviation")
+    above.set_ylabel("fitness")
+    measured = [line for line in metrics if measure.val in line]
+    at = [line["generation"] for line in measured]
+    for name, label in ((measure.train, "training"), (measure.val, "validation")):
+        if not any(name in line for line in measured):
+            continue
+        below.plot(at, _series(measured, name), marker=".", label=label)
+    if best_generation:
+        below.axvline(best_generation, color="grey", linestyle=":", label=f"chosen: {best_generation:,}")
+    below.set_ylabel(measure.what)
+    below.set_xlabel("generation")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    figure.suptitle(title)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _series(metrics: list[dict[str, Any]], name: str) -> list[float]:
+    return [float("nan") if line.get(name) is None else line[name] for line in metrics]

@@ -1,0 +1,150 @@
+"""Times of the same generations on several numbers of workers, in turns, with a check that the results are equal."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from nograd.core.trees import leaf_names
+from nograd.core.types import EngineError, Params
+from nograd.engines.create import make_engine
+from nograd.engines.inline import Inline
+from nograd.strategies.base import State
+from nograd.training.job import Job
+
+AIM = 1.0  # seconds that one timing on one worker should take
+_MOST, _LEAST = 10_000, 3  # generations of a timing
+_CALM = 0.02  # seconds before a timing: workers of the one before look for messages a few milliseconds longer
+
+Tell: TypeAlias = Callable[[str], None]
+
+
+class Timing(NamedTuple):
+    """One timing: some generations from the first on."""
+
+    seconds: float  # a generation
+    where: dict[str, float]  # seconds a generation in evaluate, communicate, wait, update and other
+    bytes_up: int  # a generation
+    bytes_down: int
+    digest: str  # of the parameters at the end
+
+
+class Measurement(NamedTuple):
+    """All timings of a set of worker counts."""
+
+    workers: tuple[int, ...]
+    generations: int  # of each timing
+    timings: tuple[tuple[Timing, ...], ...]  # [rounds][workers]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds a generation, [rounds, workers]."""
+        return np.array([[timing.seconds for timing in turn] for turn in self.timings])
+
+
+class Post(NamedTuple):
+    """A number of workers and what they do."""
+
+    workers: int
+    job: Job
+
+
+def measure(posts: Sequence[Post], rounds: int, generations: int | None, tell: Tell) -> Measurement:
+    """Times every post once a round, upwards and downwards in turn; the engines live through all rounds.
+
+    Args:
+        posts: the first has one worker.
+        rounds: how often each is timed.
+        generations: of one timing; None: as many as take about `AIM` seconds on one worker.
+        tell: gets a line of text now and then, never during a timing.
+
+    Raises:
+        EngineError: the parameters at the end are not bitwise equal where the work is, or workers keep failing.
+    """
+    with ExitStack() as stack:
+        engines = []
+        for workers, job in posts:
+            made = make_engine(job.generation, job.state_shapes(), job.keys, *_words_for(workers, job))
+            stack.callback(made.close)
+            engines.append(made)
+        states = _states(posts)
+        count = generations or suitable(engines[0], states[0])
+        tell(f"{rounds} rounds of {count:,} generations on {_words([post.workers for post in posts])} workers")
+        turns = []
+        for turn in range(rounds):
+            order = range(len(posts)) if turn % 2 == 0 else reversed(range(len(posts)))
+            timings = {place: timed(engines[place], states[place], count) for place in order}
+            turns.append(tuple(timings[place] for place in range(len(posts))))
+            spent = _words([f"{timing.seconds * count:.2f}" for timing in turns[-1]])
+            tell(f"round {turn + 1} of {rounds}: {spent} s")
+    measurement = Measurement(tuple(post.workers for post in posts), count, tuple(turns))
+    check_results(posts, measurement)
+    return measurement
+
+
+def timed(engine: Inline, state: State, generations: int) -> Timing:
+    """The time of some generations from `state` on, after one that does not count: it wakes the workers."""
+    engine.wait_until_ready()
+    time.sleep(_CALM)
+    engine.step(state)
+    before, start = dict(engine.seconds), time.perf_counter()
+    for _ in range(generations):
+        state, _ = engine.step(state)
+    spent = time.perf_counter() - start
+    where = {name: (seconds - before[name]) / generations for name, seconds in engine.seconds.items()}
+    where["other"] = spent / generations - sum(where.values())
+    return Timing(spent / generations, where, engine.bytes_up, engine.bytes_down, digest(state.params))
+
+
+def suitable(engine: Inline, state: State) -> int:
+    """The generations that take about `AIM` seconds on this engine."""
+    count = 1
+    while (seconds := timed(engine, state, count).seconds) * count < AIM / 4 and count < _MOST:
+        count *= 4
+    return int(np.clip(round(AIM / seconds), _LEAST, _MOST))
+
+
+def check_results(posts: Sequence[Post], measurement: Measurement) -> None:
+    """Raises EngineError where timings of one job ended with parameters that differ in any bit."""
+    found: dict[int, tuple[int, str]] = {}  # by job: who had it first, and its digest
+    for turn in measurement.timings:
+        for (workers, job), timing in zip(posts, turn, strict=True):
+            first, wanted = found.setdefault(id(job), (workers, timing.digest))
+            if timing.digest != wanted:
+                raise EngineError(
+                    f"the same {measurement.generations:,} generations gave parameters {wanted[:12]} on {first} "
+                    f"workers and {timing.digest[:12]} on {workers}: this was not equal work, so there is no speedup; "
+                    "check the memory of the machine, and report it with the settings"
+                )
+
+
+def digest(params: Params) -> str:
+    """SHA-256 of all bits of the parameters, with their names and types."""
+    seen = hashlib.sha256()
+    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+        array = np.asarray(leaf, order="C")
+        seen.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        seen.update(array.tobytes())
+    return seen.hexdigest()
+
+
+def _words_for(workers: int, job: Job) -> tuple[Any, ...]:
+    """The engine of a post; one worker is this process, without any communication."""
+    config = job.config
+    name = "inline" if workers == 1 else config.engine
+    return name, str(workers), config.deadline, config.address, config.exchange
+
+
+def _states(posts: Sequence[Post]) -> list[State]:
+    """The first state of each post's job, made once a job."""
+    made = {id(post.job): post.job for post in posts}
+    states = {mark: job.init_state() for mark, job in made.items()}
+    return [states[id(post.job)] for post in posts]
+
+
+def _words(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,81 @@
+"""speedup.png: time, speedup and efficiency over the workers, with error bars, the ideal and the fitted law."""
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+
+from nograd.scaling.laws import Amdahl, band
+
+_KINDS = (("strong", "same work", "tab:blue", "o"), ("weak", "work grows with the workers", "tab:orange", "s"))
+
+
+def draw(figures: dict[str, Any]) -> bytes:
+    """A PNG of the figures. Hollow points are oversubscribed; bars are the intervals of the medians."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Figure and canvas by hand: pyplot would look for a screen and keep global state.
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = dict(zip(("seconds", "speedup", "efficiency"), figure.subplots(1, 3), strict=True))
+    counts = [row["workers"] for row in figures["strong"]["rows"]]
+    for name, axes in panels.items():
+        for kind, label, colour, marker in _KINDS:
+            if figures[kind]:
+                _points(axes, figures[kind]["rows"], name, label, colour, marker)
+        axes.set_xlabel("workers")
+        axes.set_xticks(counts)
+        axes.grid(alpha=0.3)
+    _lines(panels, figures, np.linspace(1, max(*counts, 2), 100))
+    for name, label in (("seconds", "seconds a generation"), ("speedup", "speedup"), ("efficiency", "efficiency")):
+        panels[name].set_ylabel(label)
+        panels[name].set_ylim(bottom=0)
+    # One legend for all: inside of a panel it would hide points.
+    figure.legend(*panels["speedup"].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    figure.suptitle(
+        f"{figures['task']}, {figures['model']}, {figures['perturbation']}, population {figures['population']:,}: "
+        f"medians of {figures['rounds']} rounds on {figures['cores']} cores"
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _points(axes: Any, rows: list[dict[str, Any]], name: str, label: str, colour: str, marker: str) -> None:
+    """Medians with their intervals; filled where each worker has a core."""
+    for crowded in (False, True):
+        chosen = [row for row in rows if row["oversubscribed"] == crowded]
+        if not chosen:
+            continue
+        middle = np.array([row[name]["median"] for row in chosen])
+        bars = [middle - [row[name]["low"] for row in chosen], [row[name]["high"] for row in chosen] - middle]
+        axes.errorbar(
+            [row["workers"] for row in chosen],
+            middle,
+            bars,
+            fmt=marker,
+            color=colour,
+            capsize=3,
+            markerfacecolor="none" if crowded else colour,
+            label=label + (", oversubscribed" if crowded else ""),
+        )
+
+
+def _lines(panels: dict[str, Any], figures: dict[str, Any], workers: np.ndarray) -> None:
+    """The ideal, and Amdahl's law with its 95% band."""
+    alone = figures["strong"]["rows"][0]["seconds"]["median"]
+    ideals = {"seconds": alone / workers, "speedup": workers, "efficiency": np.ones_like(workers)}
+    for name, ideal in ideals.items():
+        panels[name].plot(workers, ideal, color="grey", linestyle="--", linewidth=1, label="ideal")
+    if (fit := figures["strong"]["amdahl"]) is None:
+        return
+    known: dict[str, Any] = {name: math.nan if value is None else value for name, value in fit.items()}
+    ends = band(Amdahl(**known), workers)
+    of_speedup = {"seconds": lambda s: alone / s, "speedup": lambda s: s, "efficiency": lambda s: s / workers}
+    label = f"Amdahl, serial fraction {known['serial_fraction']:.3f} ± {known['standard_error']:.3f}"
+    for name, turned in of_speedup.items():
+        middle, low, high = (turned(end) for end in ends)
+        panels[name].plot(workers, middle, color="tab:green", linewidth=1, label=label)
+        panels[name].fill_between(workers, low, high, color="tab:green", alpha=0.2)

@@ -1,0 +1,106 @@
+"""The flags of `nograd speedup`. Nothing here imports JAX or NumPy."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tyro.conf import Positional
+
+from nograd.config.recipes import base_config
+from nograd.config.settings import Perturbation, Strategy, TrainConfig
+from nograd.config.validate import validate
+from nograd.core.types import ConfigError
+
+_WORK = ("model", "perturbation", "population", "batch", "directions", "group", "chunks", "seed", "label", "data_dir")
+
+
+@dataclass(frozen=True)
+class SpeedupConfig:
+    """The same work on 1, 2, 4 … workers: time, speedup, efficiency, serial fraction, each with its uncertainty."""
+
+    task: Positional[str | None] = None
+    """What is trained meanwhile: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
+    preset: str | None = None
+    """The recipe whose work is measured; see nograd presets. Default: the task's own."""
+    workers: str = "auto"
+    """Worker counts such as 1,2,4; 1 is measured in any case. auto: 1, 2, 4 and so on up to all cores (devices)."""
+    engine: Literal["auto", "process", "inline", "ray"] = "auto"
+    """What the workers are: processes of this machine, devices of this process (inline), or actors of a Ray cluster.
+    auto: processes on a CPU, else devices. One worker is this process alone."""
+    address: str | None = None
+    """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
+    exchange: Literal["sums", "scalars"] = "sums"
+    """What travels on a Ray cluster, as in nograd train."""
+    generations: int | None = None
+    """Generations of one timing. Default: as many as take about a second on one worker."""
+    rounds: int = 5
+    """How often every worker count is timed. The intervals are from the scatter of the rounds."""
+    weak: bool = True
+    """Measure weak scaling too: work that grows with the workers (its population, or its batch where the
+    population follows from that)."""
+    out: str = "speedup"
+    """The folder for speedup.json and speedup.png."""
+    json: bool = False
+    """Print JSON in place of the tables."""
+    model: str | None = None
+    """The network, as in nograd train. This and what follows: default as in the recipe."""
+    strategy: Strategy | None = None
+    """How fitness moves the search."""
+    perturbation: Perturbation | None = None
+    """How members differ from the mean."""
+    population: int | None = None
+    """Members a generation, where the perturbation leaves it open."""
+    batch: int | None = None
+    """Examples of a minibatch."""
+    directions: int | None = None
+    """Directions that each example or group of examples is evaluated along, for node and lowrank."""
+    group: int | None = None
+    """Examples that see the same members, for lowrank; 0: the whole batch."""
+    chunks: int | None = None
+    """Parts that a generation is cut into, the most workers that can share it."""
+    seed: int | None = None
+    """Of everything random."""
+    label: str | None = None
+    """The label column of a CSV file."""
+    data_dir: str | None = None
+    """Where the MNIST files lie."""
+
+
+def training(given: SpeedupConfig) -> TrainConfig:
+    """The training whose generations are timed, its task perhaps still open. Raises ConfigError, as train does."""
+    same = ("task", "preset", "data_dir", "strategy", "perturbation")
+    base = base_config(TrainConfig(**{name: getattr(given, name) for name in same}))
+    over: dict[str, Any] = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
+    # Where the work runs is this command's own matter, whatever a recipe says.
+    own: dict[str, Any] = {"task": given.task or (base.task if given.preset else None), "workers": "auto"}
+    own |= {"engine": given.engine, "address": given.address, "exchange": given.exchange}
+    config = replace(base, **over, **own)
+    if config.mirrored and (config.population or 0) % 2:  # train's remedy names a flag that is not here
+        raise ConfigError(
+            f"--population cannot be {config.population}; use {(config.population or 0) + 1}: members come in "
+            "mirrored pairs"
+        )
+    return validate(config)
+
+
+def check(config: SpeedupConfig) -> None:
+    """Raises ConfigError for a number out of its range, with value and remedy."""
+    if config.rounds < 2:
+        raise ConfigError(f"--rounds cannot be {config.rounds}; use 2 or more: one round has no spread")
+    if config.generations is not None and config.generations < 1:
+        raise ConfigError(f"--generations cannot be {config.generations}; use 1 or more")
+    asked_workers(config.workers)
+
+
+def asked_workers(text: str) -> list[int] | None:
+    """The worker counts of a comma list, in order, with 1; None for auto."""
+    if text == "auto":
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) >= 1 for word in words):
+        raise ConfigError(f"--workers cannot be {text}; use auto, or numbers with commas such as 1,2,4")
+    return sorted({1, *map(int, words)})
+
+
+def auto_workers(cores: int) -> list[int]:
+    """1, 2, 4 … up to the cores, and all of them."""
+    return sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)})

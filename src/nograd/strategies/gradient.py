@@ -1,0 +1,106 @@
+"""Drop-ins for `jax.grad` and `jax.value_and_grad`: the same calls, by Evolution Strategies."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nograd.core import chunks
+from nograd.core.trees import parameter_count, require_floats, scaled
+from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.perturbations.batch_limits import at_once
+from nograd.perturbations.dense import Dense, evaluator, weighted_noise
+from nograd.perturbations.population import Perturbation, by_pairs, local_population, population_both
+from nograd.strategies.shaping import raw, valid_members, weights
+
+# (params, *inputs [batch, ...]) -> losses [batch], where loss i depends on example i alone; lower is better.
+Losses: TypeAlias = Callable[..., Float[Array, " batch"]]
+
+
+def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable[..., tuple[Float[Array, ""], Params]]:
+    """(L, g) with L the mean loss of the members and g = E[(L(θ + σε) − L(θ − σε)) ε] / 2σ.
+
+    g is an unbiased estimate of the gradient of the *smoothed* loss E[L(θ + σε)], L = mean(loss), whether the loss
+    has a gradient or not; for a smooth loss it is jax.grad's up to terms of order σ².
+
+    Args:
+        loss: (params, *inputs) -> [batch], one value an example, any traceable function. With `lowrank` and
+            `node`, value i may depend on example i only: each is evaluated alone.
+        perturbation: `nograd.dense`, `nograd.lowrank` or `nograd.node`. The population is `directions` pairs
+            (dense, and lowrank with group 0), or as many for each group of examples.
+
+    Returns:
+        A function (params, *inputs, key) -> (L, g), g a tree like params. It can be used under jit, vmap and
+        shard_map (with check_vma=False, and a key of its own for each device). Members with a NaN or infinite loss
+        drop out of both, with their mirrored half.
+
+    Raises:
+        ConfigError: the loss is not one value an example, or a parameter no float (when called).
+        InterpretError: the loss has a primitive without a rule (when called).
+    """
+
+    def estimate(params: Params, *inputs: PyTree, key: Key) -> tuple[Float[Array, ""], Params]:
+        _check(loss, params, inputs)
+        if isinstance(perturbation, Dense):
+            fitness, total = _dense(loss, perturbation, params, inputs, key)
+        else:
+            fitness, total = _local(loss, perturbation, params, inputs, key)
+        valid = valid_members(fitness)
+        count = jnp.maximum(jnp.sum(valid), 1)
+        value = -jnp.sum(jnp.where(valid, fitness, 0.0)) / count
+        return jnp.where(jnp.any(valid), value, jnp.nan), scaled(-1.0 / (count * perturbation.sigma), total)
+
+    return estimate
+
+
+def grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable[..., Params]:
+    """The estimate g of `value_and_grad` alone: nograd.grad(loss, perturbation)(params, *inputs, key=key)."""
+    both = value_and_grad(loss, perturbation)
+
+    def estimate(params: Params, *inputs: PyTree, key: Key) -> Params:
+        return both(params, *inputs, key=key)[1]
+
+    return estimate
+
+
+def _local(
+    loss: Losses, perturbation: Perturbation, params: Params, inputs: PyTree, key: Key
+) -> tuple[Float[Array, "pairs members"], Params]:
+    def fitness(params: Params, *example: PyTree) -> Array:
+        return -loss(params, *jax.tree.map(lambda leaf: leaf[None], example))[0]
+
+    local = local_population(perturbation, fitness, params, *inputs)
+    values, total = population_both(local, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
+    return by_pairs(local, values), total
+
+
+def _dense(
+    loss: Losses, dense: Dense, params: Params, inputs: PyTree, key: Key
+) -> tuple[Float[Array, "pairs members"], Params]:
+    plan = chunks.plan(dense.directions)
+    keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
+    shared = dense.noise.prepare()
+    evaluate = evaluator(dense, lambda *arguments: -jnp.mean(loss(*arguments)), params, *inputs)
+    together = at_once(dense.members * parameter_count(params))
+    chunked = chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit]), at_once=together)
+    fitness = chunks.by_units(plan, chunked)
+    shaped = chunks.by_chunks(plan, weights(raw, fitness)[0])
+    total = chunks.estimate_chunks(
+        plan, lambda unit, own: weighted_noise(dense, shared, keys[unit], own, params), shaped
+    )
+    return fitness, total
+
+
+def _check(loss: Losses, params: Params, inputs: PyTree) -> None:
+    require_floats(params)
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(inputs)}
+    if len(sizes) != 1 or () in sizes:
+        raise ConfigError(
+            f"all inputs must have the same leading axis of examples, got {sorted(str(size) for size in sizes)}"
+        )
+    (batch,) = sizes.pop()
+    shape = getattr(jax.eval_shape(loss, params, *inputs), "shape", None)
+    if shape != (batch,):
+        raise ConfigError(f"the loss must return one value an example, shape ({batch},), got {shape}; take no mean")

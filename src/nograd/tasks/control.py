@@ -1,0 +1,224 @@
+"""An environment as a task: the fitness of a member is the mean return of its episodes."""
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from nograd.core.metrics import RETURN, Measure
+from nograd.core.random import random_normals
+from nograd.core.types import ConfigError, EngineError, NogradError, Params
+from nograd.envs import Lanes, World, lanes
+from nograd.envs.actions import decoded, is_bounded, output_count
+from nograd.envs.jax_env import traced
+from nograd.envs.jax_rollout import Rolled, rollout
+from nograd.envs.normalization import Moments, no_moments, normalised
+from nograd.envs.rollout import NO_LIMIT, Played, play
+from nograd.envs.spec import summary
+from nograd.models import Model
+
+_SOURCES = {
+    "envpool": "EnvPool",
+    "gymnasium": "Gymnasium",
+    "function": "a function of yours",
+    "brax": "Brax",
+    "jax": "a function of yours, in JAX",
+}
+_STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
+
+
+_REFERENCE, _APART, _LANES = 128, 8, 8  # observations of the reference batch, steps between them, lanes they come from
+
+
+class Context(NamedTuple):
+    """What a policy reads beside its parameters, and what its episodes are limited to."""
+
+    moments: Moments | tuple[()]  # of observations, where they are normalised
+    limit: Array | tuple[()]  # steps of an episode, where it adapts
+    reference: Array | tuple[()] = ()  # [batch, *shape], where the network is prepared by some observations
+
+
+class Policy(NamedTuple):
+    """What a training leaves: the network's parameters and their context."""
+
+    params: Params
+    context: Context
+
+
+class Environment(NamedTuple):
+    """An environment, a network and the rules of the episodes."""
+
+    world: World
+    model: Model
+    seed: int = 0  # of the episodes that no member plays
+    episodes: int = 1  # of each member
+    eval_episodes: int = 16
+    normalise: bool = False
+    adaptive: bool = False  # whether an episode is cut at twice the mean length of the generation before
+    limit: int = NO_LIMIT  # steps of an episode beside the environment's own limit
+    skip: int = 1  # steps that an action is held for
+    bins: int | None = None  # values of each component of a continuous action; None: any
+    action_noise: float = 0.0  # standard deviation of what is added to a member's continuous actions
+    bonus: float = 0.0  # part of every step's reward that does not count in a member's fitness
+    member_steps: int = 0  # a member goes on to further episodes until it has taken so many steps
+
+    @property
+    def measure(self) -> Measure:
+        """The mean return of the mean parameters."""
+        return RETURN
+
+    @property
+    def note(self) -> str:
+        """One line about it."""
+        shown, taken = self.world.observation, self.world.action
+        source = _SOURCES[self.world.source]
+        what = f"{sum(taken.choices)} choices" if taken.choices else f"actions {list(taken.shape)} of real numbers"
+        seen = f"{shown.states} states" if shown.states else f"observations {list(shown.shape)}"
+        return f"environment: {self.world.name} by {source}; {seen}, {what}"
+
+    @property
+    def checksum(self) -> str:
+        """Of what a run on it is bound to."""
+        return self.world.checksum
+
+    def record(self) -> dict[str, Any]:
+        """What config.json says of it."""
+        return {"name": self.world.name, "checksum": self.checksum, "world": self.world.portable}
+
+    def arrays(self) -> tuple[()]:
+        """No data are read."""
+        return ()
+
+    def blank(self) -> Context:
+        """A context of the shapes of any."""
+        shown = self.world.observation
+        moments = no_moments(shown.input_shape) if self.normalise else ()
+        reference = jnp.zeros((_REFERENCE, *shown.shape), shown.dtype) if self.model.prepare else ()
+        return Context(moments, jnp.int32(self.limit) if self.adaptive else (), reference)
+
+    def context(self) -> Context:
+        """The context of generation 0. The reference batch is what random actions meet."""
+        blank = self.blank()
+        return blank._replace(reference=jnp.asarray(_reference(self))) if self.model.prepare else blank
+
+    def whole(self, params: Params, context: Context) -> Any:
+        """What the network's `apply` takes first."""
+        if self.model.prepare is None:
+            return params
+        return params, self.model.prepare(params, self.see(context, jnp.asarray(context.reference)))
+
+    def see(self, context: Context, observations: Array | np.ndarray) -> Array:
+        """What the network gets of observations [batch, *shape]: bytes as 0..1, states one-hot, moments taken out."""
+        shown = self.world.observation
+        if shown.states:
+            return jax.nn.one_hot(jnp.asarray(observations, jnp.int32), shown.states)
+        x = jnp.asarray(observations, jnp.float32)
+        if shown.dtype == "uint8":
+            return x / 255.0
+        return normalised(context.moments, x) if isinstance(context.moments, Moments) else x
+
+    def act(self, outputs: Array | np.ndarray) -> Array:
+        """Actions of a network's outputs."""
+        return decoded(self.world.action, self.bins, jnp.asarray(outputs))
+
+    def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
+        """Outputs [outputs] with the action noise of one step of the episode with this seed."""
+        if not self.action_noise or self.bins or self.world.action.kind != "box":
+            return outputs
+        key = jax.random.wrap_key_data(jnp.stack([seed.astype(jnp.uint32), step.astype(jnp.uint32)]))
+        return outputs + self.action_noise * random_normals(key, outputs.shape[-1])
+
+    def scores(self, policy: Policy) -> dict[str, float | None]:
+        """The mean return of the evaluation's episodes, its standard error, their mean length: each time the same."""
+        played, count = self.played(policy, "val", self.eval_episodes), self.eval_episodes
+        error = float(np.std(played.returns, ddof=1)) / math.sqrt(count) if count > 1 else None
+        return {
+            self.measure.val: float(np.mean(played.returns)),
+            self.measure.error: error,
+            "val_length": float(np.mean(played.lengths)),
+        }
+
+    def tested(self, policy: Policy) -> dict[str, float | None]:
+        """The mean return of as many other episodes, for the end."""
+        return {self.measure.test: float(np.mean(self.played(policy, "test", self.eval_episodes).returns))}
+
+    def played(self, policy: Policy, split: str, count: int, where: Lanes | None = None) -> Played:
+        """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
+        whole = jax.jit(self.whole)(policy.params, policy.context)
+        context = policy.context._replace(reference=())
+        if self.world.is_traced and where is None:
+            done = _traced_episodes(self, whole, context, jnp.array(self.seeds(split, count), jnp.int32))
+            return Played(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
+        found = lanes(self.world) if where is None else where
+        try:
+            act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
+            return play(found, act, self.seeds(split, count), self.limit, self.skip)
+        except NogradError:
+            raise
+        except Exception as error:
+            raise EngineError(f"the environment {self.world.name} failed: {summary(error)}") from error
+        finally:
+            found.close()
+
+    def seeds(self, split: str, count: int) -> list[int]:
+        """Of the episodes of a split: the first ones are the same for any count."""
+        words = np.random.SeedSequence([self.seed, _STREAMS[split]]).generate_state(count)
+        return [int(word) >> 1 for word in words]
+
+
+@partial(jax.jit, static_argnums=0)
+def _actions(task: Environment, whole: Any, context: Context, observations: Array) -> Array:
+    return task.act(task.model.apply(whole, task.see(context, observations)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> Rolled:
+    act = lambda seen, step: task.act(task.model.apply(whole, task.see(context, seen)))  # noqa: E731
+    playing = jnp.ones(seeds.shape, bool)
+    return rollout(traced(task.world), act, seeds, playing, jnp.int32(task.limit), task.skip)
+
+
+def _reference(task: Environment) -> np.ndarray:
+    """Observations of random actions, [batch, *shape]: of some lanes, some steps apart."""
+    draws, seen = np.random.default_rng([task.seed, _STREAMS["reference"]]), []
+    outputs = output_count(task.world.action, task.bins)
+
+    def act(observations: np.ndarray, step: int) -> np.ndarray:
+        if step % _APART == 0:
+            seen.append(observations.copy())
+        return np.asarray(task.act(draws.normal(size=(_LANES, outputs)).astype(np.float32)))
+
+    found = lanes(task.world)
+    try:
+        while len(seen) * _LANES < _REFERENCE:
+            play(found, act, task.seeds("reference", _LANES), _REFERENCE * _APART // _LANES)
+        return np.concatenate(seen)[:_REFERENCE]
+    finally:
+        found.close()
+
+
+def check_environment(task: Environment) -> Environment:
+    """The task itself. Raises ConfigError where a setting does not fit the environment."""
+    box = task.world.action.kind == "box"
+    if task.bins is not None and not box:
+        raise ConfigError(
+            f"--action-bins {task.bins} cuts continuous actions, and those of {task.world.name} are choices; "
+            "leave it out"
+        )
+    if task.bins is not None and not is_bounded(task.world.action).all():
+        raise ConfigError(f"--action-bins {task.bins} needs bounds, and the actions of {task.world.name} have none")
+    if task.normalise and (task.world.observation.states or task.world.observation.dtype == "uint8"):
+        raise ConfigError(
+            f"--observations normalized is for real numbers, and those of {task.world.name} are "
+            f"{'states' if task.world.observation.states else 'bytes'}; use --observations raw"
+        )
+    if task.action_noise and not box:
+        raise ConfigError(
+            f"--action-noise {task.action_noise} is for continuous actions, and those of {task.world.name} are "
+            "choices; leave it out"
+        )
+    return task

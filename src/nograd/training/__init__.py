@@ -1,0 +1,1 @@
+"""The job: from settings to objects, the loop, observers."""

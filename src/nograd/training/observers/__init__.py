@@ -1,0 +1,1 @@
+"""Who else watches a training: TensorBoard, Weights & Biases, a page."""

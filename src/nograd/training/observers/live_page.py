@@ -1,0 +1,66 @@
+"""The page of a training while it runs: an observer that writes it, within a small share of the time."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from nograd.reports.browser import show
+from nograd.reports.charts import require_library
+from nograd.reports.run import run_page
+from nograd.runs.checkpoint import write_atomically
+from nograd.runs.directory import RunDirectory
+from nograd.runs.run import Run
+from nograd.training.loop import Progress
+
+REFRESH = 5  # seconds after which the page in the browser loads itself again
+_PAUSE = 19  # times as long as a page took, before the next: a twentieth of the time at the most
+
+
+class LivePage:
+    """Writes RUN/report.html at the start, after evaluations and at the end; opens it in the browser at the start."""
+
+    def __init__(self, directory: RunDirectory, tell: Callable[[str], None]) -> None:
+        require_library()
+        self.directory, self.tell = directory, tell
+        self._due = 0.0  # no page before this moment
+        self._failed = False
+
+    @property
+    def path(self) -> Path:
+        return self.directory.path / "report.html"
+
+    def __enter__(self) -> Self:
+        self._write()
+        if not self._failed:
+            self.tell(f"page: {self.path}")
+            show(self.path, self.tell)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held."""
+
+    def generation(self, progress: Progress, line: dict[str, Any]) -> None:
+        """Writes the page after an evaluation, where the last one is long enough ago."""
+        if Run(self.directory).measure.val in line and time.monotonic() >= self._due:
+            self._write()
+
+    def finish(self, run: Run) -> None:
+        """Writes the last page: the result, and what the network gets wrong."""
+        self._write(run)
+
+    def _write(self, run: Run | None = None) -> None:
+        if self._failed:
+            return
+        start = time.monotonic()
+        try:
+            page = run_page(run or Run(self.directory), network=run is not None, refresh=REFRESH)
+            write_atomically(self.path, page.encode())
+        except Exception as error:  # a training goes on, whatever becomes of its picture
+            self._failed = True
+            self.tell(f"the page is not written any more: {type(error).__name__}: {error}")
+        end = time.monotonic()
+        self._due = end + _PAUSE * (end - start)

@@ -1,0 +1,105 @@
+"""The winner: chosen on validation, trained again on fresh seeds, tested, and saved as a recipe."""
+
+from dataclasses import replace
+from statistics import mean, stdev
+from typing import Any
+
+import tomli_w
+
+from nograd.config.recipes import to_toml
+from nograd.config.settings import TrainConfig, settings
+from nograd.core.metrics import Measure
+from nograd.runs.checkpoint import write_atomically
+from nograd.tuning.space import seed_at, trial_config
+from nograd.tuning.study.records import Study, Trial, Winner
+from nograd.tuning.study.write import Ledger
+from nograd.tuning.trial import Ended, Job
+
+RECIPE = "best.toml"
+
+
+def best_trial(study: Study) -> Trial | None:
+    """The complete trial with the highest validation score, the first of equals.
+
+    Only a complete one can win: one that the clock ended has no settings that would give its value again.
+    """
+    complete = [trial for trial in study.trials if trial.state == "complete" and trial.value is not None]
+    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+
+
+def winning_config(base: TrainConfig, trial: Trial, seed: int) -> TrainConfig:
+    """The very training that the trial was."""
+    return trial_config(base, trial.settings, seed_at(seed, "trial", trial.number))
+
+
+class Confirmations:
+    """The winner on its seeds, as the crew's work; see `crew.Work`. What is in the study already is not done again.
+
+    The seeds are those of no trial: the trial's own was chosen for its luck. With none asked for it is that one, as
+    the test score needs the parameters.
+    """
+
+    def __init__(self, ledger: Ledger, trial: Trial, count: int, here: dict[str, Any]) -> None:
+        self._ledger, self._trial, self._here = ledger, trial, here
+        self.config = winning_config(ledger.base, trial, ledger.seed)
+        seeds = [seed_at(ledger.seed, "confirm", number) for number in range(count)] or [self.config.seed]
+        ledger.choose(trial, self.config, seeds)
+        study = ledger.record()
+        known, self._measure = study.winner, study.measure
+        self.left = [seed for seed in seeds if known is None or seed not in known.seeds]
+        self.failures: list[str] = []
+
+    def next(self, worker: str) -> tuple[int, Job] | None:
+        """The next seed."""
+        if not self.left:
+            return None
+        seed = self.left.pop(0)
+        return seed, Job({**settings(self.config), **self._here, "seed": seed}, test=True)
+
+    def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
+        """Nothing: it runs to its end."""
+        return ""
+
+    def ended(self, tag: int, ended: Ended, seconds: float) -> None:
+        """Writes the seed's figures down."""
+        if ended.state == "complete":
+            self._ledger.confirm(self._trial.number, tag, {self._measure.val: ended.value, **ended.figures})
+        elif ended.state == "failed":
+            self.failures.append(f"seed {tag}: {ended.reason}")
+
+
+def write_recipe(study: Study, winner: Winner) -> None:
+    """STUDY/best.toml: with it `nograd train --config` gives the figures in its table [about], bit by bit."""
+    config = TrainConfig(**winner.settings)
+    trial = study.trials[winner.trial]
+    if winner.seeds:
+        config = replace(config, seed=winner.seeds[0])
+    measure = study.measure
+    untested = f"validation {measure.what} {measure.text(trial.value)}; the test {measure.units} were not used"
+    about = {
+        "title": f"trial {winner.trial} of the study {study.name}",
+        "source": f"nograd search: the best of {len(study.trials)} trials by validation {measure.what}, "
+        f"{measure.text(trial.value)}",
+        "figure": figure(winner, measure) or untested,
+    }
+    text = to_toml(config) + "\n" + tomli_w.dumps({"about": about})
+    write_atomically(study.path / RECIPE, text.encode())
+
+
+def figure(winner: Winner, measure: Measure) -> str:
+    """What the winner reached on its seeds, in one line."""
+    if not winner.seeds:
+        return ""
+    what, said = measure.what, measure.text
+    low, high = map(said, winner.test_intervals[0])
+    text = (
+        f"with seed {winner.seeds[0]}: validation {what} {said(winner.val_scores[0])}, test {what} "
+        f"{said(winner.test_scores[0])} (95% interval {low} to {high})"
+    )
+    if len(winner.seeds) > 1:
+        tests = winner.test_scores
+        text += (
+            f"; over {len(tests)} seeds test {what} {said(mean(tests))} ± {said(stdev(tests))} "
+            f"({', '.join(map(said, tests))})"
+        )
+    return text

@@ -1,0 +1,37 @@
+"""What a person sees while a search goes: lines for what has happened, and a bar where there is a terminal."""
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+
+from nograd.core.console import Screen
+from nograd.core.metrics import Measure
+from nograd.core.text import duration
+from nograd.tuning.study.records import Trial
+
+_NAMED = 6  # settings of a trial in its line
+
+
+class Display(Screen):
+    """Lines above, and a bar of the budget or the trials below. Without a console it is silent."""
+
+    def __init__(self, console: Console | None) -> None:
+        super().__init__(console, BarColumn(30), TextColumn("{task.description}"), total=1.0)
+
+    def state(self, share: float, text: str) -> None:
+        """How things stand: the share of the budget or of the trials that is done, and a line."""
+        self.move(share, text)
+        if self.due:
+            self.line(text, state=True)
+
+
+def trial_line(trial: Trial, measure: Measure) -> str:
+    """One ended trial."""
+    value = f"no validation {measure.what}" if trial.value is None else f"val {measure.text(trial.value)}"
+    how = "" if trial.state == "complete" else f" {trial.state} ({trial.reason})"
+    return f"trial {trial.number}:{how} {value}, {duration(trial.seconds or 0.0)}  {settings_text(trial.settings)}"
+
+
+def settings_text(settings: dict[str, object], most: int | None = _NAMED) -> str:
+    """The drawn settings in one line, `most` of them."""
+    words = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()]
+    return " ".join(words[:most]) + (" …" if most is not None and len(words) > most else "")

@@ -1,0 +1,147 @@
+"""A study made, or found again: from flags to what all its trials have in common."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nograd.config.settings import TrainConfig, settings
+from nograd.config.task_settings import is_file
+from nograd.core.metrics import ACCURACY, RETURN
+from nograd.core.types import NogradError, RunError
+from nograd.data import Dataset, checksum
+from nograd.runs.checkpoint import write_atomically
+from nograd.training.job import Source, build_job
+from nograd.training.provenance import check_data
+from nograd.tuning import settings as flags
+from nograd.tuning.settings import SearchConfig, Terms
+from nograd.tuning.space import draw, make_space, random_value, trial_config, try_draws
+from nograd.tuning.study import read, write
+from nograd.tuning.study.database import closed_after, one_line
+from nograd.tuning.study.location import DATABASE, MARK, Place, is_study, local_url, mark_text, place_of
+from nograd.tuning.study.records import Dimension
+from nograd.tuning.trial import source_of
+
+_TRIED = 8  # draws that are built at the start, before one of them has to be possible
+
+
+class Opened(NamedTuple):
+    """A study that can be worked on."""
+
+    place: Place
+    terms: Terms
+    base: TrainConfig  # of all trials, with the data where this machine has them
+    space: list[Dimension]
+    note: str  # one line about the data or the environment
+    record: dict[str, Any]
+    doubt: str  # what is odd about the space; mostly empty
+
+
+def open_or_make(given: SearchConfig) -> Opened:
+    """The study of --join or --out, or a new one. Raises NogradError for what cannot be."""
+    place = _found(given)
+    return _again(given, place) if place else _new(given)
+
+
+def _found(given: SearchConfig) -> Place | None:
+    if given.join and given.storage:
+        place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
+        read.read(place)
+        if not is_study(place.path):
+            _folder(place.path)
+            _mark(place)
+        return place
+    if given.out and is_study(given.out):
+        place = place_of(given.out)
+        return place._replace(url=given.storage) if given.storage else place
+    return None
+
+
+def _again(given: SearchConfig, place: Place) -> Opened:
+    study = read.open_study(place)
+    with closed_after(study._storage), one_line(place.url):
+        attributes = study.user_attrs
+    with read.ours(place):
+        record = attributes[read.RECORD]
+        base, terms = TrainConfig(**record["base"]), Terms(**record["search"])
+        space = read.space_of(record)
+        recorded = {"data": {"checksum": str(record["data"]["checksum"])}}
+    flags.check_same_work(given, base, terms)
+    terms, base = flags.renewed(terms, given), flags.placed(base, given)
+    source = source_of(base)
+    check_data(recorded, source)
+    return Opened(place, terms, base, space, _note(source), {**record, "search": asdict(terms)}, "")
+
+
+def _new(given: SearchConfig) -> Opened:
+    base, changes = flags.base_of(given), flags.changes_of(given)
+    if base.task and is_file(base.task):  # so that best.toml works from anywhere
+        base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
+    make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
+    source = source_of(base)
+    examples = len(source.x_train) if isinstance(source, Dataset) else None
+    space = make_space(base, given.space or "default", changes, examples)
+    failing, why = try_draws(base, space)
+    _build_one(base, space, source)
+    terms = flags.terms_of(given, base, changes)
+    record = {
+        "base": settings(base),
+        "space": [dimension._asdict() for dimension in space],
+        "search": asdict(terms),
+        "data": {"name": source.name, "checksum": _checksum(source)},
+        **_measured(base, source),
+    }
+    place = _new_place(given, base)
+    write.create(place, record)
+    _mark(place)
+    doubt = (
+        f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
+    )
+    return Opened(place, terms, base, space, _note(source), record, doubt)
+
+
+def _note(source: Source) -> str:
+    return source.note if isinstance(source, Dataset) else f"environment: {source.name}"
+
+
+def _checksum(source: Source) -> str:
+    return checksum(source) if isinstance(source, Dataset) else source.checksum
+
+
+def _measured(base: TrainConfig, source: Source) -> dict[str, Any]:
+    """What a trial's value is, and how many examples or episodes it is the mean over."""
+    if isinstance(source, Dataset):
+        return {"measure": ACCURACY.name, "validation": len(source.x_val)}
+    return {"measure": RETURN.name, "validation": base.eval_episodes}
+
+
+def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> None:
+    """Raises the error of the first draw where none of the first few can be built: a wrong model, a wrong fitness."""
+    errors: list[NogradError] = []
+    for number in range(_TRIED):
+        try:
+            build_job(trial_config(base, draw(space, random_value(base.seed, number), base), 0), source)
+            return
+        except NogradError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _new_place(given: SearchConfig, base: TrainConfig) -> Place:
+    stem = Path(base.task or "mnist").stem
+    path = Path(given.out or f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if (path / DATABASE).exists():
+        raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
+    _folder(path)
+    return Place(path, given.storage or local_url(path), path.absolute().name)
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the study directory {path}: {error.strerror}; choose another --out") from error
+
+
+def _mark(place: Place) -> None:
+    write_atomically(place.path / MARK, mark_text(place).encode())

@@ -1,0 +1,240 @@
+"""`nograd search` from flags to a finished study: open, search, confirm the winner, sum up."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from nograd.core.text import did_you_mean, duration
+from nograd.core.types import ConfigError
+from nograd.engines.processes import available_cores
+from nograd.runs.checkpoint import write_atomically
+from nograd.training.loop import interruptible
+from nograd.tuning.budget import Clock, projected
+from nograd.tuning.confirm import Confirmations, best_trial, write_recipe
+from nograd.tuning.display import Display, trial_line
+from nograd.tuning.open_study import Opened, open_or_make
+from nograd.tuning.run_trials import Trials
+from nograd.tuning.settings import SearchConfig, Terms, check
+from nograd.tuning.space import space_lines
+from nograd.tuning.study import read, statistics
+from nograd.tuning.study.records import Study, Trial
+from nograd.tuning.study.write import Ledger, counts
+from nograd.tuning.worker_pool import Crew
+
+STATISTICS = "statistics.json"
+
+
+def search(
+    task: str | Path | None = None, *, search: Sequence[str] | Mapping[str, str] = (), show: bool = False, **flags: Any
+) -> Study:
+    """Searches hyperparameters and returns the study; with the path of one in `out` it goes on with that.
+
+    Args:
+        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or an environment's id.
+        search: what is drawn, as {"sigma": "log(0.001, 1)"} or ["sigma=log(0.001, 1)"].
+        show: print what goes on, as the command line does.
+        flags: any other flag of `nograd search`, such as budget="10m", generations, trials, workers or out.
+
+    Raises:
+        NogradError: a flag, the space or the data cannot be; the message says what to do.
+    """
+    started = time.monotonic()
+    known = {field.name for field in fields(SearchConfig)} - {"task", "search"}
+    for name in flags:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
+    words = tuple("=".join(item) for item in search.items()) if isinstance(search, Mapping) else tuple(search)
+    if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
+        task = "mnist"
+    given = SearchConfig(task=None if task is None else str(task), search=words, **flags)
+    return run_search(given, Display(Console() if show else None), started).study
+
+
+class Outcome(NamedTuple):
+    """What a session leaves."""
+
+    study: Study
+    figures: dict[str, Any]  # of statistics.json
+    interrupted: bool  # by Ctrl-C
+
+
+def run_search(given: SearchConfig, display: Display, started: float) -> Outcome:
+    """One session on the study of --out or --join, or on a new one.
+
+    Args:
+        given: the flags.
+        display: told what goes on.
+        started: `time.monotonic()` at the start of the program: the budget begins there.
+    """
+    check(given)
+    opened = open_or_make(given)
+    place, terms = opened.place, opened.terms
+    with interruptible() as interrupted, ExitStack() as stack:
+        stack.enter_context(display)
+        ledger = Ledger(place, opened.space, opened.base, terms, time.monotonic() - started)
+        stack.callback(ledger.close)
+        stack.callback(ledger.beat, ended=True)
+        stack.callback(ledger.bury)
+        ledger.renew(opened.record)
+        ledger.bury()
+        clock = Clock.of(terms.budget_seconds, ledger.spent())
+        _announce(opened, ledger, clock, display)
+        if idle := _nothing_to_do(clock, ledger.record(), terms):
+            display.line(idle)
+        elif not interrupted.is_set():
+            crew = Crew(_workers(terms))
+            stack.callback(crew.close)
+            _Work(opened, ledger, clock, crew, display, interrupted).run()
+    study = read.read(place)
+    return Outcome(study, _summed_up(study), interrupted.is_set())
+
+
+class _Work:
+    """One session: the search, then the winner."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        ledger: Ledger,
+        clock: Clock,
+        crew: Crew,
+        display: Display,
+        interrupted: threading.Event,
+    ) -> None:
+        self.terms, self.ledger, self.clock, self.crew = opened.terms, ledger, clock, crew
+        self.display, self.interrupted = display, interrupted
+        self.here = {"task": opened.base.task, "data_dir": opened.base.data_dir}
+        self.trials = Trials(
+            ledger,
+            self.terms.trials,
+            self.here,
+            lambda trial: display.line(trial_line(trial, self.trials.study.measure)),
+        )
+        self._told, self._confirmed = False, -1
+
+    def run(self) -> None:
+        """Trials until what is left is needed for the best one's seeds, then these; and again where time remains."""
+        while True:
+            self.crew.do(self.trials, self._search_over, self._tick)
+            if best := best_trial(self.ledger.record()):
+                self._confirm(best)
+            if self._over() or self.trials.exhausted or self._left() <= 0:
+                return
+
+    def _confirm(self, best: Trial) -> None:
+        confirmations = Confirmations(self.ledger, best, self.terms.confirm, self.here)
+        if confirmations.left and not self._over():
+            self.display.line(f"the best is trial {best.number}; it is trained again on seeds {confirmations.left}")
+            self.crew.do(confirmations, self._over, self.ledger.beat)
+        for failure in confirmations.failures:
+            self.display.line(f"the winner failed with {failure}")
+        self._confirmed = best.number
+
+    def _over(self) -> str:
+        """The word that ends everything."""
+        if self.interrupted.is_set():
+            return "interrupted"
+        return "budget" if self.clock.left() <= 0 else ""
+
+    def _search_over(self) -> str:
+        return self._over() or ("budget" if self._left() <= 0 else "")
+
+    def _left(self) -> float:
+        """Seconds for trials: what the best one still needs is kept."""
+        best = best_trial(self.trials.study)
+        if best is None or best.number == self._confirmed:
+            return self.clock.left()
+        return self.clock.left() - self.clock.reserve(best, self.terms.confirm, len(self.crew.hands))
+
+    def _tick(self) -> None:
+        self.ledger.beat()
+        self.trials.keep()
+        trials, left, workers = self.trials, self._left(), len(self.crew.hands)
+        durations = trials.durations()
+        number = projected(trials.done, trials.rests(), durations, workers, left)
+        if self.terms.trials is not None:
+            number = min(number or self.terms.trials, self.terms.trials)
+        if number is not None and durations and not self._told and math.isfinite(left):
+            self._told = True
+            each = sum(durations) / len(durations)
+            self.display.line(
+                f"at this rate there will be about {number} trials, of {each:.1f} s each on {workers} workers"
+            )
+        self.display.state(*_state(trials, self.terms, self.clock, number, left))
+
+
+def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left: float) -> tuple[float, str]:
+    best = best_trial(trials.study)
+    done = trials.done
+    about = "" if number == terms.trials else "about "
+    parts = [f"{done} trials" if number is None else f"{done} of {about}{number} trials"]
+    parts.append(
+        "no best yet" if best is None else f"best {trials.study.measure.text(best.value)} (trial {best.number})"
+    )
+    if rate := trials.rate():
+        parts.append(f"{rate:.1f} trials/min")
+    if math.isfinite(left):
+        parts.append(f"{duration(max(left, 0.0))} left")
+    shares = [done / terms.trials] if terms.trials else []
+    if clock.budget:
+        shares.append(1 - clock.left() / clock.budget)
+    return max(shares, default=0.0), ", ".join(parts)
+
+
+def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) -> None:
+    terms, base, study = opened.terms, opened.base, ledger.record()
+    display.line(opened.note)
+    drawn = {dimension.name for dimension in opened.space}
+    shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
+    same = ", ".join(str(word) for name, word in shared.items() if name not in drawn)
+    display.line(f"trials of {base.generations:,} generations: {same}; drawn are")
+    for line in space_lines(opened.space):
+        display.line(line)
+    if opened.doubt:
+        display.line(opened.doubt)
+    how = (f"sampler {terms.sampler}", f"pruner {terms.pruner}", f"seed {terms.seed}", f"workers {_workers(terms)}")
+    display.line(", ".join(how))
+    display.line(f"study: {study.path}" + (f", with {len(study.trials)} trials" if study.trials else ""))
+    if clock.budget is not None:
+        left = max(clock.end - time.monotonic(), 0.0)
+        kept = "what training the winner again takes is kept of it"
+        display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
+
+
+def _nothing_to_do(clock: Clock, study: Study, terms: Terms) -> str:
+    """Why no worker need start; empty where there is work."""
+    if _finished(study, terms):
+        return "all trials are there, and the winner's seeds; more --trials goes on"
+    return "nothing of the budget is left; a larger --budget goes on" if clock.left() <= 0 else ""
+
+
+def _finished(study: Study, terms: Terms) -> bool:
+    """Whether all trials are there and the winner has its seeds: then no worker need start."""
+    if terms.trials is None or sum(map(counts, study.trials)) < terms.trials:
+        return False
+    best, winner = best_trial(study), study.winner
+    if best is None:
+        return True
+    return winner is not None and winner.trial == best.number and len(winner.seeds) >= max(terms.confirm, 1)
+
+
+def _summed_up(study: Study) -> dict[str, Any]:
+    """Writes statistics.json and, where there is a winner, best.toml."""
+    figures = statistics.summary(study)
+    text = json.dumps(figures, indent=1, allow_nan=False)
+    write_atomically(study.path / STATISTICS, f"{text}\n".encode())
+    if study.winner:
+        write_recipe(study, study.winner)
+    return figures
+
+
+def _workers(terms: Terms) -> int:
+    return len(available_cores()) if terms.workers == "auto" else int(terms.workers)

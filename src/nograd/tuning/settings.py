@@ -1,0 +1,206 @@
+"""The flags of `nograd search`. Nothing here imports JAX, NumPy or Optuna."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from tyro.conf import Positional
+
+from nograd.config.recipes import base_config, read_recipe
+from nograd.config.settings import Perturbation, Strategy, TrainConfig, settings
+from nograd.config.task_settings import is_environment, is_file
+from nograd.config.validate import validate
+from nograd.core.text import parse_duration
+from nograd.core.types import ConfigError
+from nograd.tuning.space import parse_changes
+from nograd.tuning.study.location import is_study
+
+_WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
+_MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
+_DEFAULTS: dict[str, Any] = {"sampler": "random", "pruner": "none", "space": "default", "confirm": 3, "workers": "auto"}
+_BUDGET = "1h"
+_EVALUATIONS = 1000  # of a trial, at most
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Hyperparameters by random search within a budget: the study, its statistics, its winner's recipe."""
+
+    task: Positional[str | None] = None
+    """What is trained: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
+    budget: str | None = None
+    """Time for all of it, over all invocations on the study: 90s, 10m, 12h. Default: 1h, or none with --trials."""
+    trials: int | None = None
+    """Stop after this many trials. Default: as many as the budget allows."""
+    generations: int | None = None
+    """Of each trial. Default: as in the recipe."""
+    workers: str | None = None
+    """Processes, each with a trial of its own on a core of its own. Default: auto, one a core."""
+    search: tuple[str, ...] = ()
+    """What is drawn, over --space: NAME=log(0.001,1), or uniform, int, log_int, choice(a,b), fixed(a), chi(). NAME
+    alone has its own range."""
+    space: Literal["default", "blog", "only"] | None = None
+    """Where the space starts: default (what suits the recipe), blog (the post's own) or only (what --search names)."""
+    sampler: Literal["random", "tpe", "qmc", "cmaes"] | None = None
+    """How settings are drawn. Default: random; qmc is as independent of timing as that."""
+    pruner: Literal["none", "median", "hyperband"] | None = None
+    """Which trials are ended early for a poor validation score. Default: none."""
+    confirm: int | None = None
+    """Fresh seeds that the winner is trained on again, for its test score. Default: 3."""
+    seed: int | None = None
+    """Of everything random; each trial's own seed follows from it and the trial's number."""
+    out: str | None = None
+    """The study directory, a new one or one to go on with. Default: studies/TASK-DATE-TIME."""
+    storage: str | None = None
+    """A database for several machines, such as postgresql+psycopg://USER@HOST/DATABASE. Default: SQLite in --out."""
+    join: str | None = None
+    """Work on the study of this name in --storage, another machine's; it knows space, settings and budget."""
+    preset: str | None = None
+    """The recipe that trials start from; see nograd presets. Default: the task's own."""
+    config: str | None = None
+    """A recipe of your own: FILE.toml, with a table [search] for what is drawn."""
+    json: bool = False
+    """Print the statistics as JSON at the end, and nothing before."""
+    model: str | None = None
+    """The network, as in nograd train. This and what follows: default as in the recipe."""
+    strategy: Strategy | None = None
+    """How fitness moves the search; with --search strategy it is drawn."""
+    perturbation: Perturbation | None = None
+    """How members differ from the mean."""
+    fitness: str | None = None
+    """What members are ranked by."""
+    eval_every: int | None = None
+    """Generations between evaluations on the validation split."""
+    label: str | None = None
+    """The label column of a CSV file."""
+    data_dir: str | None = None
+    """Where the MNIST files lie."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a study is searched under, in its record: the flags with their defaults filled in."""
+
+    budget: str | None
+    trials: int | None
+    workers: str
+    sampler: str
+    pruner: str
+    space: str
+    confirm: int
+    seed: int
+    search: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def budget_seconds(self) -> float | None:
+        return parse_duration(self.budget) if self.budget else None
+
+
+def check(config: SearchConfig) -> None:
+    """Raises ConfigError for a flag out of its range, or one that excludes another."""
+    if config.budget is not None:
+        parse_duration(config.budget)
+    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1), ("eval_every", 1)):
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise ConfigError(f"--{name.replace('_', '-')} cannot be {value}; use {least} or more")
+    workers = config.workers or "auto"
+    if workers != "auto" and not (workers.isdecimal() and int(workers) >= 1):
+        raise ConfigError(f"--workers cannot be {workers}; use auto or a number such as 2")
+    if config.storage and "://" not in config.storage:
+        raise ConfigError(f"--storage cannot be {config.storage}; write DIALECT://USER@HOST/DATABASE, or leave it out")
+    if config.join and not config.storage:
+        raise ConfigError(f"--join {config.join} needs the database that holds the study: add --storage URL")
+
+
+def base_of(given: SearchConfig) -> TrainConfig:
+    """The settings that all trials share, the task perhaps still open. Raises ConfigError, as train does."""
+    preset = given.preset or ("blog" if given.space == "blog" and not given.config else None)
+    start = TrainConfig(
+        task=given.task,
+        strategy=given.strategy,
+        perturbation=given.perturbation,
+        preset=preset,
+        config=given.config,
+    )
+    base = base_config(start)
+    over = {name: value for name in (*_WORK, "data_dir") if (value := getattr(given, name)) is not None}
+    config = replace(base, **over, task=given.task or (base.task if preset or given.config else None))
+    # A trial is one process on one core, and its time is the search's matter, whatever a recipe says. The data are
+    # split once for all: the test examples of one trial must not be another's training examples.
+    own: dict[str, Any] = {
+        name: getattr(TrainConfig(), name) for name in ("engine", "workers", "address", "exchange", "budget")
+    }
+    if not is_environment(config.task):
+        own["split_seed"] = config.seed if config.split_seed is None else config.split_seed
+    if (evaluations := config.generations // config.eval_every) > _EVALUATIONS:
+        least = -(-config.generations // _EVALUATIONS)
+        raise ConfigError(
+            f"--eval-every {config.eval_every} makes {evaluations:,} evaluations a trial, and all are kept; use "
+            f"{least:,} or more"
+        )
+    return validate(replace(config, **own))
+
+
+def needs_task(given: SearchConfig) -> bool:
+    """Whether the task is still to be settled: a study that exists has one."""
+    return given.join is None and not (given.out and is_study(given.out))
+
+
+def changes_of(given: SearchConfig) -> dict[str, str]:
+    """What the recipe's table [search] and --search change in the space, by name."""
+    recipe = read_recipe(given.config).search if given.config else {}
+    for name, words in recipe.items():
+        if not isinstance(words, str):
+            raise ConfigError(f'{given.config}: search.{name} must be a text such as "log(0.001, 1)", got {words!r}')
+    changes = recipe | parse_changes(given.search)
+    if "strategy" in changes and given.perturbation:  # which would be for the recipe's own strategy alone
+        changes.setdefault("perturbation", f"fixed({given.perturbation})")
+    return changes
+
+
+def terms_of(given: SearchConfig, base: TrainConfig, changes: dict[str, str]) -> Terms:
+    """The terms of a new study."""
+    words = {name: getattr(given, name) or default for name, default in _DEFAULTS.items() if name != "confirm"}
+    confirm = _DEFAULTS["confirm"] if given.confirm is None else given.confirm
+    budget = given.budget or (None if given.trials else _BUDGET)
+    return Terms(budget=budget, trials=given.trials, seed=base.seed, confirm=confirm, search=changes, **words)
+
+
+def renewed(terms: Terms, given: SearchConfig) -> Terms:
+    """The terms of another invocation on a study. Raises ConfigError for a flag that would make it another study."""
+    for name in ("sampler", "pruner", "space", "seed"):
+        value = getattr(given, name)
+        if value is not None and value != getattr(terms, name):
+            raise _another(name, getattr(terms, name), value)
+    more = {name: getattr(given, name) for name in _MAY_CHANGE}
+    return replace(terms, **{name: value for name, value in more.items() if value is not None})
+
+
+def check_same_work(given: SearchConfig, base: TrainConfig, terms: Terms) -> None:
+    """Raises ConfigError where a flag given again differs from the study's own."""
+    wanted = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
+    if given.task and not is_file(given.task):  # of a file the checksum tells
+        wanted["task"] = given.task
+    if given.preset or given.config:
+        elsewhere = ("task", "data_dir")
+        recipe = settings(base_of(given)).items()
+        wanted |= {name: value for name, value in recipe if name not in elsewhere}
+    for name, value in wanted.items():
+        if value != getattr(base, name):
+            raise _another(name, getattr(base, name), value)
+    if (given.search or given.config) and (changes := changes_of(given)) != terms.search:
+        before, now = (" ".join(map("=".join, each.items())) or "nothing" for each in (terms.search, changes))
+        raise _another("search", before, now)
+
+
+def placed(base: TrainConfig, given: SearchConfig) -> TrainConfig:
+    """The study's base where this machine keeps its data."""
+    here: dict[str, Any] = {"data_dir": given.data_dir} if given.data_dir else {}
+    if given.task and is_file(given.task):
+        here["task"] = given.task
+    return replace(base, **here)
+
+
+def _another(name: str, before: Any, now: Any) -> ConfigError:
+    flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
+    return ConfigError(f"the study has {flag} {before}, got {now}; leave it out, or name another --out")

@@ -1,0 +1,179 @@
+"""A study as the process at work on it writes it: trials drawn, reported and ended, signs of life, the winner."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState as OptunaState
+
+from nograd.config.settings import TrainConfig, settings
+from nograd.core.types import ConfigError
+from nograd.tuning.samplers import make_pruner, make_sampler, suggest
+from nograd.tuning.settings import Terms
+from nograd.tuning.space import draw
+from nograd.tuning.study import read
+from nograd.tuning.study.database import close, closed_after, one_line, open_database
+from nograd.tuning.study.location import Place, without_password
+from nograd.tuning.study.records import Dimension, Study, Trial, TrialState
+from nograd.tuning.study.sessions import BEAT, begun, worked
+
+Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation score)
+
+# Optuna's samplers learn from what was pruned, at its last evaluation, and a stopped trial is no different.
+_STATES: dict[TrialState, OptunaState] = {
+    "complete": OptunaState.COMPLETE,
+    "pruned": OptunaState.PRUNED,
+    "stopped": OptunaState.PRUNED,
+    "failed": OptunaState.FAIL,
+}
+
+
+def create(place: Place, record: dict[str, Any]) -> None:
+    """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
+    with one_line(place.url), closed_after(made := open_database(place.url)):
+        try:
+            study = optuna.create_study(storage=made, study_name=place.name, direction="maximize")
+        except optuna.exceptions.DuplicatedStudyError:
+            raise ConfigError(
+                f"there is a study {place.name} in {without_password(place.url)} already; work on it with "
+                f"--join {place.name}, or name another --out"
+            ) from None
+        study.set_user_attr(read.RECORD, record)
+
+
+class Ledger:
+    """One session's hand on a study. Every write is durable when it returns."""
+
+    def __init__(
+        self, place: Place, space: Sequence[Dimension], base: TrainConfig, terms: Terms, elapsed: float
+    ) -> None:
+        self.place, self.space, self.base, self.seed = place, space, base, terms.seed
+        mark = uuid.uuid4()
+        sampler = make_sampler(terms.sampler, space, terms.seed, mark.fields[0])
+        pruner = make_pruner(terms.pruner, base.eval_every, base.generations)
+        self._pruning = terms.pruner != "none"
+        self._study = read.open_study(place, sampler=sampler, pruner=pruner)
+        self._storage = self._study._storage
+        self._mark, self._session = mark.hex[:12], begun(elapsed)
+        self._clock = time.monotonic() - elapsed
+        self._last = float("-inf")
+        self.beat()
+
+    # The session ------------------------------------------------------------------------------------------
+
+    def beat(self, ended: bool = False) -> None:
+        """A sign of life now and then, which also counts the time spent."""
+        if not ended and time.monotonic() - self._last < BEAT:
+            return
+        self._last = time.monotonic()
+        # By the monotonic clock: a wall clock that is set would give or take budget.
+        last = self._session.start + self._last - self._clock
+        self._session = self._session._replace(last=last, ended=ended)
+        with one_line(self.place.url):
+            self._study.set_user_attr(f"{read.SESSION}{self._mark}", list(self._session))
+
+    def close(self) -> None:
+        """Closes its connections."""
+        close(self._storage)
+
+    def spent(self) -> float:
+        """Seconds of work on the study, over all sessions."""
+        known = self._sessions() | {self._mark: self._session._replace(last=self._session.start + self._elapsed())}
+        return worked(known.values())
+
+    def renew(self, record: dict[str, Any]) -> None:
+        """The record with changed terms."""
+        with one_line(self.place.url):
+            self._study.set_user_attr(read.RECORD, record)
+
+    def bury(self) -> list[int]:
+        """Ends the trials whose process has died; returns their numbers."""
+        with one_line(self.place.url):
+            known = read.sessions(self._study.user_attrs)
+            unfinished = self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
+            lost = [frozen.number for frozen in unfinished if read.is_lost(frozen, known)]
+            for number in lost:
+                self._study.tell(number, state=OptunaState.FAIL, skip_if_finished=True)
+        return lost
+
+    # Trials -----------------------------------------------------------------------------------------------
+
+    def ask(self, worker: str) -> tuple[optuna.Trial, dict[str, Any]]:
+        """The next trial and its drawn settings."""
+        with one_line(self.place.url):
+            trial = self._study.ask()
+            drawn = draw(self.space, lambda dimension: suggest(trial, dimension), self.base)
+            begin = {"session": self._mark, "worker": worker, "start": round(self.spent(), 3), "settings": drawn}
+            trial.set_user_attr(read.BEGIN, begin)
+        return trial, drawn
+
+    def put_back(self, trial: optuna.Trial) -> None:
+        """Leaves a drawn trial to whoever draws next: the number and its settings are not lost."""
+        with one_line(self.place.url):
+            self._storage.set_trial_state_values(trial._trial_id, OptunaState.WAITING)
+
+    def prunes(self, trial: optuna.Trial, generation: int, score: float) -> bool:
+        """Whether the pruner would end the trial at this evaluation."""
+        if not self._pruning:
+            return False
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.report(score, generation)
+            return trial.should_prune()
+        return True  # buried by another session, while this process was halted
+
+    def keep(self, trial: optuna.Trial, curve: Curve) -> None:
+        """Writes what a running trial has learnt so far."""
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(read.CURVE, curve)
+
+    def tell(
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        curve: Curve,
+        reason: str,
+        seconds: float,
+        error: float | None = None,
+    ) -> None:
+        """Writes how a trial ended; its value is the best of the curve, with a standard error where it has one."""
+        end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve, "error": error}
+        value = max(score for _, score in curve) if state == "complete" else None
+        with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(read.END, end)
+            if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:
+                trial.report(curve[-1][1], curve[-1][0])  # what Optuna's samplers know a pruned trial by
+            self._study.tell(trial, value, state=_STATES[state], skip_if_finished=True)
+
+    def record(self) -> Study:
+        """The study as it stands."""
+        with one_line(self.place.url):
+            return read.study_record(self.place, self._study)
+
+    # The winner -------------------------------------------------------------------------------------------
+
+    def choose(self, trial: Trial, config: TrainConfig, seeds: list[int]) -> None:
+        """Writes who won, and the seeds that it is to be trained on again."""
+        winner = {"trial": trial.number, "settings": settings(config), "seeds": seeds}
+        with one_line(self.place.url):
+            self._study.set_user_attr("winner", winner)
+
+    def confirm(self, trial: int, seed: int, figures: dict[str, Any]) -> None:
+        """Writes one more training of the winner."""
+        with one_line(self.place.url):
+            self._study.set_user_attr(read.confirmed_key(trial, seed), {"seed": seed, **figures})
+
+    def _sessions(self) -> dict[str, Any]:
+        with one_line(self.place.url):
+            return read.sessions(self._study.user_attrs)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._clock
+
+
+def counts(trial: Trial) -> bool:
+    """Whether it counts for --trials: it came to its own end, or is on its way there."""
+    return trial.state != "stopped" and trial.reason != read.LOST

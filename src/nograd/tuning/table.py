@@ -1,0 +1,108 @@
+"""A study as tables for a person."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from nograd.core.metrics import Measure
+from nograd.core.text import duration
+from nograd.tuning.confirm import RECIPE, figure
+from nograd.tuning.display import settings_text
+from nograd.tuning.study.records import Study, Trial
+
+_TOP = 8  # trials in the table
+
+
+def show(study: Study, figures: dict[str, Any], console: Console) -> None:
+    """Prints the best trials, the statistics and the winner.
+
+    Args:
+        study: at its end.
+        figures: `statistics.summary(study)`.
+        console: where to.
+    """
+    for part in _parts(study, figures):
+        console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
+
+
+def _parts(study: Study, figures: dict[str, Any]) -> Iterator[Table | str]:
+    states = ", ".join(f"{count} {state}" for state, count in figures["trials"].items() if count)
+    budget = "" if study.budget_seconds is None else f" of {duration(study.budget_seconds)}"
+    yield f"{len(study.trials)} trials ({states or 'none'}) in {duration(study.spent_seconds)}{budget}"
+    if any(trial.value is not None for trial in study.trials):
+        yield _best(study.trials, study.measure)
+    if figures["efficiency"]:
+        yield _efficiency(figures, study.measure)
+        yield from _expected(figures, study)
+    if figures["importance"]:
+        yield _importance(figures["importance"])
+    yield from _winner(study)
+
+
+def _best(trials: list[Trial], measure: Measure) -> Table:
+    table = _table(f"The best trials, by validation {measure.what}", ["trial", "state", "val", "time", "settings"])
+    table.columns[-1].justify = "left"
+    ranked = sorted(trials, key=lambda trial: (-(-math.inf if trial.value is None else trial.value), trial.number))
+    for trial in ranked[:_TOP]:
+        value = "" if trial.value is None else measure.text(trial.value)
+        table.add_row(
+            str(trial.number),
+            trial.state,
+            value,
+            "" if trial.seconds is None else duration(trial.seconds),
+            settings_text(trial.settings),
+        )
+    return table
+
+
+def _efficiency(figures: dict[str, Any], measure: Measure) -> Table:
+    """Bergstra & Bengio's curve in numbers."""
+    table = _table("The best of fewer trials", ["trials", "groups", "least", "median", "most"])
+    for row in figures["efficiency"]:
+        best = sorted(row["best"])
+        middle = (best[(len(best) - 1) // 2] + best[len(best) // 2]) / 2
+        cells = [measure.text(value) for value in (best[0], middle, best[-1])]
+        table.add_row(f"{row['size']:,}", f"{len(best):,}", *cells)
+    return table
+
+
+def _expected(figures: dict[str, Any], study: Study) -> Iterator[str]:
+    said = study.measure.text
+    if expected := figures["expected_best"]:
+        yield (
+            f"The best scored {said(figures['best_value'])}. As {study.validation:,} validation {study.measure.units} "
+            f"decide that, expect {said(expected['score'])} ± {said(expected['standard_deviation'])}"
+        )
+    yield (
+        f"With {figures['trials_until_top_5_percent']} random trials one is among the best 5% of the space with a "
+        "probability of 95%"
+    )
+
+
+def _importance(rows: dict[str, dict[str, float]]) -> Table:
+    table = _table("What matters (PED-ANOVA, bootstraps of the trials)", ["setting", "share", "5% to 95%"])
+    for name, row in rows.items():
+        table.add_row(name, f"{row['mean']:.0%}", f"{row['low']:.0%} to {row['high']:.0%}")
+    return table
+
+
+def _winner(study: Study) -> Iterator[str]:
+    if study.winner is None:
+        yield "No trial has come to its end, so there is no winner: give more --budget, or fewer --generations"
+        return
+    yield f"Winner: trial {study.winner.trial}  {settings_text(study.trials[study.winner.trial].settings, None)}"
+    if said := figure(study.winner, study.measure):
+        yield said
+    else:
+        yield f"There was no time to train it again: nograd search --out {study.path} with more --budget does"
+    yield f"recipe: nograd train --config {study.path}/{RECIPE}"
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table

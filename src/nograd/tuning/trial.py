@@ -1,0 +1,124 @@
+"""One training of a search: no run directory, no test split but for a winner, and an end that can be asked for."""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
+from nograd.core.metrics import Measure
+from nograd.engines.inline import Inline
+from nograd.runs.run import mean_return, proportion
+from nograd.strategies.base import State
+from nograd.tasks.classification import Supervised, split_accuracy
+from nograd.tasks.control import Environment
+from nograd.training.job import Source, build_job, load_data
+from nograd.training.loop import Ending, Progress, Trainer
+from nograd.training.train import limits_of
+from nograd.tuning.study.records import TrialState
+
+_OFTEN = 1.0  # seconds between two words of progress
+# By stop reason; any other is a failure.
+STATES: dict[str, TrialState] = {
+    "generations": "complete",
+    "target": "complete",
+    "no_improvement": "complete",
+    "pruned": "pruned",
+    "budget": "stopped",
+    "interrupted": "stopped",
+}
+
+# (generation, validation score or None, its standard error or None): what a training says of itself while it goes.
+Say = Callable[[int, float | None, float | None], None]
+
+
+class Job(NamedTuple):
+    """What a worker is asked for."""
+
+    settings: dict[str, Any]  # of a TrainConfig
+    test: bool = False  # whether the chosen parameters meet the test split at the end
+
+
+class Ended(NamedTuple):
+    """How it ended."""
+
+    state: TrialState
+    value: float | None  # the best validation score; None before the first evaluation
+    reason: str  # the stop reason of the training, or the one line of its failure
+    figures: dict[str, Any] = {}  # noqa: RUF012  # of the test split, where asked for
+
+
+class _Unkept:
+    """Keeps nothing: 500 trials would fill a disk with checkpoints that nobody reads."""
+
+    def log(self, line: dict[str, Any]) -> None:
+        pass
+
+    def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
+        pass
+
+    def save_best(self, state: State, meta: dict[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Teller:
+    """An observer that passes on every evaluation, and a sign of progress now and then."""
+
+    def __init__(self, say: Say, measure: Measure) -> None:
+        self._say, self._measure, self._said = say, measure, time.monotonic()
+
+    def generation(self, progress: Progress, line: dict[str, Any]) -> None:
+        score = line.get(self._measure.val)
+        if score is not None or time.monotonic() - self._said > _OFTEN:
+            self._said = time.monotonic()
+            self._say(progress.generation, score, line.get(self._measure.error))
+
+
+def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
+    """Trains on this process alone; the same bits as `nograd train` with the same settings.
+
+    Args:
+        job: what to train.
+        say: told of the training while it goes.
+        stop: asked after each generation; a word ends it there.
+
+    Raises:
+        NogradError: the settings, the data or the model cannot be.
+    """
+    config = validate(TrainConfig(**job.settings))
+    built = build_job(config, source_of(config))
+    engine = Inline(built.generation, built.state_shapes(), built.keys)
+    trainer = Trainer(built.task, engine, _Unkept(), limits_of(config), "", _Teller(say, built.task.measure), stop)
+    ending = trainer.run(built.init_state(), Progress(), None)
+    value = ending.best.score if ending.best else None
+    state = STATES.get(ending.reason, "failed")
+    tested = _tested(built.task, ending) if job.test and state == "complete" else {}
+    return Ended(state, value, ending.reason, tested)
+
+
+def source_of(config: TrainConfig) -> Source:
+    """The data or the environment of a config, made once a process."""
+    return _source(**{name: getattr(config, name) for name in _FROM})
+
+
+_FROM = ("task", "data_dir", "label", "split_seed", "standardize", "env_options")
+
+
+@lru_cache(maxsize=2)
+def _source(**words: Any) -> Source:
+    return load_data(TrainConfig(**words))
+
+
+def _tested(task: Supervised | Environment, ending: Ending) -> dict[str, Any]:
+    """The score of the parameters that validation chose on the test split or episodes, with its 95% interval."""
+    chosen = ending.best.params if ending.best else ending.state.params
+    if isinstance(task, Environment):
+        figures = mean_return(task.played(chosen, "test", task.eval_episodes))
+    else:
+        examples = len(task.dataset.y_test)
+        figures = proportion(round(split_accuracy(task, chosen, "test") * examples), examples)
+    return {task.measure.test: figures[task.measure.name], "test_interval": figures["interval"]}

@@ -1,0 +1,71 @@
+"""A worker process of a search: `python -m nograd.tuning.worker_main CONNECTION LIFE CORE`, one training at a time.
+
+Messages are pickled, between a process and its own child; no file is.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+
+from nograd.core.types import NogradError
+from nograd.engines.process_main import die_with
+
+_FORGET = 16  # trainings between two clearings of JAX's caches: each leaves its traced functions there
+
+
+def main() -> None:
+    """Serves until the parent closes the connection or dies."""
+    connection, life, core = (int(argument) for argument in sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=die_with, args=(life,), daemon=True).start()
+    if core >= 0:
+        with contextlib.suppress(AttributeError, OSError):
+            os.sched_setaffinity(0, {core})
+    link = Connection(connection)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        try:
+            import nograd.tuning.trial  # noqa: F401  # and JAX with it
+        except BaseException:
+            link.send(("failed", traceback.format_exc()))
+            return
+        link.send(("ready",))
+        _serve(link)
+
+
+def _serve(link: Connection) -> None:
+    import jax
+
+    from nograd.tuning.trial import Ended, Job, run_job
+
+    def stop() -> str:
+        return link.recv()[1] if link.poll(0) else ""
+
+    def say(generation: int, score: float | None, error: float | None) -> None:
+        link.send(("at", generation, score, error))
+
+    done = 0
+    while True:
+        word, *rest = link.recv()
+        if word != "run":  # a word to stop that came too late
+            continue
+        try:
+            ended = run_job(Job(*rest), say, stop)
+        except (EOFError, BrokenPipeError):
+            raise
+        except NogradError as error:
+            ended = Ended("failed", None, str(error))
+        except Exception as error:  # out of memory, mostly; the next training has other settings
+            text = str(error).strip().partition("\n")[0]
+            ended = Ended("failed", None, f"{type(error).__name__}: {text}")
+        link.send(("ended", tuple(ended)))
+        done += 1
+        if done % _FORGET == 0:
+            jax.clear_caches()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The worker processes of a search as their parent sees them: started, given work, told to stop, replaced."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from nograd.core.cache import kept_programs
+from nograd.core.types import EngineError
+from nograd.engines.processes import available_cores
+from nograd.tuning.trial import STATES, Ended, Job
+
+GRACE = 2.0  # seconds for the generation that runs, before a worker that was told to stop is ended
+_DEATHS = 3  # of a worker that has not started once, before it is given up
+_MESSAGES = 100  # of one worker, before the clock and the others are looked at again
+_TICK = 0.25  # seconds between two looks at the clock
+_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
+
+
+class Work(Protocol):
+    """What a crew does."""
+
+    def next(self, worker: str) -> tuple[Any, Job] | None:
+        """Another training, and what it is called by below; None where there is none."""
+
+    def at(self, tag: Any, generation: int, score: float | None, error: float | None) -> str:
+        """Told of a training while it goes: its validation score with the standard error, if any. A word ends it."""
+
+    def ended(self, tag: Any, ended: Ended, seconds: float) -> None:
+        """Told of its end."""
+
+
+class Hand:
+    """One worker process, and its successors under the same number."""
+
+    def __init__(self, number: int, core: int | None) -> None:
+        self.number, self._core = number, core
+        self.ready = False
+        self.tag: Any = None  # of the training that runs
+        self.told: tuple[str, float] | None = None  # the word to stop, and when it was said
+        self._deaths = 0
+        self._spawn()
+
+    @property
+    def busy(self) -> bool:
+        return self.tag is not None
+
+    def run(self, tag: Any, job: Job) -> None:
+        """Starts a training."""
+        self.tag, self.told, self.since = tag, None, time.monotonic()
+        self._send(("run", *job))
+
+    def stop(self, word: str) -> None:
+        """Asks for an end after the generation that runs."""
+        if self.busy and not self.told:
+            self.told = word, time.monotonic()
+            self._send(("stop", word))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it was told to stop and does not: it compiles, or its generations are long."""
+        return self.told is not None and time.monotonic() - self.told[1] > GRACE
+
+    def messages(self) -> Iterator[tuple[Any, ...]]:
+        """What it has said. ("died", cause) where it has ended; another is then started in its place."""
+        try:
+            for _ in range(_MESSAGES):
+                if not self.link.poll(0):
+                    return
+                message = self.link.recv()
+                if message[0] == "failed":
+                    raise self._cannot_start(message[1])
+                self.ready = True
+                yield message
+        except (EOFError, OSError):
+            yield "died", self.replace()
+
+    def replace(self) -> str:
+        """Ends the process and starts another; returns what it died of."""
+        cause = self._end()
+        self._deaths = 0 if self.ready else self._deaths + 1
+        if self._deaths >= _DEATHS:
+            raise self._cannot_start(self._last_words() or cause)
+        self._close()
+        self._spawn()
+        return cause
+
+    def close(self) -> None:
+        """Ends the process for good."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        read, self._life = os.pipe()  # closed with this process, however it ends
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        files = (theirs.fileno(), read)
+        core = -1 if self._core is None else self._core
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nograd.tuning.worker_main", *map(str, (*files, core))],
+            env={
+                **kept_programs(),
+                **os.environ,
+                **_ENVIRONMENT,
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            },
+            pass_fds=files,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            start_new_session=True,  # out of Ctrl-C's reach: the parent tells them
+        )
+        theirs.close()
+        os.close(read)
+        self.link = Connection(ours.detach())
+        self.ready, self.tag, self.told = False, None, None
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        with contextlib.suppress(OSError):  # it is dead: the next look at it will tell
+            self.link.send(message)
+
+    def _end(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a closed connection comes just before the end
+            self._process.wait(0.0 if self.overdue else 0.2)
+        self._process.kill()
+        code = self._process.wait()
+        if code < 0:
+            return f"the worker was ended by {signal.Signals(-code).name}; memory may have run out"
+        return f"the worker ended with exit code {code}"
+
+    def _close(self) -> None:
+        self.link.close()
+        os.close(self._life)
+        self._stderr.close()
+
+    def _last_words(self) -> str:
+        self._stderr.seek(0)
+        return self._stderr.read().decode("utf-8", "replace")
+
+    def _cannot_start(self, words: str) -> EngineError:
+        print(words.rstrip(), file=sys.stderr)
+        return EngineError(f"worker {self.number} cannot start: {words.strip().splitlines()[-1]}")
+
+
+class Crew:
+    """All workers, each on a core of its own where there is one for each."""
+
+    def __init__(self, workers: int) -> None:
+        cores = available_cores()
+        self.hands: list[Hand] = []
+        try:
+            for number in range(workers):
+                self.hands.append(Hand(number, cores[number] if workers <= len(cores) else None))
+        except BaseException:
+            self.close()
+            raise
+
+    def do(self, work: Work, over: Callable[[], str], tick: Callable[[], None]) -> None:
+        """Does all of the work, or as much as there is until `over` gives a word.
+
+        The trainings that run are then told the word, and ended where they do not stop within `GRACE` seconds.
+
+        Args:
+            work: gives trainings, and is told of them.
+            over: asked a few times a second.
+            tick: called a few times a second.
+        """
+        while True:
+            word, given = over(), False
+            for hand in self.hands:
+                if word:
+                    hand.stop(word)
+                elif hand.ready and not hand.busy and (more := work.next(str(hand.number))):
+                    hand.run(*more)
+                given = given or hand.busy or not (hand.ready or word)
+            if not given:
+                return
+            wait([hand.link for hand in self.hands], _TICK)
+            for hand in self.hands:
+                self._listen(hand, work)
+            tick()
+
+    def close(self) -> None:
+        """Ends all workers."""
+        for hand in self.hands:
+            hand.close()
+        self.hands = []
+
+    def _listen(self, hand: Hand, work: Work) -> None:
+        tag = hand.tag
+        for word, *rest in hand.messages():
+            if word == "at" and tag is not None and (asked := work.at(tag, *rest)):
+                hand.stop(asked)
+            elif word == "ended":
+                self._done(hand, work, Ended(*rest[0]))
+            elif word == "died" and tag is not None:
+                work.ended(tag, Ended("failed", None, rest[0]), time.monotonic() - hand.since)
+        if hand.busy and hand.overdue and hand.told:
+            reason = hand.told[0]
+            hand.replace()
+            work.ended(tag, Ended(STATES[reason], None, reason), time.monotonic() - hand.since)
+
+    @staticmethod
+    def _done(hand: Hand, work: Work, ended: Ended) -> None:
+        tag, hand.tag, hand.told = hand.tag, None, None
+        work.ended(tag, ended, time.monotonic() - hand.since)

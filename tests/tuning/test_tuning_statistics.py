@@ -1,0 +1,211 @@
+"""What is said of a search, against truths that are known; sessions and the clock."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nograd.config.recipes import base_config
+from nograd.config.settings import TrainConfig
+from nograd.core.metrics import RETURN
+from nograd.tuning.budget import Clock, projected
+from nograd.tuning.confirm import best_trial
+from nograd.tuning.space import draw, make_space, random_value
+from nograd.tuning.study.read import LOST
+from nograd.tuning.study.records import Study, Trial
+from nograd.tuning.study.sessions import SILENCE, Session, alive, begun, this_machine, worked
+from nograd.tuning.study.statistics import (
+    efficiency_curve,
+    expected_best,
+    importance,
+    outcomes,
+    standard_errors,
+    summary,
+    trials_until_top,
+)  # fmt: skip
+
+DIGITS = base_config(TrainConfig(task="digits"))
+SPACE = make_space(DIGITS, "default", {})
+
+
+def trial(number, value, state="complete", settings=None, reason="generations", seconds=1.0):
+    return Trial(number, state, settings or {}, value, [], "0", 0.0, seconds, reason)
+
+
+def study(trials, space=SPACE):
+    return Study(Path("s"), "s", "digits", space, {}, {}, 250, None, 0.0, trials, None)
+
+
+def synthetic(count, value, seed=0):
+    """A study whose truth is known: value(settings)."""
+    drawn = [draw(SPACE, random_value(seed, number), DIGITS) for number in range(count)]
+    return study([trial(number, value(settings), settings=settings) for number, settings in enumerate(drawn)])
+
+
+def test_the_efficiency_curve_has_disjoint_groups():
+    values = list(np.random.default_rng(0).random(21))
+    curve = dict(efficiency_curve(values))
+    assert list(curve) == [1, 2, 4, 8, 16]
+    assert [len(groups) for groups in curve.values()] == [21, 10, 5, 2, 1]
+    assert curve[1] == values
+    assert curve[8] == [max(values[:8]), max(values[8:16])]
+    assert efficiency_curve([]) == []
+
+
+def test_the_efficiency_curve_follows_the_law_of_maxima():
+    """The best of s uniform draws has mean s/(s + 1) and variance s/((s + 1)²(s + 2))."""
+    for seed in range(3):
+        for size, groups in efficiency_curve(list(np.random.default_rng(seed).random(4096)))[:8]:
+            error = math.sqrt(size / ((size + 1) ** 2 * (size + 2)) / len(groups))
+            assert abs(np.mean(groups) - size / (size + 1)) < 4 * error
+
+
+def binomial(values, examples):
+    return [math.sqrt(value * (1 - value) / examples) for value in values]
+
+
+def quadrature(values, errors):
+    """wₛ = ∫ φₛ(x) Πⱼ Φⱼ(x) dx on a grid, the long way."""
+    mu, sigma = np.array(values), np.array(errors)
+    x = np.linspace(mu.min() - 6 * sigma.max(), mu.max() + 6 * sigma.max(), 20001)
+    density = stats.norm.pdf(x[:, None], mu, sigma)
+    below = stats.norm.cdf(x[:, None], mu, sigma)
+    weights = [np.trapezoid(density[:, s] * np.prod(np.delete(below, s, 1), 1), x) for s in range(len(mu))]
+    z = np.dot(weights, mu)
+    return z, math.sqrt(np.dot(weights, mu**2 + sigma**2) - z**2)
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [
+        *((v, binomial(v, 250)) for v in ([0.9], [0.9, 0.89], [0.9, 0.895, 0.89, 0.5], [0.5, 0.51, 0.52, 0.53, 0.54])),
+        ([-200.0, -180.0, -190.0], [10.0, 30.0, 5.0]),
+    ],
+)
+def test_the_expected_best_is_the_integral(values, errors):
+    z, deviation = expected_best(values, errors)
+    wanted, spread = quadrature(values, errors)
+    assert abs(z - wanted) < 4 * np.std(values) / math.sqrt(20000) + 1e-6
+    assert deviation == pytest.approx(spread, rel=0.02)
+    assert expected_best(values, errors) == (z, deviation)  # no luck in it
+
+
+def test_a_large_validation_split_leaves_the_best_alone():
+    z, deviation = expected_best([0.5, 0.9, 0.7], binomial([0.5, 0.9, 0.7], 10**9))
+    assert (z, deviation) == (pytest.approx(0.9), pytest.approx(0.0, abs=1e-4))
+    assert expected_best([0.0, 0.0], [0.0, 0.0]) == (0.0, 0.0)
+    assert expected_best([], []) is None
+    assert expected_best([1.0, 2.0], [0.1, None]) is None  # of a single episode
+
+
+def test_fifty_nine_trials():
+    assert trials_until_top() == 59
+    for share, probability in ((0.05, 0.95), (0.1, 0.9), (0.01, 0.99)):
+        count = trials_until_top(share, probability)
+        assert 1 - (1 - share) ** count >= probability > 1 - (1 - share) ** (count - 1)
+
+
+def test_importance_finds_what_matters():
+    def value(settings):
+        return math.exp(-((math.log10(settings["lr"]) + 1.8) ** 2)) * (1.0 if settings["optimizer"] == "adam" else 0.7)
+
+    for seed in range(2):
+        shares = importance(synthetic(400, value, seed), bootstraps=8)
+        assert list(shares)[:2] == ["lr", "optimizer"]
+        assert shares.keys() == {dimension.name for dimension in SPACE}
+        assert all(0 <= low <= mean <= high <= 1 for mean, low, high in shares.values())
+        assert shares["lr"][1] > max(high for name, (_, _, high) in shares.items() if name not in ("lr", "optimizer"))
+    assert importance(synthetic(7, value)) == {}
+
+
+def test_other_evaluators_agree_on_the_first():
+    made = synthetic(60, lambda settings: -abs(math.log10(settings["lr"]) + 2))
+    for evaluator in ("fanova", "mdi"):
+        assert next(iter(importance(made, bootstraps=2, evaluator=evaluator))) == "lr"
+
+
+def test_outcomes_leave_out_what_says_nothing():
+    trials = [
+        trial(0, 0.5),
+        trial(1, None, "failed", reason="nonfinite_parameters"),
+        trial(2, 0.3, "failed", reason="nonfinite_parameters"),
+        trial(3, 0.9, "stopped", reason="budget"),
+        trial(4, 0.9, "failed", reason=LOST),
+        trial(5, 0.2, "pruned", reason="pruned"),
+        trial(6, 0.9, "running", reason=None),
+    ]
+    assert outcomes(study(trials)) == [0.5, 0.0, 0.3, 0.2]
+    figures = summary(study(trials))
+    assert figures["trials"] == {"complete": 1, "pruned": 1, "stopped": 1, "failed": 3, "running": 1}
+    assert (figures["measure"], figures["validation_examples"]) == ("accuracy", 250)
+    assert standard_errors(study(trials)) == pytest.approx(binomial([0.5, 0.0, 0.3, 0.2], 250))
+    assert summary(study([]))["expected_best"] is None
+
+
+def test_returns_may_be_negative_and_have_an_error_of_their_own():
+    """A failed trial without a return counts as the worst of the others: 0 would be the best of them."""
+    trials = [
+        trial(0, -120.0)._replace(standard_error=4.0),
+        trial(1, None, "failed", reason="nonfinite_parameters"),
+        trial(2, -300.0)._replace(standard_error=20.0),
+        trial(3, None, "stopped", reason="budget"),
+    ]
+    of_returns = study(trials)._replace(measure=RETURN, validation=16)
+    assert outcomes(of_returns) == [-120.0, -300.0, -300.0]
+    assert standard_errors(of_returns) == [4.0, 0.0, 20.0]
+    figures = summary(of_returns)
+    assert figures["best_value"] == -120.0
+    assert figures["validation_episodes"] == 16
+    assert figures["expected_best"] == {"score": -120.0, "standard_deviation": pytest.approx(4.0)}
+    assert best_trial(of_returns).number == 0
+    failed = study(trials[1:2])._replace(measure=RETURN)
+    assert (outcomes(failed), summary(failed)["best_value"]) == ([], None)
+
+
+# Sessions and the clock ----------------------------------------------------------------------------------
+
+
+def test_work_is_the_union_of_the_sessions():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        starts = rng.integers(0, 80, 6)
+        made = [Session("m", 1, float(start), float(start + rng.integers(0, 30))) for start in starts]
+        ticks = {tick for session in made for tick in range(int(session.start), int(session.last))}
+        assert worked(made) == len(ticks)
+    assert worked([]) == 0
+
+
+def test_who_is_alive():
+    now = time.time()
+    here, there = begun(5.0), Session("elsewhere", 1, now - 100, now - 1)
+    assert (here.machine, here.process) == (this_machine(), os.getpid())
+    assert here.last - here.start == pytest.approx(5.0)
+    assert alive(here, now)
+    assert alive(there, now)
+    assert not alive(there._replace(last=now - SILENCE - 1), now)
+    assert not alive(here._replace(ended=True), now)
+    assert not alive(here._replace(process=2**22 + 1), now)  # above the largest number of a process
+
+
+def test_the_reserve_has_room_for_the_winners_rounds():
+    clock = Clock.of(1000.0, 100.0)
+    assert 896 < clock.left() <= 897
+    best = trial(0, 0.9, seconds=20.0)
+    assert clock.reserve(best, 3, 2) == pytest.approx(2 * 20 * 1.15 + 1)
+    assert clock.reserve(best, 0, 2) == pytest.approx(20 * 1.15 + 1)  # its own seed, for the test split
+    assert clock.reserve(trial(0, 0.9, seconds=200.0), 3, 1) == pytest.approx(2 * 200 * 1.15 + 1)  # half at most
+    assert clock.reserve(trial(0, 0.9, seconds=900.0), 3, 1) == pytest.approx(900 * 1.15 + 1)  # but one at least
+    assert Clock.of(None, 100.0).left() == math.inf
+    assert Clock.of(None, 100.0).reserve(best, 3, 1) == 0
+
+
+def test_the_projection_counts_what_fits():
+    assert projected(3, [], [], 2, 100.0) is None
+    assert projected(3, [], [10.0], 2, math.inf) is None
+    assert projected(0, [], [10.0], 2, 100.0) == 20
+    assert projected(4, [5.0, 5.0], [10.0, 10.0], 2, 25.0) == 4 + 2 + 4
+    assert projected(4, [5.0, 30.0], [10.0], 2, 25.0) == 4 + 1 + 2
