@@ -5,7 +5,6 @@ import time
 
 _STARTED = time.perf_counter()  # before the heavy imports, which startup_seconds counts
 
-import os  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 
 from nograd import __version__  # noqa: E402
@@ -13,6 +12,7 @@ from nograd.cli.flags import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
 from nograd.cli.runs import evaluate, predict, presets, report  # noqa: E402
 from nograd.cli.studies import search, speedup  # noqa: E402
 from nograd.cli.train import train  # noqa: E402
+from nograd.core.output import steady_output  # noqa: E402
 from nograd.core.text import did_you_mean  # noqa: E402
 from nograd.core.types import ConfigError, NogradError  # noqa: E402
 
@@ -32,27 +32,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    with steady_output() as (out, _):
+        code = _ended(arguments, debug)
+        out.flush()
+        if out.lost:
+            print(f"nograd: standard output could not be written: {_one_line(str(out.lost))}", file=sys.stderr)
+            code = code or EXIT_ERROR
+    sys.exit(code)
+
+
+def _ended(arguments: list[str], debug: bool) -> int:
+    """Runs a command; its exit code, with one line on stderr where it failed."""
     try:
-        code = _dispatch(arguments)
-        sys.stdout.flush()
+        return _dispatch(arguments)
     except NogradError as error:
         if debug:
             raise
         print(f"nograd: {_one_line(str(error))}", file=sys.stderr)
-        code = EXIT_ERROR
+        return EXIT_ERROR
     except KeyboardInterrupt:
         print("nograd: interrupted at once; the last checkpoint stands", file=sys.stderr)
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return EXIT_INTERRUPTED
     except Exception as error:
         if debug:
             raise
         text = f"nograd: unexpected {type(error).__name__}: {error}; add --debug for the traceback"
         print(_one_line(text), file=sys.stderr)
-        code = EXIT_ERROR
-    sys.exit(code)
+        return EXIT_ERROR
 
 
 def _dispatch(arguments: list[str]) -> int:

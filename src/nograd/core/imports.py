@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import traceback
 from typing import Any
 
 from nograd.core.types import ConfigError
@@ -11,12 +12,44 @@ from nograd.core.types import ConfigError
 def import_object(spec: str, what: str) -> Any:
     """`function` of `module` for a spec `module:function`; modules beside the user's shell come first."""
     module, _, name = spec.partition(":")
+    if module.endswith(".py") or "/" in module:
+        raise ConfigError(
+            f"cannot import {what} {spec!r}: it names a file; write {_as_module(module)}:{name or 'function'}"
+        )
     if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
         sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"cannot import {what} {spec!r}: {error}; write module:function") from error
+    except (Exception, SystemExit) as error:  # the module's own code
+        raise ConfigError(f"cannot import {what} {spec!r}: {described(error)}") from error
     if not callable(found):
         raise ConfigError(f"{what} {spec!r} is {type(found).__name__}, not a function")
     return found
+
+
+def call_object(spec: str, what: str) -> Any:
+    """What `function` of `module` returns, called without arguments. Raises ConfigError where it raises."""
+    function = import_object(spec, what)
+    try:
+        made = function()
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{what} {spec!r} failed when it was called: {described(error)}") from error
+    if made is None:
+        raise ConfigError(f"{what} {spec!r} returned None; return the {what} from the function")
+    return made
+
+
+def described(error: BaseException) -> str:
+    """An exception of the user's code in one line: what, and in which file and line."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return " ".join(f"{type(error).__name__}: {error}".split()) + where
+
+
+def _as_module(path: str) -> str:
+    """The dotted name of a file that lies below the current folder."""
+    return ".".join(part for part in path.removesuffix(".py").split("/") if part not in ("", ".", ".."))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from nograd.core.trees import leaf_names
-from nograd.core.types import ModelError, Params
+from nograd.core.types import ModelError, NogradError, Params
 from nograd.models.adapters.base import adopt, summary
 from nograd.models.base import Builder, Model, Shape
 
@@ -41,7 +41,12 @@ def _built(model: Any, shape: Shape, classes: int) -> Model:
         model = adopt(model) or model
         if isinstance(model, Model) or not callable(model):
             break
-        model = model(shape, classes)
+        try:
+            model = model(shape, classes)
+        except NogradError:
+            raise
+        except Exception as error:
+            raise ModelError(f"the model's builder fails for examples of shape {shape}: {summary(error)}") from error
     if not isinstance(model, Model):
         raise ModelError(f"a model must be nograd.Model(init, apply), got {type(model).__name__}")
     return model

@@ -1,13 +1,13 @@
 """Examples and weights as small pictures, inside of the page."""
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from nograd.core.plotting import image_png
 from nograd.core.types import Params
 from nograd.reports.html import Child, Markup, tag
 
@@ -68,9 +68,5 @@ def _units(leaf: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
 
 def _png(unit: np.ndarray, colours: str) -> str:
     """A PNG of values 0..1 as a data address; of a single channel in a colour map."""
-    from matplotlib.image import imsave
-
     image: Any = unit[..., 0] if unit.ndim == 3 and unit.shape[2] == 1 else unit
-    buffer = io.BytesIO()
-    imsave(buffer, image, format="png", cmap=colours, vmin=0, vmax=1)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(image_png(image, colours)).decode()}"

@@ -1,19 +1,14 @@
 """curves.png: fitness and score over generations, drawn from the lines of metrics.jsonl."""
 
-import io
 from typing import Any
 
 from nograd.core.metrics import Measure
+from nograd.core.plotting import new_figure, png
 
 
 def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> bytes:
     """A PNG with the population's fitness above and the scores below; the chosen generation is marked."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Figure and canvas by hand: pyplot would look for a screen and keep global state.
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 7)
     above, below = figure.subplots(2, 1, sharex=True)
     generations = [line["generation"] for line in metrics]
     mean, deviation = (_series(metrics, name) for name in ("fitness_mean", "fitness_std"))
@@ -36,9 +31,7 @@ def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, bes
         if axes.lines:
             axes.legend()
     figure.suptitle(title)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _series(metrics: list[dict[str, Any]], name: str) -> list[float]:

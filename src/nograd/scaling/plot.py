@@ -1,11 +1,11 @@
 """speedup.png: time, speedup and efficiency over the workers, with error bars, the ideal and the fitted law."""
 
-import io
 import math
 from typing import Any
 
 import numpy as np
 
+from nograd.core.plotting import new_figure, png
 from nograd.scaling.laws import Amdahl, band
 
 _KINDS = (("strong", "same work", "tab:blue", "o"), ("weak", "work grows with the workers", "tab:orange", "s"))
@@ -13,12 +13,7 @@ _KINDS = (("strong", "same work", "tab:blue", "o"), ("weak", "work grows with th
 
 def draw(figures: dict[str, Any]) -> bytes:
     """A PNG of the figures. Hollow points are oversubscribed; bars are the intervals of the medians."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Figure and canvas by hand: pyplot would look for a screen and keep global state.
-    figure = Figure(figsize=(13, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(13, 5)
     panels = dict(zip(("seconds", "speedup", "efficiency"), figure.subplots(1, 3), strict=True))
     counts = [row["workers"] for row in figures["strong"]["rows"]]
     for name, axes in panels.items():
@@ -38,9 +33,7 @@ def draw(figures: dict[str, Any]) -> bytes:
         f"{figures['task']}, {figures['model']}, {figures['perturbation']}, population {figures['population']:,}: "
         f"medians of {figures['rounds']} rounds on {figures['cores']} cores"
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _points(axes: Any, rows: list[dict[str, Any]], name: str, label: str, colour: str, marker: str) -> None:

@@ -8,7 +8,7 @@ from nograd import models
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import top_directions
-from nograd.core.imports import import_object
+from nograd.core.imports import call_object, import_object
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 from nograd.models import Builder, Model
@@ -98,8 +98,11 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 def resolve_model(spec: str) -> Model | Builder:
     """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
     if ":" in spec and not models.is_built_in(spec):
-        made = import_object(spec, "model")()
-        return models.adopt(made) or Builder(spec, made)
+        made = call_object(spec, "model")
+        model = models.adopt(made)
+        if model is None and not callable(made):
+            raise ConfigError(f"model {spec!r} returned {type(made).__name__}; return nograd.Model(init, apply)")
+        return model or Builder(spec, made)
     return models.parse_model(spec)
 
 

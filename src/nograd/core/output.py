@@ -1,0 +1,82 @@
+"""Standard output and error that a job can print to, whatever becomes of their reader."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+class SteadyStream:
+    """A text stream that never raises: where its reader has gone, or its file is full or closed, the rest is dropped.
+
+    A training is worth more than the lines about it. `error` keeps the first error, for who must not lose a line.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: SIM115, PTH123
+        self.error: Exception | None = None
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding shows ? for what it lacks
+
+    def write(self, text: str) -> int:
+        if self.error is None:
+            try:
+                self._stream.write(text)
+            except (OSError, ValueError) as error:  # ValueError: the file object was closed
+                self._drop(error)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.error is None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError) as error:
+                self._drop(error)
+
+    @property
+    def lost(self) -> Exception | None:
+        """The error where lines were lost that a reader still waits for; a reader that has gone waits for none."""
+        left = isinstance(self.error, OSError) and self.error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO)
+        return None if left else self.error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _drop(self, error: Exception) -> None:
+        """Nothing more is written; what is left in a buffer goes to the null device when the process ends."""
+        self.error = error
+        with suppress(OSError, ValueError, AttributeError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+            self._stream.flush()
+
+
+@contextmanager
+def steady_output() -> Iterator[tuple[SteadyStream, SteadyStream]]:
+    """Standard output and error as steady streams, for as long as a command runs."""
+    _open_standard_files()
+    before = sys.stdout, sys.stderr
+    out, err = SteadyStream(before[0]), SteadyStream(before[1])
+    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    try:
+        yield out, err
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _open_standard_files() -> None:
+    """Where standard input, output or error is closed, opens the null device there.
+
+    Else the next file that is opened, such as metrics.jsonl, would get its number, and whatever prints would write
+    into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
