@@ -1,0 +1,260 @@
+"""Real processes killed, stopped and started late at random moments: each run must end with the bits of one process.
+
+    python benchmarks/chaos.py                       # all: 250 events, then the cluster; on Linux, about an hour
+    python benchmarks/chaos.py --only drivers        # or workers, stops, ray
+    python benchmarks/chaos.py --only stops --events 10 --seed 3
+
+drivers: the training itself is killed (SIGKILL), resumed, killed again. workers: its worker processes are. stops: a
+worker is stopped (SIGSTOP) as soon as it appears, so that it becomes ready late, or while it works, and continued after
+a while. ray: on a cluster of three nodes of this machine, with both exchanges, actors are killed, nodes removed and
+added. The moments are drawn from the seed; what a process does at that moment is up to the machine.
+
+A run counts where its metrics (but for times and bytes) and its last checkpoint equal those of the same run on one
+undisturbed process, bit by bit.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+from processes import alive, descendants_of
+
+TIMES = ("seconds", "bytes_up", "bytes_down")
+COMMON = "--eval-every 20 --checkpoint-every 10 --seed 3"
+WORKS = {
+    "digits": f"digits --generations 600 {COMMON}",
+    "node with ranks": f"digits --perturbation node --model mlp:256,256 --batch 512 --directions 32 "
+    f"--shaping centered_rank --generations 200 {COMMON}",
+    "snes": f"digits --strategy snes --model mlp:256 --population 128 --batch 256 --generations 200 {COMMON}",
+    "CartPole": f"CartPole-v1 --population 64 --generations 60 --eval-episodes 4 {COMMON}",
+}
+SCALARS = ("snes", "CartPole")  # fitness travels before the estimate, so that scalars may be exchanged
+
+
+def command(words: str) -> list[str]:
+    return [sys.executable, "-m", "nograd", "train", *words.split()]
+
+
+def start(words: str) -> subprocess.Popen:
+    return subprocess.Popen(command(words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> None:
+    """Waits for its end. Raises where it failed, with what it said."""
+    _, said = process.communicate(timeout=900)
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {said.strip()[-2000:]}")
+
+
+def digest(run: Path) -> str:
+    """SHA-256 over the metrics and the last checkpoint, bit by bit."""
+    found = hashlib.sha256()
+    for text in (run / "metrics.jsonl").read_text("utf-8").splitlines():
+        line = {name: value for name, value in json.loads(text).items() if name not in TIMES}
+        found.update(json.dumps(line, sort_keys=True).encode())
+    with safe_open(max((run / "checkpoints").glob("generation-*")), framework="numpy") as file:
+        for name in sorted(file.keys()):
+            found.update(np.ascontiguousarray(file.get_tensor(name)).tobytes())
+    return found.hexdigest()
+
+
+def reference(work: str, folder: Path) -> str:
+    """The digest of an undisturbed run on one process, made once."""
+    path = folder / f"reference {work}"
+    if not path.exists():
+        subprocess.run([*command(f"{WORKS[work]} --engine inline --out"), str(path)], check=True, capture_output=True)
+    return digest(path)
+
+
+def workers_of(driver: int) -> list[int]:
+    """The worker processes of a training."""
+    found = []
+    for process in descendants_of(driver):
+        try:
+            words = Path(f"/proc/{process}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"process_main" in words or b"ray::" in words:
+            found.append(process)
+    return found
+
+
+class Count:
+    """What was done, and what came of it."""
+
+    def __init__(self, kind: str, wanted: int) -> None:
+        self.kind, self.wanted = kind, wanted
+        self.events, self.runs, self.equal = 0, 0, 0
+
+    @property
+    def left(self) -> int:
+        return self.wanted - self.events
+
+    def ended(self, work: str, same: bool) -> None:
+        self.runs, self.equal = self.runs + 1, self.equal + same
+        print(f"{self.kind}: {self.events} of {self.wanted}, {work}: {'equal' if same else 'DIFFERENT'}", flush=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.events} events in {self.runs} runs, of which {self.equal} bitwise equal"
+
+
+def send(process: int, number: int) -> bool:
+    """Sends a signal; whether the process was there."""
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+# Kinds of events -------------------------------------------------------------------------------------------
+
+
+def kill_drivers(draw: random.Random, work: str, out: Path, count: Count) -> None:
+    """Starts, kills and resumes until the training has come to its end."""
+    length = time.monotonic()
+    finish(start(f"{WORKS[work]} --engine process --workers 2 --out {out}.timed"))
+    length = time.monotonic() - length
+    while True:
+        resumable = (out / "config.json").exists()
+        process = start(f"--resume {out} --workers 2" if resumable else f"{WORKS[work]} --workers 2 --out {out}")
+        end = time.monotonic() + draw.uniform(0.2, 1.0) * length
+        while count.left and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        if not count.left or process.poll() is not None:
+            finish(process)
+            return
+        process.kill()
+        process.wait()
+        count.events += 1
+
+
+def kill_workers(draw: random.Random, work: str, out: Path, count: Count) -> None:
+    """Kills a worker every few seconds."""
+    process = start(f"{WORKS[work]} --engine process --workers 3 --out {out}")
+    while count.left and process.poll() is None:
+        time.sleep(draw.uniform(0.0, 3.0))
+        if (found := workers_of(process.pid)) and process.poll() is None:
+            count.events += send(draw.choice(found), signal.SIGKILL)
+            time.sleep(4.0)  # three deaths without a share between are an error, as they should be
+    finish(process)
+
+
+def stop_workers(draw: random.Random, work: str, out: Path, count: Count) -> None:
+    """Stops workers when they appear, or in the middle, and continues them after a while."""
+    process, seen, stopped = start(f"{WORKS[work]} --engine process --workers 3 --deadline 2 --out {out}"), set(), {}
+    while process.poll() is None:
+        time.sleep(0.02)
+        now = time.monotonic()
+        for worker in workers_of(process.pid):
+            appeared, busy = worker not in seen, draw.random() < 0.004
+            seen.add(worker)
+            if count.left and worker not in stopped and (appeared or busy) and send(worker, signal.SIGSTOP):
+                stopped[worker] = now + draw.uniform(0.1, 4.0)
+                count.events += 1
+        for worker in [worker for worker, end in stopped.items() if now >= end]:
+            del stopped[worker]
+            send(worker, signal.SIGCONT)
+    finish(process)
+    if left := [worker for worker in seen if alive(worker)]:
+        raise RuntimeError(f"workers {left} outlived their training")
+
+
+# A cluster -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def cluster_of_three() -> Iterator[object]:
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.others = [made.add_node(num_cpus=1), made.add_node(num_cpus=1)]
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+def actors() -> list[int]:
+    """The processes of nograd's actors on this machine."""
+    found = []
+    for words in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if words.read_bytes().startswith(b"ray::Replica"):
+                found.append(int(words.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def disturb_cluster(draw: random.Random, work: str, out: Path, count: Count) -> None:
+    """Kills actors, removes nodes and adds them, with either exchange."""
+    exchange = draw.choice(("sums", "scalars")) if work in SCALARS else "sums"
+    with cluster_of_three() as cluster:
+        words = f"--engine ray --address {cluster.address} --workers 3 --exchange {exchange} --out {out}"
+        process = start(f"{WORKS[work]} {words}")
+        while count.left and process.poll() is None:
+            time.sleep(draw.uniform(0.5, 5.0))
+            if process.poll() is not None or not (found := actors()):
+                continue
+            event = draw.choice(("kill", "remove", "add"))
+            if event == "kill":
+                count.events += send(draw.choice(found), signal.SIGKILL)
+            elif event == "remove" and cluster.others:
+                cluster.remove_node(cluster.others.pop(), allow_graceful=False)
+                count.events += 1
+            elif event == "add" and len(cluster.others) < 3:
+                cluster.others.append(cluster.add_node(num_cpus=1))
+                count.events += 1
+            time.sleep(5.0)
+        finish(process)
+
+
+KINDS: dict[str, tuple[Callable[..., None], int]] = {
+    "drivers": (kill_drivers, 100),
+    "workers": (kill_workers, 100),
+    "stops": (stop_workers, 50),
+    "ray": (disturb_cluster, 30),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=KINDS)
+    parser.add_argument("--events", type=int, help="in place of each kind's own number")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    counts = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, (play, events) in KINDS.items():
+            if given.only in (None, kind):
+                draw, count = random.Random(f"{kind} {given.seed}"), Count(kind, given.events or events)
+                while count.left:
+                    work = list(WORKS)[count.runs % len(WORKS)]
+                    out = folder / f"{kind}-{count.runs}"
+                    play(draw, work, out, count)
+                    count.ended(work, digest(out) == reference(work, folder))
+                counts.append(count)
+    print(*counts, sep="\n")
+    sys.exit(any(count.runs != count.equal for count in counts))
+
+
+if __name__ == "__main__":
+    main()
