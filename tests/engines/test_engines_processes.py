@@ -17,8 +17,8 @@ from processes import alive, children_of, needs_proc
 
 import nograd as ng
 from nograd.core.types import ConfigError, EngineError
+from nograd.engines import child_process
 from nograd.engines import process_handle as children
-from nograd.engines import worker_handle as post
 from nograd.engines.autotune import Trial
 from nograd.engines.create import make_engine
 from nograd.engines.inline import Inline
@@ -126,7 +126,7 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, m
 
 
 def test_a_worker_that_cannot_start_says_why_once(monkeypatch, capfd):
-    monkeypatch.setitem(post.ENVIRONMENT, "JAX_PLATFORMS", "abacus")
+    monkeypatch.setitem(child_process.ENVIRONMENT, "JAX_PLATFORMS", "abacus")
     job = job_of(**DENSE)
     engine = Process(job.generation, job.state_shapes(), job.keys, 3)
     try:

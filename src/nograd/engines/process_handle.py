@@ -1,21 +1,15 @@
 """A worker process as its parent sees it: started, asked, answered, dead, replaced."""
 
 import contextlib
-import os
 import pickle
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
+from nograd.engines.child_process import ChildProcess
 from nograd.engines.process_main import arrives_soon
 from nograd.engines.worker import Done, Node, Share
-from nograd.engines.worker_handle import ENVIRONMENT, Post
+from nograd.engines.worker_handle import Post
 
 # (kind, share, its subtrees) -> what the shared memory holds of it, and the bytes
 Result: TypeAlias = Callable[[str, Share, list[Node]], tuple[Done, int]]
@@ -48,7 +42,7 @@ class Child(Post):
             if self._end():  # killed, not failed: another may fare better
                 self.replace()
                 return False
-            word, rest = "failed", [self._last_words() or f"it {self._cause}"]
+            word, rest = "failed", [self._child.last_words() or f"it {self._cause}"]
         if word == "failed":
             raise self._unable(rest[0])
         self._ready = True
@@ -89,35 +83,13 @@ class Child(Post):
 
     def stop(self) -> None:
         """Ends the process for good."""
-        self._end()
-        self._link.close()
-        os.close(self._life)
-        self._stderr.close()
+        self._child.close()
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        read, self._life = os.pipe()  # closed with this process, however it ends
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-m", "nograd.engines.process_main"]
-        command += [str(number) for number in (theirs.fileno(), self._memory, read, self._pin)]
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            pass_fds=(theirs.fileno(), self._memory, read),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._stderr,
-        )
-        theirs.close()
-        os.close(read)
-        self._link = Connection(ours.detach())
-        self._ready = False
+        self._child = ChildProcess("nograd.engines.process_main", [self._memory], core=self._core, files=[self._memory])
+        self._process, self._link, self._ready = self._child.process, self._child.link, False
         if self._message is not None:
             self._send(self._message)
-
-    @property
-    def _pin(self) -> int:
-        return -1 if self._core is None else self._core
 
     def _send(self, message: Any) -> int:
         content = pickle.dumps(message)
@@ -127,15 +99,5 @@ class Child(Post):
 
     def _end(self) -> bool:
         """Kills the process, if it is still there, and notes what it died of: whether it was a signal."""
-        alive = self._process.poll() is None
-        if alive:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # a closed connection comes just before the end
-                self._process.wait(0.2)
-        self._process.kill()
-        code = self._process.wait()
-        self._cause = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return code < 0
-
-    def _last_words(self) -> str:
-        self._stderr.seek(0)
-        return self._stderr.read().decode("utf-8", "replace")
+        self._cause = self._child.end()
+        return self._process.returncode < 0

@@ -1,13 +1,8 @@
-"""A worker process: `python -m nograd.engines.process_main CONNECTION MEMORY LIFE CORE`, started by its engine alone.
+"""A worker process of the process engine, from its start to its end; its parent's side is `process_handle`.
 
 It answers on the inherited connection. Messages are pickled, between a process and its own child; no file is.
 """
 
-import contextlib
-import os
-import signal
-import sys
-import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -16,17 +11,10 @@ from typing import Any
 _SPIN = 0.005  # seconds
 
 
-def main() -> None:
-    """Serves shares until the parent closes the connection or dies."""
-    connection, memory, life, core = (int(argument) for argument in sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
-    threading.Thread(target=die_with, args=(life,), daemon=True).start()
-    if core >= 0:
-        with contextlib.suppress(AttributeError, OSError):
-            os.sched_setaffinity(0, {core})
-    link = Connection(connection)
+def serve(link: Connection, pinned: bool, memory: str) -> None:
+    """Serves shares until the parent closes the connection or dies; see `child_process`."""
     try:
-        serve = _prepared(link, memory)
+        answer = _prepared(link, int(memory))
     except EOFError:
         return
     except BaseException:
@@ -35,12 +23,12 @@ def main() -> None:
     link.send(("ready",))
     while True:
         try:
-            arrives_soon(link, spin=core >= 0)
+            arrives_soon(link, spin=pinned)
             request = link.recv()
         except EOFError:
             return
         try:
-            link.send(("done", *serve(*request)))
+            link.send(("done", *answer(*request)))
         except Exception as error:  # out of memory, mostly
             link.send(("failed", f"{type(error).__name__}: {error}"))
 
@@ -50,12 +38,6 @@ def arrives_soon(link: Connection, spin: bool) -> None:
     end = time.perf_counter() + _SPIN
     while spin and time.perf_counter() < end and not link.poll(0):
         pass
-
-
-def die_with(life: int) -> None:
-    """Ends this process when the other end of `life` is closed: nobody writes, so to read is to wait for that."""
-    os.read(life, 1)
-    os._exit(1)
 
 
 def _prepared(link: Connection, memory: int) -> Any:
@@ -79,7 +61,7 @@ def _prepared(link: Connection, memory: int) -> Any:
     params, (fitness,), found = (block.arrays(name) for name in ("params", "fitness", "found"))
     sums = block.arrays(sums_of(number))
 
-    def serve(kind: str, generation: int, share: tuple[int, int]) -> tuple[list[Any], float]:
+    def answer(kind: str, generation: int, share: tuple[int, int]) -> tuple[list[Any], float]:
         start = time.perf_counter()
         done = worker.run(kind, params, np.int32(generation), share, fitness)
         for whole, part in zip(found, done.found or [], strict=False):
@@ -89,8 +71,4 @@ def _prepared(link: Connection, memory: int) -> Any:
             place[...] = leaf
         return list(done.sums), time.perf_counter() - start
 
-    return serve
-
-
-if __name__ == "__main__":
-    main()
+    return answer

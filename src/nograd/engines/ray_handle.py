@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from nograd.engines.child_process import ENVIRONMENT
 from nograd.engines.programs import assembled
 from nograd.engines.worker import Done, Share, Worker
-from nograd.engines.worker_handle import ENVIRONMENT, Post
+from nograd.engines.worker_handle import Post
 
 
 def checksum(leaves: Sequence[Any]) -> int:

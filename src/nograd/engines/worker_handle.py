@@ -8,7 +8,6 @@ from collections.abc import Callable
 from nograd.core.types import EngineError
 from nograd.engines.memory_advice import out_of_memory
 
-ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
 _DEATHS = 3  # in a row, without one share done between, before a post is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
 

@@ -1,31 +1,19 @@
-"""A worker process of a search: `python -m nograd.tuning.worker_main CONNECTION LIFE CORE`, one training at a time.
+"""A worker process of a search, from its start to its end: one training at a time.
 
 Messages are pickled, between a process and its own child; no file is.
 """
 
 import contextlib
-import os
-import signal
-import sys
-import threading
 import traceback
 from multiprocessing.connection import Connection
 
 from nograd.core.types import NogradError
-from nograd.engines.process_main import die_with
 
 _FORGET = 16  # trainings between two clearings of JAX's caches: each leaves its traced functions there
 
 
-def main() -> None:
-    """Serves until the parent closes the connection or dies."""
-    connection, life, core = (int(argument) for argument in sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=die_with, args=(life,), daemon=True).start()
-    if core >= 0:
-        with contextlib.suppress(AttributeError, OSError):
-            os.sched_setaffinity(0, {core})
-    link = Connection(connection)
+def serve(link: Connection, pinned: bool) -> None:
+    """Serves until the parent closes the connection or dies; see `child_process`."""
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
             import nograd.tuning.trial  # noqa: F401  # and JAX with it
@@ -33,10 +21,10 @@ def main() -> None:
             link.send(("failed", traceback.format_exc()))
             return
         link.send(("ready",))
-        _serve(link)
+        _train(link)
 
 
-def _serve(link: Connection) -> None:
+def _train(link: Connection) -> None:
     import jax
 
     from nograd.tuning.trial import Ended, Job, run_job
@@ -65,7 +53,3 @@ def _serve(link: Connection) -> None:
         done += 1
         if done % _FORGET == 0:
             jax.clear_caches()
-
-
-if __name__ == "__main__":
-    main()

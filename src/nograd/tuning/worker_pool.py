@@ -2,18 +2,15 @@
 
 import contextlib
 import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, Protocol
 
 from nograd.core.cache import kept_programs
 from nograd.core.types import EngineError
+from nograd.engines.child_process import ENVIRONMENT, ChildProcess
 from nograd.engines.processes import available_cores
 from nograd.tuning.trial import STATES, Ended, Job
 
@@ -21,7 +18,6 @@ GRACE = 2.0  # seconds for the generation that runs, before a worker that was to
 _DEATHS = 3  # of a worker that has not started once, before it is given up
 _MESSAGES = 100  # of one worker, before the clock and the others are looked at again
 _TICK = 0.25  # seconds between two looks at the clock
-_ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}
 
 
 class Work(Protocol):
@@ -46,7 +42,7 @@ class Hand:
         self.tag: Any = None  # of the training that runs
         self.told: tuple[str, float] | None = None  # the word to stop, and when it was said
         self._deaths = 0
-        self._spawn()
+        self._start()
 
     @property
     def busy(self) -> bool:
@@ -84,66 +80,33 @@ class Hand:
 
     def replace(self) -> str:
         """Ends the process and starts another; returns what it died of."""
-        cause = self._end()
+        cause = f"the worker {self._child.end(0.0 if self.overdue else 0.2)}"
+        if cause.endswith("SIGKILL"):
+            cause += "; memory may have run out"
         self._deaths = 0 if self.ready else self._deaths + 1
         if self._deaths >= _DEATHS:
-            raise self._cannot_start(self._last_words() or cause)
-        self._close()
-        self._spawn()
+            raise self._cannot_start(self._child.last_words() or cause)
+        self._child.close()
+        self._start()
         return cause
 
     def close(self) -> None:
         """Ends the process for good."""
-        self._process.kill()
-        self._process.wait()
-        self._close()
+        self._child.close()
 
-    def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        read, self._life = os.pipe()  # closed with this process, however it ends
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        files = (theirs.fileno(), read)
-        core = -1 if self._core is None else self._core
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "nograd.tuning.worker_main", *map(str, (*files, core))],
-            env={
-                **kept_programs(),
-                **os.environ,
-                **_ENVIRONMENT,
-                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            },
-            pass_fds=files,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._stderr,
-            start_new_session=True,  # out of Ctrl-C's reach: the parent tells them
+    def _start(self) -> None:
+        self._child = ChildProcess(
+            "nograd.tuning.worker_main",
+            core=self._core,
+            environment=ENVIRONMENT | {name: os.environ.get(name, word) for name, word in kept_programs().items()},
+            own_session=True,  # out of Ctrl-C's reach: the parent tells them
         )
-        theirs.close()
-        os.close(read)
-        self.link = Connection(ours.detach())
+        self.link = self._child.link
         self.ready, self.tag, self.told = False, None, None
 
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):  # it is dead: the next look at it will tell
             self.link.send(message)
-
-    def _end(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):  # a closed connection comes just before the end
-            self._process.wait(0.0 if self.overdue else 0.2)
-        self._process.kill()
-        code = self._process.wait()
-        if code < 0:
-            return f"the worker was ended by {signal.Signals(-code).name}; memory may have run out"
-        return f"the worker ended with exit code {code}"
-
-    def _close(self) -> None:
-        self.link.close()
-        os.close(self._life)
-        self._stderr.close()
-
-    def _last_words(self) -> str:
-        self._stderr.seek(0)
-        return self._stderr.read().decode("utf-8", "replace")
 
     def _cannot_start(self, words: str) -> EngineError:
         print(words.rstrip(), file=sys.stderr)
