@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.core.random import _ANGLE, _cos_pi, mix, random_normals, random_signs, random_words
+from nograd.core.random import ANGLE_STREAM, _cos_pi, mix, random_normals, random_signs, random_words
 
 COUNT = 1 << 20
 DRAWS = [random_words, random_signs, random_normals]
@@ -61,7 +61,7 @@ def test_words_of_two_keys_do_not_correlate():
     assert correlations(left, right).max() < 6
 
 
-@pytest.mark.parametrize("streams", [(0, 1), (0, 1 << 31), (0, _ANGLE), (3_000_000_001, 17)])
+@pytest.mark.parametrize("streams", [(0, 1), (0, 1 << 31), (0, ANGLE_STREAM), (3_000_000_001, 17)])
 def test_words_of_two_streams_do_not_correlate(streams):
     left, right = (np.asarray(random_words(key_of(0), COUNT, stream)) for stream in streams)
     assert correlations(left, right).max() < 6

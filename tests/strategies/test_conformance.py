@@ -38,7 +38,7 @@ STRATEGIES = {
     "snes, single": Case(lambda n=10, s=SIGMA, **more: ng.snes(n, s, mirrored=False, **more), True, True),
     "snes, table": Case(lambda n=10, s=SIGMA, **more: ng.snes(n, s, perturbation=dense(s, TABLE), **more), True, True),
     "pgpe": Case(lambda n=10, s=SIGMA, **more: ng.pgpe(n, s, ADAM, **more), True, True),
-    "sep-cma-es": Case(lambda n=10, s=SIGMA, **more: ng.sep_cma_es(n, s, **more), True, True, still=False),
+    "sep-cma-es": Case(lambda n=10, s=SIGMA, **more: ng.sep_cma_es(n, s, **more), True, True),
 }
 MAIN = ("openai-es", "ars, top", "snes", "pgpe", "sep-cma-es")
 PAIRED = ("openai-es", "ars", "ars, top", "snes", "pgpe")

@@ -16,7 +16,9 @@ from jaxtyping import Array, Float, UInt32
 from nograd.core.types import Key
 
 _SIGN_BIT = np.uint32(0x80000000)
-_ANGLE = 0x9E3779B9  # sets the stream of a normal's angle apart from that of its radius
+# Of one leaf several streams are drawn: a stream is set apart from the others of its leaf by exclusive or.
+ANGLE_STREAM = 0x9E3779B9  # a normal's angle from its radius
+ROW_STREAM = 0x5BD1E995  # a matrix's factor A from its factor B
 _ONE = np.uint32(0x3F800000)  # the bits of 1.0 in float32
 # sin(πx) on [−½, ½] as x·P(x²), Taylor to x¹³: the next term is below 1e−9, float32's spacing is 6e−8.
 _SINE = [math.pi ** (2 * i + 1) * (-1) ** i / math.factorial(2 * i + 1) for i in range(7)]
@@ -89,7 +91,7 @@ def random_normals(key: Key, count: int, stream: int = 0, start: Array | int = 0
     two words a normal cost less than that.
     """
     uniform = (random_words(key, count, stream, start).astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
-    angle = random_words(key, count, stream ^ _ANGLE, start)
+    angle = random_words(key, count, stream ^ ANGLE_STREAM, start)
     turn = angle.astype(jnp.int32).astype(jnp.float32) * np.float32(2.0**-31)
     return jnp.sqrt(-2.0 * jnp.log(uniform)) * _cos_pi(turn)
 

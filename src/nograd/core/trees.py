@@ -1,21 +1,77 @@
 """Pytree arithmetic, one random stream a leaf path, and sums along a fixed binary tree."""
 
+import itertools
 import zlib
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from nograd.core.random import ANGLE_STREAM, ROW_STREAM
 from nograd.core.types import ConfigError, Params, PyTree
+
+Path: TypeAlias = tuple[Any, ...]  # the keys from the root of a tree to one of its leaves
+
+
+ROOT = "(root)"  # the name of a tree that is one bare array
 
 
 def leaf_names(tree: PyTree) -> list[str]:
-    """The path of each leaf as one string, in leaf order: `layers/0/kernel`."""
-    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+    """The path of each leaf as one string, in leaf order: `layers/0/kernel`. No two leaves have the same name.
+
+    Within a key `/` and `~` are written `~1` and `~0`, as in a JSON pointer (RFC 6901). Keys of one container that
+    look the same (the number 0 and the text "0") carry their types: `0~int`, `0~str`.
+    """
+    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    siblings: dict[Path, dict[str, set[Any]]] = {}  # the keys of each container, by their text
+    for path in paths:
+        for depth, key in enumerate(path):
+            siblings.setdefault(path[:depth], {}).setdefault(_text(key), set()).add(key)
+
+    def name(path: Path) -> str:
+        texts = [
+            _text(key) if len(siblings[path[:depth]][_text(key)]) == 1 else _typed(key)
+            for depth, key in enumerate(path)
+        ]
+        return "/".join(texts) if path else ROOT
+
+    return _numbered([name(path) for path in paths])
+
+
+def relative_name(name: str, part: str) -> str | None:
+    """The name of a leaf as seen from the subtree at the path `part`; None for a leaf that lies elsewhere."""
+    if not part:
+        return name
+    if name == part:
+        return ROOT
+    return name.removeprefix(f"{part}/") if name.startswith(f"{part}/") else None
+
+
+def _text(key: Any) -> str:
+    """One key of a path, escaped; so is what safetensors cannot hold: its own word, and lone surrogates."""
+    text = jax.tree_util.keystr((key,), simple=True).replace("~", "~0").replace("/", "~1")
+    if text == "__metadata__":
+        return f"~{text}"
+    return "".join(f"~u{ord(c):x}" if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def _typed(key: Any) -> str:
+    inner = key.key if isinstance(key, jax.tree_util.DictKey) else key
+    return f"{_text(key)}~{type(inner).__name__}"
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """Names as they are, but for those seen before (a container of the user's own may repeat a key)."""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}~{number}" for number in itertools.count(2)))
+        unique.append(next(candidate for candidate in candidates if candidate not in taken))
+        taken.add(unique[-1])
+    return unique
 
 
 def require_floats(params: Params) -> None:
@@ -29,8 +85,23 @@ def require_floats(params: Params) -> None:
 
 
 def leaf_streams(tree: PyTree) -> list[int]:
-    """A 32-bit number a leaf, from its path alone: one layer more leaves the draws of the others alone."""
-    return [zlib.crc32(name.encode()) for name in leaf_names(tree)]
+    """A 32-bit number a leaf, from its path alone: one layer more leaves the draws of the others alone.
+
+    Only where two paths have the same checksum does the later leaf take another number.
+    """
+    taken: set[int] = set()
+    streams = []
+    for name in leaf_names(tree):
+        text = b"" if name == ROOT else name.encode()
+        candidates = (zlib.crc32(text + b"\0" * more) for more in itertools.count())
+        streams.append(next(stream for stream in candidates if taken.isdisjoint(_drawn_from(stream))))
+        taken.update(_drawn_from(streams[-1]))
+    return streams
+
+
+def _drawn_from(stream: int) -> set[int]:
+    """All streams of words that the noise of a leaf is drawn from."""
+    return {stream, stream ^ ANGLE_STREAM, stream ^ ROW_STREAM, stream ^ ANGLE_STREAM ^ ROW_STREAM}
 
 
 def parameter_count(tree: PyTree) -> int:

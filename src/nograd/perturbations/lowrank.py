@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_names, leaf_streams
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.directions import Frame, check_frame, frame, rows
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.members import SMALL, Loss, Weigh, over_members, signs
-
-_ROW_STREAM = 0x5BD1E995  # sets the factor A of a leaf apart from its B
 
 
 class LowRank(NamedTuple):
@@ -125,7 +124,7 @@ def draw(lowrank: LowRank, cuts: Cuts, params: Params, key: Key, first: Array | 
         if cut is None:
             drawn.append(_scaled(frame(lowrank.noise, key, stream, first, units, lowrank.directions, shape), 1.0, kind))
             continue
-        a = rows(lowrank.noise, key, stream ^ _ROW_STREAM, first, units, (*shape[:cut], lowrank.rank))
+        a = rows(lowrank.noise, key, stream ^ ROW_STREAM, first, units, (*shape[:cut], lowrank.rank))
         b = frame(lowrank.noise, key, stream, first, units, lowrank.directions, (*shape[cut:], lowrank.rank))
         drawn.append(Factors(a.astype(kind), _scaled(b, 1 / math.sqrt(lowrank.rank), kind)))  # type: ignore[arg-type]
     return jax.tree.unflatten(structure, drawn)

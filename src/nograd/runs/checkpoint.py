@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import leaf_names, relative_name
 from nograd.core.types import CheckpointError, PyTree, RunError
 
 _FORMAT = "nograd-checkpoint-1"
@@ -65,7 +65,7 @@ def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, d
     """
     arrays, meta = _read(path)
     if part:
-        arrays = {n.removeprefix(f"{part}/"): a for n, a in arrays.items() if n.startswith(f"{part}/")}
+        arrays = {name: a for n, a in arrays.items() if (name := relative_name(n, part)) is not None}
     names, leaves = leaf_names(like), jax.tree.leaves(like)
     if missing := sorted(set(names) ^ set(arrays)):
         raise CheckpointError(

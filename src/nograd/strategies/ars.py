@@ -31,7 +31,11 @@ class ARS(NamedTuple):
         return Distribution(state.params)
 
     def step(
-        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+        self,
+        state: State,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of g; the shaping has divided by s."""
         used = jnp.sum(valid) // 2

@@ -55,12 +55,19 @@ class Rule(Protocol[S]):
     def distribution(self, state: S) -> Distribution:
         """What members are drawn from."""
 
-    def step(self, state: S, total: Distribution, valid: Bool[Array, "units members"]) -> tuple[S, Float[Array, ""]]:
+    def step(
+        self,
+        state: S,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
+    ) -> tuple[S, Float[Array, ""]]:
         """The next state and the norm of g.
 
         Args:
             state: of this generation.
             total: Σ w ε, and Σ w (ε² − 1) where the distribution has a scale, over the valid members.
+            fitness: of all members, NaN and infinite ones among them.
             valid: which members were not dropped.
         """
 
@@ -162,7 +169,7 @@ class Strategy(NamedTuple):
 
     def step(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[Any, Info]:
         """The next state, from the whole population's estimate and the fitness of all."""
-        after, gradient_norm = self.rule.step(state, total, valid)
+        after, gradient_norm = self.rule.step(state, total, fitness.reshape(valid.shape), valid)
         return after, _info(fitness, gradient_norm, self._sigma(state))
 
     def plan(self) -> cut.Plan:

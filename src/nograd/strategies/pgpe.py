@@ -44,7 +44,11 @@ class PGPE(NamedTuple):
         return Distribution(state.params, state.scale)
 
     def step(
-        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+        self,
+        state: State,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of g."""
         used = jnp.maximum(jnp.sum(valid), 1)

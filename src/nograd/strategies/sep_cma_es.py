@@ -13,9 +13,10 @@ from nograd.core.types import ConfigError, Params
 from nograd.perturbations.dense import Dense, Distribution, dense
 from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, require_scalable
-from nograd.strategies.shaping import recombination, recombination_weights
+from nograd.strategies.shaping import recombination, recombination_weights, weights
 
 _LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
+_ROUNDING = 1e-5  # of a sum of squared weights
 
 
 class State(NamedTuple):
@@ -76,26 +77,31 @@ class SepCMAES(NamedTuple):
         return Distribution(state.params, state.scale)
 
     def step(
-        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+        self,
+        state: State,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
-        """The next state and the norm of m's step; the same state where no member was valid: it tells nothing."""
-        after, step_norm = self._moved(state, total)
-        told = jnp.any(valid)
+        """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
+        after, step_norm = self._moved(state, total, fitness, valid)
+        told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
         kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
         return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
 
-    def _moved(self, state: State, total: Distribution) -> tuple[State, Float[Array, ""]]:
+    def _moved(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[State, Float[Array, ""]]:
         """With z = Σ w ε, so that m moves by s√c z, and Σ w = 1."""
         n = parameter_count(state.params)
         k = constants(self.population, n)
+        more = _more(fitness, valid, k.mu_eff)
         step = jax.tree.map(jnp.multiply, state.scale, total.mean)
-        path_step = _path(state.path_step, total.mean, k.c_sigma, k.mu_eff)
+        path_step = _path(state.path_step, total.mean, k.c_sigma, k.mu_eff, more)
         length = norm(path_step)
         # Where the path is long, s is about to grow: c waits for it.
         young = 1 - (1 - k.c_sigma) ** (2.0 * (state.generation + 1))
         calm = length**2 / young < (2 + 4 / (n + 1)) * n
         moved = jax.tree.map(lambda leaf: jnp.where(calm, leaf / state.step_size.astype(leaf.dtype), 0), step)
-        path_variance = _path(state.path_variance, moved, k.c_c, k.mu_eff)
+        path_variance = _path(state.path_variance, moved, k.c_c, k.mu_eff, more)
         c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # of the variance that the path lacks then
         step_size = state.step_size * jnp.exp(jnp.minimum(1.0, k.c_sigma / k.d_sigma * (length / k.chi - 1)))
         step_size = jnp.maximum(step_size, _LEAST)
@@ -110,10 +116,20 @@ class SepCMAES(NamedTuple):
         return State(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
 
 
-def _path(path: Params, step: Params, rate: float, mu_eff: float) -> Params:
+def _path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:
     """p ← (1 − c) p + √(c (2 − c) μ_eff) · step, which keeps the variance of a random walk at 1."""
-    gain = math.sqrt(rate * (2 - rate) * mu_eff)
-    return jax.tree.map(lambda p, s: (1 - rate) * p + gain * s, path, step)
+    gain = math.sqrt(rate * (2 - rate) * mu_eff) * jnp.sqrt(more)
+    return jax.tree.map(lambda p, s: (1 - rate) * p + gain.astype(s.dtype) * s, path, step)
+
+
+def _more(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"], mu_eff: float) -> Array:
+    """1/Σ w² of the weights as they are, by that of distinct ranks: exactly 1 where no two fitness values are equal.
+
+    Tied members share their weights, and so count as more independent ones. Without this the paths would fade at each
+    tie, and the step size with them.
+    """
+    more = 1.0 / (mu_eff * jnp.maximum(jnp.sum(jnp.square(weights(recombination, fitness)[0])), _LEAST))
+    return jnp.where(jnp.abs(more - 1.0) < _ROUNDING, 1.0, more)
 
 
 def sep_cma_es(

@@ -34,7 +34,10 @@ def standardized(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
     """w = (f − mean f) / std f, the z-score over the valid members; all zero where they are equal."""
-    centred, deviation = _centred(fitness, valid)
+    return _scores(*_centred(fitness, valid))
+
+
+def _scores(centred: Float[Array, "units members"], deviation: Float[Array, ""]) -> Float[Array, "units members"]:
     return jnp.where(deviation > 0, centred / jnp.where(deviation > 0, deviation, 1.0), 0.0)
 
 
@@ -104,9 +107,16 @@ class TopK:
     def __call__(
         self, fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
     ) -> Float[Array, "units members"]:
-        better = jnp.max(jnp.where(valid, fitness, -jnp.inf), axis=1)
-        chosen = jnp.zeros(better.shape, bool).at[jax.lax.top_k(better, self.directions)[1]].set(True)
-        return standardized(fitness, valid & chosen[:, None])
+        share = shares(jnp.max(jnp.where(valid, fitness, -jnp.inf), axis=1), self.directions)
+        chosen = valid & (share > 0)[:, None]
+        return share[:, None] * _scores(*_centred(fitness, chosen, share[:, None]))
+
+
+def shares(values: Float[Array, " values"], count: int) -> Float[Array, " values"]:
+    """1 for the `count` largest values and 0 for the others; those that tie for the last places share them."""
+    least = jax.lax.top_k(values, count)[0][-1]
+    above, tied = values > least, values == least
+    return jnp.where(above, 1.0, jnp.where(tied, (count - jnp.sum(above)) / jnp.sum(tied), 0.0))
 
 
 def by_place(
@@ -170,14 +180,17 @@ def _reciprocal(deviation: Float[Array, ""]) -> Float[Array, ""]:
 
 
 def _centred(
-    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+    fitness: Float[Array, "units members"],
+    valid: Bool[Array, "units members"],
+    share: Float[Array, "units 1"] | float = 1.0,
 ) -> tuple[Float[Array, "units members"], Float[Array, ""]]:
-    """f − mean f over the valid members, 0 elsewhere, and the standard deviation."""
-    count = jnp.maximum(jnp.sum(valid), 1)
+    """f − mean f over the valid members, 0 elsewhere, and the standard deviation; a member counts by its share."""
+    share = jnp.where(valid, share, 0.0)
+    count = jnp.maximum(jnp.sum(share), 1)
     # From the largest on, so that equal fitness is exactly zero: the mean of n equal floats may miss them by an ulp.
     fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
-    centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, fitness, 0.0)) / count, 0.0)
-    return centred, jnp.sqrt(jnp.sum(centred**2) / count)
+    centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, share * fitness, 0.0)) / count, 0.0)
+    return centred, jnp.sqrt(jnp.sum(share * centred**2) / count)
 
 
 SHAPINGS: dict[str, Shaping] = {

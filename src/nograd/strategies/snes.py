@@ -39,7 +39,11 @@ class SNES(NamedTuple):
         return Distribution(state.params, state.scale)
 
     def step(
-        self, state: State, total: Distribution, valid: Bool[Array, "units members"]
+        self,
+        state: State,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of g = σ Σ u ε."""
         rate = self.lr_sigma or default_lr_sigma(parameter_count(state.params))

@@ -130,6 +130,9 @@ def named(tree: PyTree) -> Named:
     """The names and the structure of a tree.
 
     Checkpoints and update rules then see dictionaries only: the structure of a module may hold functions, which
-    are equal to nothing but themselves.
+    are equal to nothing but themselves. NNX keeps each array under a key `value`, which is left out where that leaves
+    all names different.
     """
-    return Named([name.removesuffix("/value") for name in leaf_names(tree)], jax.tree.structure(tree))
+    names = leaf_names(tree)
+    short = [name.removesuffix("/value") for name in names]
+    return Named(short if len(set(short)) == len(names) else names, jax.tree.structure(tree))
