@@ -60,7 +60,7 @@ def steady_output() -> Iterator[tuple[SteadyStream, SteadyStream]]:
     _open_standard_files()
     before = sys.stdout, sys.stderr
     out, err = SteadyStream(before[0]), SteadyStream(before[1])
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         yield out, err
     finally:
