@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from nograd.engines.protocol import Epoch, Update
-from nograd.engines.worker import Done, Share
+from nograd.engines.protocol import Epoch, Share, Update
+from nograd.engines.worker import Done
 from nograd.engines.worker_handle import WorkerHandle
 from nograd.generation.base import Generation, Outcome
 from nograd.strategies.base import State
@@ -13,13 +13,28 @@ from nograd.strategies.base import State
 class Engine(Protocol):
     """Who computes the generations of a training. Which one it is changes no bit of them."""
 
-    kind: str  # what a worker is: "process", "device" or "actor"
-    workers: int  # that share a generation, this process included
-    generation: Generation
-    compile_seconds: float
-    seconds: dict[str, float]  # evaluate (this process's own share), communicate, wait (for others), update
     bytes_down: int  # to other workers in the last generation
     bytes_up: int  # from them
+
+    @property
+    def kind(self) -> str:
+        """What a worker is: "process" or "device"."""
+
+    @property
+    def workers(self) -> int:
+        """How many share a generation, this process included."""
+
+    @property
+    def generation(self) -> Generation:
+        """The functions of its generations."""
+
+    @property
+    def compile_seconds(self) -> float:
+        """What it took this process to compile them."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Where the time went: evaluate (this process's own share), communicate, wait (for others), update."""
 
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away.
@@ -38,8 +53,13 @@ class Engine(Protocol):
 class Transport(Protocol):
     """Shared memory and processes, threads and devices, or a cluster and its actors."""
 
-    kind: str
-    handles: Sequence[WorkerHandle]
+    @property
+    def kind(self) -> str:
+        """What a worker is."""
+
+    @property
+    def handles(self) -> Sequence[WorkerHandle]:
+        """The workers."""
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Lays down what all of a crew read in a phase, under its epoch; returns the bytes."""

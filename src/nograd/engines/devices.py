@@ -6,7 +6,7 @@ No collective takes part: each device runs its own programs on its own chunks, a
 import math
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
@@ -17,7 +17,7 @@ from nograd.engines.programs import SHARED, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, Message, Ready, Refused, Request, Share
 from nograd.engines.server import Copied, Held, Server, copied
 from nograd.engines.worker import Done
-from nograd.engines.worker_handle import WorkerHandle
+from nograd.engines.worker_handle import Channel, Patience, WorkerHandle
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -28,14 +28,14 @@ def device_engine(
     """Generations on several devices of this process, the default one first; see `Pool`."""
     devices = devices[: generation.plan.chunks]  # more would never be given anything
     here = Inline(generation, state, keys, len(devices))
-    return Pool(here, Devices(here, devices[1:]), may_work_alone)
+    return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
 
 
 class Device:
-    """One more device, and the thread that compiles for it, dispatches to it and waits for it; a `Channel`."""
+    """One more device, and the thread that compiles for it, dispatches to it and waits for it; a `CopyChannel`."""
 
     def __init__(self, device: jax.Device, here: Inline) -> None:
-        self.device, self.held = device, Held()
+        self.device, self.held, self.name = device, Held(), f"device {device}"
         self._thread = ThreadPoolExecutor(1)
         self._saying: list[Future[Message]] = [self._thread.submit(self._prepared, here)]
 
@@ -46,6 +46,12 @@ class Device:
     def is_placed(self) -> bool:
         """To compile takes as long as it takes."""
         return False
+
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
+        """Copies arrays to the device; returns the bytes."""
+        own = jax.device_put(arrays, self.device)
+        self.held.put(name, epoch, own)
+        return sum(array.nbytes for array in own)
 
     def send(self, request: Request) -> int:
         """Begins a share; returns no bytes, as nothing but a function call is sent."""
@@ -82,28 +88,31 @@ class Device:
         return self._server.serve(request)
 
 
+class CopyChannel(Channel, Protocol):
+    """A channel to a worker that has copies of its own of what is published."""
+
+    name: str
+
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
+        """Copies arrays to it; returns the bytes."""
+
+
 class Devices:
     """The other devices of this process; a `Transport`."""
 
     kind = "device"
 
-    def __init__(self, here: Inline, devices: Sequence[jax.Device]) -> None:
-        self._devices = [Device(device, here) for device in devices]
-        # A device does not die alone, so none is ever too late.
+    def __init__(self, here: Inline, devices: Sequence[CopyChannel]) -> None:
+        self._devices = dict(enumerate(devices, 1))
+        never = Patience(math.inf, math.inf)  # a device does not die alone
         self.handles = [
-            WorkerHandle(number, device, math.inf, math.inf, here.remedy, name=f"device {device.device}")
-            for number, device in enumerate(self._devices, 1)
+            WorkerHandle(number, device, never, here.remedy, name=device.name)
+            for number, device in self._devices.items()
         ]
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Copies them to the devices of the crew."""
-        numbers, size = {handle.number for handle in crew}, 0
-        for number, device in enumerate(self._devices, 1):
-            if number in numbers:
-                own = jax.device_put(arrays, device.device)
-                device.held.put(name, epoch, own)
-                size += sum(array.nbytes for array in own)
-        return size
+        return sum(self._devices[handle.number].publish(name, epoch, arrays) for handle in crew)
 
     def result(self, handle: WorkerHandle, share: Share, kind: str, result: Copied) -> tuple[Done, int]:
         """All of it is there; its bytes are those of the sums."""
@@ -111,6 +120,6 @@ class Devices:
 
     def close(self) -> None:
         """Ends the threads."""
-        for device in self._devices:
+        for device in self._devices.values():
             device.close()
-        self._devices, self.handles = [], []
+        self._devices, self.handles = {}, []

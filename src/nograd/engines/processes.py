@@ -1,9 +1,10 @@
 """The process engine: this process and others like it, one a core, each with a single-threaded XLA."""
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -17,7 +18,7 @@ from nograd.engines.programs import SHARED
 from nograd.engines.protocol import Epoch, Share
 from nograd.engines.shared_memory import Block, anonymous_file, found_of, layout, sums_of, with_epochs
 from nograd.engines.worker import Done, Node, split
-from nograd.engines.worker_handle import WorkerHandle
+from nograd.engines.worker_handle import Channel, Clock, Patience, WorkerHandle
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -34,11 +35,22 @@ def process_engine(
     workers = max(1, min(workers, generation.plan.chunks))  # more would never be given anything
     with ExitStack() as undone:
         # Started first: they import JAX while this process compiles.
-        transport = undone.enter_context(closing(Processes(workers)))
+        transport = undone.enter_context(closing(Processes()))
+        for number, core in enumerate(pinned_cores(workers)[1:], 1):
+            transport.children.append(Child(number, core, transport.file))
         here = Inline(generation, state, keys, workers)
         transport.setup(here, state, deadline)
         undone.pop_all()
     return Pool(here, transport, may_work_alone)
+
+
+class MemoryChannel(Channel, Protocol):
+    """A channel to a process that maps the shared memory."""
+
+    number: int
+
+    def setup(self, message: Any) -> None:
+        """Says where in the shared memory all lies."""
 
 
 class Processes:
@@ -46,30 +58,24 @@ class Processes:
 
     kind = "process"
 
-    def __init__(self, workers: int) -> None:
-        self._file = anonymous_file()
-        self._children: list[Child] = []
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.file, self._clock = anonymous_file(), clock
+        self.children: list[MemoryChannel] = []
         self.handles: list[WorkerHandle] = []
-        try:
-            for number, core in enumerate(pinned_cores(workers)[1:], 1):
-                self._children.append(Child(number, core, self._file))
-        except BaseException:
-            self.close()
-            raise
 
     def setup(self, here: Inline, state: State, deadline: float) -> None:
-        """Lays out what the workers read and write, and tells them."""
+        """Lays out what the children read and write, and tells them."""
         programs = {name: program for name, program in here.programs.items() if name in SHARED}
         codes = [np.frombuffer(program.portable, np.uint8) for program in programs.values()]
         generation, chunks = here.generation, here.generation.plan.chunks
-        self._block = memory(
-            generation, state, self._file, len(self._children), {"fixed": here.fixed, "programs": codes}
-        )
+        constant = {"fixed": here.fixed, "programs": codes}
+        self._block = memory(generation, state, self.file, len(self.children), constant)
         self._width = len(total_of(generation, state))
         local = generation.local is not None
-        for child in self._children:
+        for child in self.children:
             child.setup((self._block.plan, list(programs), local, chunks, child.number))
-            self.handles.append(WorkerHandle(child.number, child, deadline, here.compile_seconds, here.remedy))
+            patience = Patience(deadline, here.compile_seconds)
+            self.handles.append(WorkerHandle(child.number, child, patience, here.remedy, clock=self._clock))
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Into the shared memory."""
@@ -81,12 +87,12 @@ class Processes:
 
     def close(self) -> None:
         """Ends the workers, and gives the shared memory back."""
-        for child in self._children:
+        for child in self.children:
             child.close()
-        self._children, self.handles = [], []
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self.children, self.handles = [], []
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
 
 
 def memory(generation: Generation, state: State, file: int, workers: int, constant: dict[str, list[Any]]) -> Block:

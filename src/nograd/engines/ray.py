@@ -6,11 +6,12 @@ al. 2017; see `Scalars`.
 
 import os
 import pickle
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from nograd.engines.ray_handle import Actor, Order
 from nograd.engines.ray_health import require_head
 from nograd.engines.server import Copied
 from nograd.engines.worker import Done
-from nograd.engines.worker_handle import WorkerHandle
+from nograd.engines.worker_handle import Channel, Clock, Patience, WorkerHandle
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -63,13 +64,41 @@ def ray_engine(
         )
     with ExitStack() as cluster:
         cores = cluster.enter_context(joined(address))
+        import ray
+
         count = min(cores if workers == "auto" else int(workers), generation.plan.chunks)
         here = Inline(generation, state, keys, count)
         wanted = SHARED if exchange == "sums" else (*SHARED, "update")
-        transport = Cluster(here, state, count, deadline, wanted)
+        actors = _actors(here, state, count, wanted)
+        transport = Cluster(here, actors, deadline, ray.put)
         cluster.callback(transport.end)
         transport.leave = cluster.pop_all().close
     return Pool(here, transport, exchange=Sums() if exchange == "sums" else Scalars(transport))
+
+
+def _actors(here: Inline, state: State, workers: int, programs: Sequence[str]) -> list[Actor]:
+    """The actors beside this process, each to be set up with the programs of these names."""
+    import ray
+
+    portable = {name: program.portable for name, program in here.programs.items() if name in programs}
+    fixed, generation = [np.asarray(array) for array in here.fixed], here.generation
+    width = len(generation.leaves(state))
+    order = Order(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
+    look = partial(require_head, ray.get_runtime_context().gcs_address)
+    return [Actor(order, look) for _ in range(1, workers)]
+
+
+class StateChannel(Channel, Protocol):
+    """A channel to a worker that can hold a state, and takes what is published by reference."""
+
+    def publish(self, name: str, epoch: Epoch, reference: Any) -> None:
+        """Where the arrays lie that the next requests read."""
+
+    def load(self, epoch: Epoch, state: bytes) -> None:
+        """Sends it a state."""
+
+    def update(self, content: bytes) -> None:
+        """Has it update its state."""
 
 
 class Cluster:
@@ -77,27 +106,25 @@ class Cluster:
 
     kind = "process"
 
-    def __init__(self, here: Inline, state: State, workers: int, deadline: float, programs: Sequence[str]) -> None:
-        import ray
-
-        portable = {name: program.portable for name, program in here.programs.items() if name in programs}
-        fixed, generation = [np.asarray(array) for array in here.fixed], here.generation
-        width = len(generation.leaves(state))
-        order = Order(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
-        look = partial(require_head, ray.get_runtime_context().gcs_address)
+    def __init__(
+        self,
+        here: Inline,
+        actors: Sequence[StateChannel],
+        deadline: float,
+        put: Callable[[Any], Any],
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.leave: Callable[[], None] = self.end  # the cluster
-        self._actors = {number: Actor(order, look) for number in range(1, workers)}
+        self._actors, self._put = dict(enumerate(actors, 1)), put
+        patience = Patience(deadline, here.compile_seconds)
         self.handles = [
-            WorkerHandle(number, actor, deadline, here.compile_seconds, here.remedy)
-            for number, actor in self._actors.items()
+            WorkerHandle(number, actor, patience, here.remedy, clock=clock) for number, actor in self._actors.items()
         ]
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Into Ray's object store, from where each node takes it once."""
-        import ray
-
         leaves = [np.asarray(leaf) for leaf in arrays]
-        reference = ray.put((name, epoch, leaves))
+        reference = self._put((name, epoch, leaves))
         for handle in crew:
             self._actors[handle.number].publish(name, epoch, reference)
         return sum(leaf.nbytes for leaf in leaves)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from nograd.engines.child_process import ENVIRONMENT
-from nograd.engines.programs import assembled
+from nograd.engines.programs import Programs, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, LostError, Message, Ready, Request
 from nograd.engines.server import Held, Server, copied
 
@@ -33,10 +33,13 @@ class Replica:
 
     def setup(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> bool:
         """Compiles; answers when it can be asked."""
-        self._held = Held()
-        arrays = [jax.device_put(array) for array in fixed]
-        self._server = Server(assembled(portable, local), arrays, chunks, self._held, copied, width)
+        self.hold(assembled(portable, local), [jax.device_put(array) for array in fixed], chunks, width)
         return True
+
+    def hold(self, programs: Programs, fixed: list[Any], chunks: int, width: int) -> None:
+        """Can be asked from now on."""
+        self._held = Held()
+        self._server = Server(programs, fixed, chunks, self._held, copied, width)
 
     def serve(self, request: bytes, *published: tuple[str, Epoch, list[Any]]) -> bytes:
         """A share, with what was published for it."""

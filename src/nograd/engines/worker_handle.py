@@ -6,11 +6,13 @@ What differs between those is their channel; when a worker counts as ready, sile
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from nograd.core.types import EngineError
 from nograd.engines.memory_advice import out_of_memory
 from nograd.engines.protocol import Alive, Answer, Epoch, Failed, LostError, Message, Ready, Refused, Request
+
+Clock: TypeAlias = Callable[[], float]  # seconds that go on
 
 _DEATHS = 3  # in a row, without one share done between, before a worker is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
@@ -40,14 +42,28 @@ class Channel(Protocol):
         """Ends it for good."""
 
 
+class Patience(NamedTuple):
+    """How long a worker may be silent, in seconds."""
+
+    deadline: float  # in any case
+    compiling: float  # that its programs took the driver to compile
+
+    def start(self, deaths: int) -> float:
+        """While it starts: twice as long after each time that it did not, as it may be the machine that is slow."""
+        return (max(self.deadline, _START) + _COMPILING * self.compiling) * 2**deaths
+
+    def share(self, slowest: float) -> float:
+        """While it does a share, of which the slowest so far has taken so many seconds."""
+        return max(self.deadline, _SLOWER * slowest)
+
+
 class WorkerHandle:
     """One worker, and its successors.
 
     Args:
         number: of the worker; the driver itself is worker 0.
         channel: to it, already started.
-        deadline: seconds without a sign of life, after which it counts as dead; infinite: never.
-        compiling: seconds that its programs took the driver to compile.
+        patience: after which it counts as dead.
         remedy: what to do where memory ran out.
         clock: seconds that go on.
         name: of it in messages.
@@ -57,17 +73,15 @@ class WorkerHandle:
         self,
         number: int,
         channel: Channel,
-        deadline: float,
-        compiling: float,
+        patience: Patience,
         remedy: Callable[[], str],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
         name: str = "",
     ) -> None:
         self.number, self.channel, self.name = number, channel, name or f"worker {number}"
         self.seconds = 0.0  # that its shares have taken, by its own clock
         self.holds: Epoch | None = None  # of the state that it was sent, or has updated by itself
-        self._deadline, self._remedy, self._clock = deadline, remedy, clock
-        self._starting = max(deadline, _START) + _COMPILING * compiling
+        self._patience, self._remedy, self._clock = patience, remedy, clock
         self._deaths, self._ready, self._owed = 0, False, 0  # the request that it has not answered
         self._slowest = 0.0  # seconds that a share has taken at most
         self._mark, self._halves = clock(), 0  # of the patience with it, while it starts or owes an answer
@@ -86,8 +100,8 @@ class WorkerHandle:
         except LostError as lost:
             self.replace(lost.cause)
             return False
-        if self._owed and self._is_late(self._patience):
-            self.replace(self._silence(self._patience))
+        if self._owed and self._is_late(limit := self._patience.share(self._slowest)):
+            self.replace(f"was silent for {limit:.0f} s")
         return self._ready and not self._owed
 
     def wait_until_ready(self, seconds: float) -> bool:
@@ -107,8 +121,8 @@ class WorkerHandle:
             self._ready = True
         elif isinstance(message, Alive) or not self.channel.is_placed():
             self._mark, self._halves = self._clock(), 0
-        elif self._is_late(self._starting * 2**self._deaths):  # it may be the machine that is slow
-            self.replace(f"has not started within {self._starting * 2**self._deaths:.0f} s")
+        elif self._is_late(limit := self._patience.start(self._deaths)):
+            self.replace(f"has not started within {limit:.0f} s")
         return self._ready
 
     def ask(self, request: Request) -> int:
@@ -127,12 +141,12 @@ class WorkerHandle:
         self._mark, self._halves = self._clock(), 0
         while True:
             try:
-                message = self._next_word()
+                message = self._next_word(limit := self._patience.share(self._slowest))
             except LostError as lost:
                 self.replace(lost.cause)
                 return None
             if message is None:
-                self.replace(self._silence(self._patience))
+                self.replace(f"was silent for {limit:.0f} s")
                 return None
             if self._noted(message) != request.id:
                 continue
@@ -159,18 +173,13 @@ class WorkerHandle:
         """Ends it for good."""
         self.channel.close()
 
-    @property
-    def _patience(self) -> float:
-        return max(self._deadline, _SLOWER * self._slowest)
-
-    def _next_word(self) -> Message | None:
+    def _next_word(self, limit: float) -> Message | None:
         """The next thing that it says; None where it is silent for too long.
 
         It is waited for twice, for half the time each: one time alone may have run out while this process itself was
         stopped, by Ctrl-Z.
         """
-        half = self._patience / 2
-        return self.channel.receive(half) or self.channel.receive(half)
+        return self.channel.receive(limit / 2) or self.channel.receive(limit / 2)
 
     def _is_late(self, patience: float) -> bool:
         """Whether it was looked at twice, each time for the first time after half of the patience, for that reason."""
@@ -184,10 +193,6 @@ class WorkerHandle:
         if about == self._owed:
             self._owed = 0
         return about
-
-    @staticmethod
-    def _silence(patience: float) -> str:
-        return f"was silent for {patience:.0f} s"
 
     def _unable(self, report: str) -> EngineError:
         """It cannot start: its report goes to stderr, the last line of it into the error."""
