@@ -31,7 +31,9 @@ os.environ.setdefault("NPROC", "1")  # before JAX starts
 from nograd.config.recipes import preset
 from nograd.config.settings import TrainConfig
 from nograd.engines.create import make_engine
-from nograd.engines.processes import Process
+from nograd.engines.crew import Crew
+from nograd.engines.pool import Pool
+from nograd.engines.processes import process_engine
 from nograd.scaling.measure import timed
 from nograd.training.job import build_job, load_data
 
@@ -55,9 +57,9 @@ def overhead(rounds: int) -> None:
     for name, settings in WORKS.items():
         config = replace(TrainConfig(), task="digits", model="mlp:1333", **settings)
         job = build_job(config, load_data(config))
-        with closing(Process(job.generation, job.state_shapes(), job.keys, 2)) as engine:
+        with closing(process_engine(job.generation, job.state_shapes(), job.keys, 2)) as engine:
             engine.wait_until_ready()
-            larger = watch_shares(engine)
+            larger = watch_phases(engine)
             state, found = job.init_state(), []
             for _ in range(rounds):
                 turns = []
@@ -76,17 +78,20 @@ def overhead(rounds: int) -> None:
             )
 
 
-def watch_shares(engine: Process) -> list[float]:
-    """A list that gets the seconds of the larger share, by its worker's own clock, of every phase."""
-    larger, share = [], engine.share
+PHASE = Crew.phase
 
-    def watched(*phase: Any) -> Any:
-        own, child = engine.seconds["evaluate"], engine.members[0].seconds
-        done = share(*phase)
-        larger.append(max(engine.seconds["evaluate"] - own, engine.members[0].seconds - child))
+
+def watch_phases(engine: Pool) -> list[float]:
+    """A list that gets the seconds of the larger share, by its worker's own clock, of every phase."""
+    larger: list[float] = []
+
+    def watched(*what: Any) -> Any:
+        own, child = engine.seconds["evaluate"], engine.handles[0].seconds
+        done = PHASE(*what)
+        larger.append(max(engine.seconds["evaluate"] - own, engine.handles[0].seconds - child))
         return done
 
-    engine.share = watched
+    Crew.phase = watched
     return larger
 
 

@@ -26,7 +26,7 @@ import json, sys
 import jax
 from generations import after, inline, job_of
 from nograd.engines.create import check_engine, make_engine
-from nograd.engines.devices import Devices
+from nograd.engines.pool import Pool
 
 settings, counts = map(json.loads, sys.argv[1:])
 job, equal = job_of(**settings), []
@@ -35,10 +35,10 @@ assert check_engine(job.generation, "inline", "auto") == 1  # of a CPU's devices
 expected = inline(job, 3)
 for count in counts:
     engine = make_engine(job.generation, job.state_shapes(), job.keys, "inline", str(count))
-    assert type(engine) is Devices and engine.workers == count
+    assert type(engine) is Pool and (engine.kind, engine.workers) == ("device", count)
     engine.wait_until_ready(60)
     equal.append(after(engine, job, 3) == expected and engine.bytes_up > 0 < engine.bytes_down)
-    placed = {array.device.id for member in engine.members for array in member._arrays["params"]}
+    placed = {array.device.id for member in engine.handles for array in member.channel.held.arrays("params")}
     assert placed == set(range(1, count))
     engine.close()
 print(json.dumps(equal))

@@ -11,7 +11,7 @@ from generations import job_of
 from nograd.core.types import EngineError
 from nograd.engines import memory_advice as footprint
 from nograd.engines.inline import Inline
-from nograd.engines.processes import Process
+from nograd.engines.processes import process_engine
 
 KINDS = {
     "sums": ({"model": "mlp:512,512", "population": 64, "batch": 16}, "--chunks"),
@@ -60,11 +60,11 @@ def test_the_setting_it_names_takes_less_memory(kind):
 def test_a_worker_whose_memory_runs_out_names_the_way_on():
     """Really: its address space ends 30 MB above what it has, and its share takes more."""
     job = job_of(perturbation="lowrank", model="mlp:2048,512", batch=160, group=0, population=640)
-    engine = Process(job.generation, job.state_shapes(), job.keys, 2)
+    engine = process_engine(job.generation, job.state_shapes(), job.keys, 2)
     try:
         engine.wait_until_ready()
         assert planned(engine) > 1e8
-        process = engine.members[0]._process.pid
+        process = engine.handles[0].channel._process.pid
         size = int(Path(f"/proc/{process}/statm").read_text().split()[0]) * resource.getpagesize() + 30_000_000
         resource.prlimit(process, resource.RLIMIT_AS, (size, size))
         with pytest.raises(EngineError, match=r"worker 1 ran out of memory: .*RESOURCE_EXHAUSTED") as told:

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import jax
 import pytest
 from blobs import make_blobs
 from generations import DENSE, KINDS, LOCAL, after, bits, inline, job_of
@@ -22,7 +21,9 @@ from nograd.engines import process_handle as children
 from nograd.engines.autotune import Trial
 from nograd.engines.create import make_engine
 from nograd.engines.inline import Inline
-from nograd.engines.processes import Process
+from nograd.engines.pool import Pool
+from nograd.engines.processes import process_engine
+from nograd.engines.protocol import Request
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
@@ -30,7 +31,7 @@ FAST = ("dense", "pgpe", "lowrank, ranks", "node")
 
 
 def process(job, workers, **options):
-    engine = Process(job.generation, job.state_shapes(), job.keys, workers, **options)
+    engine = process_engine(job.generation, job.state_shapes(), job.keys, workers, **options)
     engine.wait_until_ready()
     return engine
 
@@ -73,7 +74,7 @@ def test_a_killed_worker_changes_nothing(seed):
 
     def kill(generation):
         if generation in (1, 3):
-            victim = engine.members[draw.randrange(2)]._process.pid
+            victim = engine.handles[draw.randrange(2)].channel._process.pid
             victims.append(subprocess.Popen([sys.executable, "-S", "-c", KILL.format(draw.uniform(0, 0.03), victim)]))
 
     try:
@@ -94,13 +95,13 @@ KILL = "import os, time; time.sleep({}); os.kill({}, 9)"
 def test_a_hanging_worker_counts_as_dead():
     job = job_of(**DENSE)
     engine = process(job, 2, deadline=0.3)
-    hung = engine.members[0]._process.pid
+    hung = engine.handles[0].channel._process.pid
     try:
         expected = inline(job, 3)
         os.kill(hung, signal.SIGSTOP)
         assert after(engine, job, 3) == expected
         engine.wait_until_ready()
-        assert engine.members[0]._process.pid != hung
+        assert engine.handles[0].channel._process.pid != hung
         assert after(engine, job, 3) == expected
     finally:
         engine.close()
@@ -108,15 +109,15 @@ def test_a_hanging_worker_counts_as_dead():
 
 
 def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, monkeypatch):
-    ask = children.Child.ask
+    send = children.Child.send
 
     def killed(self, *request):
         self._process.kill()
         self._process.wait()
-        return ask(self, *request)
+        return send(self, *request)
 
-    monkeypatch.setattr(children.Child, "ask", killed)
-    monkeypatch.setattr(children.Child, "is_ready", lambda self: self.wait_until_ready(60))
+    monkeypatch.setattr(children.Child, "send", killed)
+    monkeypatch.setattr(post.WorkerHandle, "is_ready", lambda self: self.wait_until_ready(60))
     with pytest.raises(EngineError, match=r"worker 1 was ended by SIGKILL, 3 times in a row; .*--workers 1"):
         ng.train(make_blobs(), model="mlp:8", **DENSE, generations=20, workers="2", out=tmp_path / "run")
     monkeypatch.undo()
@@ -128,7 +129,7 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, m
 def test_a_worker_that_cannot_start_says_why_once(monkeypatch, capfd):
     monkeypatch.setitem(child_process.ENVIRONMENT, "JAX_PLATFORMS", "abacus")
     job = job_of(**DENSE)
-    engine = Process(job.generation, job.state_shapes(), job.keys, 3)
+    engine = process_engine(job.generation, job.state_shapes(), job.keys, 3)
     try:
         with pytest.raises(EngineError, match=r"worker \d cannot start: .*abacus"):
             engine.wait_until_ready()
@@ -141,10 +142,9 @@ def test_a_share_that_fails_is_one_line(monkeypatch):
     job = job_of(**DENSE)
     engine = process(job, 2)
     try:
-        engine._block.fill("params", jax.tree.leaves(job.init_state().params))
-        engine.members[0].ask("no such program", 0, (0, 1))
+        engine.handles[0].ask(request := Request(1, "no such program", 0, (0, 1), {}))
         with pytest.raises(EngineError, match="worker 1 failed: KeyError: 'no such program'"):
-            engine.members[0].answer(10)
+            engine.handles[0].answer(request)
     finally:
         engine.close()
 
@@ -162,7 +162,7 @@ def test_nothing_is_left_behind(fails):
     engine = process(job, 2)
     after(engine, job, 2)
     if fails:
-        engine.members[0]._process.kill()
+        engine.handles[0].channel._process.kill()
     engine.close()
     del engine
     assert held() == before
@@ -210,7 +210,7 @@ def test_memory_is_constant_over_two_thousand_generations():
         for generation in range(2000):
             state, _ = engine.step(state)
             if generation in (499, 1999):
-                sizes.append([resident(each) for each in (os.getpid(), engine.members[0]._process.pid)])
+                sizes.append([resident(each) for each in (os.getpid(), engine.handles[0].channel._process.pid)])
     finally:
         engine.close()
     for before, later in zip(*sizes, strict=True):
@@ -224,7 +224,8 @@ def test_the_engine_follows_from_words():
         assert type(made(*words)) is Inline
     engine = made("auto", "2")
     engine.close()
-    assert type(engine) is Process
+    assert type(engine) is Pool
+    assert (engine.kind, engine.workers) == ("process", 2)
 
 
 def test_several_threads_are_refused(monkeypatch):

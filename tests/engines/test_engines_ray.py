@@ -17,8 +17,8 @@ from processes import alive, descendants_of, needs_proc
 import nograd as ng
 from nograd.core.types import ConfigError
 from nograd.engines.create import make_engine
-from nograd.engines.ray import Ray
-from nograd.engines.ray_handle import checksum
+from nograd.engines.ray import ray_engine
+from nograd.engines.server import checksum
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -37,7 +37,7 @@ def cluster():
 
 
 def engine_of(job, cluster, workers="3", exchange="sums"):
-    made = Ray(job.generation, job.state_shapes(), job.keys, workers, 30.0, cluster.address, exchange)
+    made = ray_engine(job.generation, job.state_shapes(), job.keys, workers, 30.0, cluster.address, exchange)
     made.wait_until_ready(120)
     return made
 
@@ -55,7 +55,7 @@ def test_a_cluster_gives_the_bits_of_one_process(cluster, kind, exchange):
         assert after(engine, job, 4) == inline(job)
         assert engine.bytes_up > 0 < engine.bytes_down
         if exchange == "scalars":
-            assert engine.resynchronised == 0
+            assert engine.exchange.resynchronised == 0
     finally:
         engine.close()
 
@@ -64,7 +64,7 @@ def process_of(actor):
     """The process of an actor."""
     import ray
 
-    return ray.get(actor.actor.__ray_call__.remote(lambda self: os.getpid()))
+    return ray.get(actor.channel.actor.__ray_call__.remote(lambda self: os.getpid()))
 
 
 @pytest.mark.parametrize("exchange", ["sums", "scalars"])
@@ -72,7 +72,7 @@ def test_a_killed_actor_changes_nothing(cluster, exchange):
     job = job_of(**DENSE)
     engine = engine_of(job, cluster, exchange=exchange)
     try:
-        victims = {2: process_of(engine.members[0]), 4: process_of(engine.members[1])}
+        victims = {2: process_of(engine.handles[0]), 4: process_of(engine.handles[1])}
 
         def kill(generation):
             if generation in victims:
@@ -113,10 +113,11 @@ def test_another_state_is_noticed_and_replaced(cluster):
         def disturb(generation):
             if generation == 2:  # as other hardware would: one bit of one parameter
                 state = [np.asarray(leaf).copy() for leaf in jax.tree.leaves(job.init_state())]
-                engine.members[0].actor.load.remote(pickle.dumps(state))
+                (first, *_) = engine.handles
+                first.channel.load(first.holds, pickle.dumps(state))
 
         assert after(engine, job, 6, disturb) == inline(job, 6)
-        assert engine.resynchronised == 1
+        assert engine.exchange.resynchronised == 1
     finally:
         engine.close()
 

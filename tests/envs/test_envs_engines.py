@@ -17,7 +17,7 @@ from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
-from nograd.engines.processes import Process
+from nograd.engines.processes import process_engine
 from nograd.envs import lanes
 from nograd.envs.rollout import episode_seeds, play
 from nograd.tasks.control import Policy
@@ -52,7 +52,7 @@ def inline(job, generations=3):
 @pytest.fixture
 def process(request):
     def start(job, workers, **options):
-        engine = Process(job.generation, job.state_shapes(), job.keys, workers, **options)
+        engine = process_engine(job.generation, job.state_shapes(), job.keys, workers, **options)
         request.addfinalizer(engine.close)
         engine.wait_until_ready()
         return engine
@@ -79,11 +79,11 @@ def test_any_number_of_workers_gives_the_same_bits(kind, workers, process):
 def test_a_worker_that_starts_in_the_middle_of_a_generation_gets_its_rest(process, monkeypatch):
     job = job_of(**WALK)
     engine = process(job, 2)
-    (member,) = engine.members
+    (member,) = engine.handles
     looks, shares = iter([False, False, False]), []
     monkeypatch.setattr(member, "is_ready", lambda: next(looks, True))
     ask = member.ask
-    monkeypatch.setattr(member, "ask", lambda kind, *rest: shares.append((kind, rest[-1])) or ask(kind, *rest))
+    monkeypatch.setattr(member, "ask", lambda request: shares.append((request.kind, request.share)) or ask(request))
     assert after(engine, job, 2) == inline(job, 2)
     first, later = shares[0], [share for kind, share in shares if kind == "evaluate"][1]
     assert first == ("evaluate", (4, 6))  # three chunks were done, two of the other three are left to it
@@ -96,7 +96,7 @@ def test_a_killed_worker_changes_nothing(process):
 
     def kill(generation):
         if generation == 1:
-            os.kill(engine.members[0]._process.pid, signal.SIGKILL)
+            os.kill(engine.handles[0].channel._process.pid, signal.SIGKILL)
 
     expected = inline(job, 3)
     assert after(engine, job, 3, kill) == expected

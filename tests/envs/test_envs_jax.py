@@ -15,7 +15,7 @@ from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.types import ConfigError
 from nograd.engines.inline import Inline
-from nograd.engines.processes import Process
+from nograd.engines.processes import process_engine
 from nograd.envs import environment, lanes
 from nograd.envs.jax_rollout import rollout
 from nograd.envs.normalization import Moments
@@ -132,7 +132,7 @@ def test_members_whose_environment_gives_a_nan_drop_out(bad):
 def test_two_workers_give_the_bits_of_one(kind):
     job = job_of(**KINDS[kind])
     assert isinstance(job.generation, Traced)
-    engine = Process(job.generation, job.state_shapes(), job.keys, 2)
+    engine = process_engine(job.generation, job.state_shapes(), job.keys, 2)
     try:
         engine.wait_until_ready()
         assert after(engine, job, 3) == after(Inline(job.generation, job.state_shapes(), job.keys), job, 3)

@@ -19,11 +19,11 @@ PORT = 6379
 DRIVER = """
 import json, os, sys, time
 from generations import bits, job_of
-from nograd.engines.ray import Ray
+from nograd.engines.ray import ray_engine
 
 settings, address, exchange, workers, deadline = json.loads(sys.argv[1])
 job = job_of(**settings)
-engine = Ray(job.generation, job.state_shapes(), job.keys, str(workers), deadline, address, exchange)
+engine = ray_engine(job.generation, job.state_shapes(), job.keys, str(workers), deadline, address, exchange)
 engine.wait_until_ready(120)
 state, count = job.init_state(), 0
 
@@ -38,7 +38,7 @@ def step():
     start = time.perf_counter()
     state, _ = engine.step(state)
     count += 1
-    ready = sum(actor.is_ready() for actor in engine.members)
+    ready = sum(actor.is_ready() for actor in engine.handles)
     seconds = time.perf_counter() - start
     tell({"seconds": seconds, "ready": ready, "down": engine.bytes_down, "up": engine.bytes_up})
     return ready == workers - 1
@@ -54,7 +54,8 @@ for line in sys.stdin:
     for _ in range(int(line)):
         step()
     tell("done")
-tell({"generations": count, "resynchronised": engine.resynchronised, "bits": [leaf.hex() for leaf in bits(state)]})
+resynchronised = engine.exchange.resynchronised if exchange == "scalars" else 0
+tell({"generations": count, "resynchronised": resynchronised, "bits": [leaf.hex() for leaf in bits(state)]})
 engine.close()
 """
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 import jax
 
 from nograd.core.types import ConfigError
+from nograd.engines.base import Engine
+from nograd.engines.cores import core_count
 from nograd.engines.inline import Inline
-from nograd.engines.processes import Process, available_cores
+from nograd.engines.processes import process_engine
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -22,24 +24,24 @@ def make_engine(
     deadline: float = 60.0,
     address: str | None = None,
     exchange: str = "sums",
-) -> Inline:
+) -> Engine:
     """The engine of this name for states of these shapes.
 
     Raises:
         ConfigError: the engine cannot run here; the message says what can.
     """
     if name == "ray":
-        from nograd.engines.ray import Ray
+        from nograd.engines.ray import ray_engine
 
-        return Ray(generation, state, keys, workers, deadline, address, exchange)
+        return ray_engine(generation, state, keys, workers, deadline, address, exchange)
     count, alone = check_engine(generation, name, workers), workers == "auto"
     if count == 1:
         return Inline(generation, state, keys)
     if _on_devices(name):
-        from nograd.engines.devices import Devices
+        from nograd.engines.devices import device_engine
 
-        return Devices(generation, state, keys, jax.local_devices()[:count], may_work_alone=alone)
-    return Process(generation, state, keys, count, deadline, may_work_alone=alone)
+        return device_engine(generation, state, keys, jax.local_devices()[:count], may_work_alone=alone)
+    return process_engine(generation, state, keys, count, deadline, may_work_alone=alone)
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def places(name: str, address: str | None = None) -> Iterator[int]:
     else:
         if why := _obstacle():
             raise ConfigError(f"--engine process cannot run here: {why}")
-        yield len(available_cores())
+        yield core_count()
 
 
 def check_engine(generation: Generation, name: str, workers: str) -> int:
@@ -94,7 +96,7 @@ def _processes(generation: Generation, name: str, workers: str) -> int:
         raise ConfigError(f"--engine process with --workers {workers} cannot run here: {why}")
     if workers != "auto":
         return int(workers)
-    return 1 if why else min(len(available_cores()), generation.plan.chunks)
+    return 1 if why else min(core_count(), generation.plan.chunks)
 
 
 def _obstacle() -> str:

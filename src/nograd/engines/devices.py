@@ -3,105 +3,123 @@
 No collective takes part: each device runs its own programs on its own chunks, and the sums meet on the host.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import jax
-import numpy as np
 
 from nograd.core.types import EngineError
-from nograd.engines import memory_advice
-from nograd.engines.pool import Crewed
+from nograd.engines.inline import Inline
+from nograd.engines.pool import Pool
 from nograd.engines.programs import SHARED, assembled
-from nograd.engines.worker import Done, Share, Worker
+from nograd.engines.protocol import Answer, Epoch, Failed, Message, Ready, Refused, Request, Share
+from nograd.engines.server import Copied, Held, Server, copied
+from nograd.engines.worker import Done
+from nograd.engines.worker_handle import Channel, Patience, WorkerHandle
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
 
+def device_engine(
+    generation: Generation, state: State, keys: Keys, devices: Sequence[jax.Device], may_work_alone: bool = False
+) -> Pool:
+    """Generations on several devices of this process, the default one first; see `Pool`."""
+    devices = devices[: generation.plan.chunks]  # more would never be given anything
+    here = Inline(generation, state, keys, len(devices))
+    return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
+
+
 class Device:
-    """One more device, and the thread that compiles for it, dispatches to it and waits for it."""
+    """One more device, and the thread that compiles for it, dispatches to it and waits for it; a `CopyChannel`."""
 
-    def __init__(self, number: int, device: jax.Device, remedy: Callable[[], str]) -> None:
-        self.number, self._device, self._remedy = number, device, remedy
+    def __init__(self, device: jax.Device, here: Inline) -> None:
+        self.device, self.held, self.name = device, Held(), f"device {device}"
         self._thread = ThreadPoolExecutor(1)
-        self._arrays: dict[str, Any] = {}
+        self._saying: list[Future[Message]] = [self._thread.submit(self._prepared, here)]
 
-    def setup(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int) -> None:
-        """Begins to compile the programs for this device, and to copy the arrays that they read."""
+    def start(self) -> None:
+        """Raises EngineError: there is no other device to take its place."""
+        raise EngineError(f"device {self.device} was lost; go on with --resume and fewer --workers")
 
-        def prepared() -> Worker:
-            with jax.default_device(self._device):  # whose programs these are
-                calls = assembled(portable, local)
-            return Worker(calls, jax.device_put(fixed, self._device), chunks)
+    def is_placed(self) -> bool:
+        """To compile takes as long as it takes."""
+        return False
 
-        self._worker = self._thread.submit(prepared)
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
+        """Copies arrays to the device; returns the bytes."""
+        own = jax.device_put(arrays, self.device)
+        self.held.put(name, epoch, own)
+        return sum(array.nbytes for array in own)
 
-    def is_ready(self) -> bool:
-        """Whether it can be asked. Raises what it met where it cannot."""
-        return self.wait_until_ready(0.0)
-
-    def wait_until_ready(self, seconds: float) -> bool:
-        """The same, after up to so many seconds."""
-        with self._named():
-            return bool(wait([self._worker], seconds).done) and isinstance(self._worker.result(), Worker)
-
-    def publish(self, kind: str, arrays: list[Any]) -> int:
-        """Copies the parameters or the fitness of a phase to the device; returns the bytes."""
-        self._arrays[kind] = jax.device_put(arrays, self._device)
-        return sum(array.nbytes for array in self._arrays[kind])
-
-    def ask(self, kind: str, generation: int, share: Share) -> int:
+    def send(self, request: Request) -> int:
         """Begins a share; returns no bytes, as nothing but a function call is sent."""
-        params, (fitness,) = self._arrays["params"], self._arrays.get("fitness", [None])
-
-        def done() -> tuple[Done, int]:
-            found, sums = self._worker.result().run(kind, params, np.int32(generation), share, fitness)
-            sums = {node: list(map(np.asarray, total)) for node, total in sums.items()}
-            size = sum(leaf.nbytes for total in sums.values() for leaf in total)
-            return Done(None if found is None else list(map(np.asarray, found)), sums), size
-
-        self._answer: Future[tuple[Done, int]] = self._thread.submit(done)
+        self._saying.append(self._thread.submit(self._served, request))
         return 0
 
-    def answer(self, deadline: float) -> tuple[Done, int]:
-        """Its result and the bytes received, however long it takes: a device does not die alone."""
-        with self._named():
-            return self._answer.result()
+    def receive(self, seconds: float) -> Message | None:
+        """The next thing that it says within some seconds; None: nothing yet."""
+        if not self._saying or not wait(self._saying[:1], None if math.isinf(seconds) else seconds).done:
+            return None
+        return self._saying.pop(0).result()
 
-    def replace(self) -> None:
-        """There is no other device to take its place."""
-        raise EngineError(f"device {self._device} was lost; go on with --resume and fewer --workers")
+    def end(self) -> None:
+        """Nothing of its own could go on."""
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Ends the thread, and lets go of the arrays."""
         self._thread.shutdown(cancel_futures=True)
-        self._arrays.clear()
+        self.held = Held()
 
-    def _named(self) -> AbstractContextManager[None]:
-        return memory_advice.named(f"device {self._device}", self._remedy)
+    def _prepared(self, here: Inline) -> Message:
+        """Compiles the programs for this device, and copies the arrays that they read."""
+        portable = {name: program.portable for name, program in here.programs.items() if name in SHARED}
+        try:
+            with jax.default_device(self.device):  # whose programs these are
+                calls = assembled(portable, here.generation.local is not None)
+            fixed = jax.device_put(here.fixed, self.device)
+        except Exception as error:  # out of memory, mostly
+            return Failed(0, f"{type(error).__name__}: {error}")
+        self._server = Server(calls, fixed, here.generation.plan.chunks, self.held, copied)
+        return Ready()
+
+    def _served(self, request: Request) -> Answer | Refused | Failed:
+        return self._server.serve(request)
 
 
-class Devices(Crewed):
-    """Generations on several devices of this process, the default one first; see `Crewed`."""
+class CopyChannel(Channel, Protocol):
+    """A channel to a worker that has copies of its own of what is published."""
+
+    name: str
+
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
+        """Copies arrays to it; returns the bytes."""
+
+
+class Devices:
+    """The other devices of this process; a `Transport`."""
 
     kind = "device"
 
-    def __init__(
-        self,
-        generation: Generation,
-        state: State,
-        keys: Keys,
-        devices: Sequence[jax.Device],
-        may_work_alone: bool = False,
-    ) -> None:
-        self._others = [Device(number, device, self.remedy) for number, device in enumerate(devices[1:], 1)]
-        super().__init__(generation, state, keys, self._others, float("inf"), may_work_alone)
-        portable = {name: program.portable for name, program in self.programs.items() if name in SHARED}
-        for device in self._others:
-            device.setup(portable, generation.local is not None, self.fixed, generation.plan.chunks)
+    def __init__(self, here: Inline, devices: Sequence[CopyChannel]) -> None:
+        self._devices = dict(enumerate(devices, 1))
+        never = Patience(math.inf, math.inf)  # a device does not die alone
+        self.handles = [
+            WorkerHandle(number, device, never, here.remedy, name=device.name)
+            for number, device in self._devices.items()
+        ]
 
-    def publish(self, kind: str, arrays: list[Any]) -> int:
-        """To every other device."""
-        return sum(device.publish(kind, arrays) for device in self._others)
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
+        """Copies them to the devices of the crew."""
+        return sum(self._devices[handle.number].publish(name, epoch, arrays) for handle in crew)
+
+    def result(self, handle: WorkerHandle, share: Share, kind: str, result: Copied) -> tuple[Done, int]:
+        """All of it is there; its bytes are those of the sums."""
+        return result.done, sum(leaf.nbytes for total in result.done.sums.values() for leaf in total)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        for device in self._devices.values():
+            device.close()
+        self._devices, self.handles = {}, []

@@ -8,21 +8,28 @@ import numpy as np
 
 from nograd.engines import memory_advice
 from nograd.engines.programs import compile_all
-from nograd.engines.worker import Done, Share, Worker
+from nograd.engines.protocol import Share
+from nograd.engines.worker import Done, Worker
 from nograd.generation.base import Generation, Keys, Outcome
 from nograd.strategies.base import Info, State
 
 
 class Inline:
-    """Runs generations here. Compiled once, ahead of the first one.
+    """Runs generations here: an `Engine` by itself, and the driver's own part of every other one.
 
-    `seconds` says where the time went: evaluate (this process's own share), communicate, wait (for others), update.
+    Compiled once, ahead of the first generation.
+
+    Args:
+        generation: what is computed.
+        state: of these shapes and types.
+        keys: of the run.
+        workers: that share a generation with others: fewer of them are advised where memory runs out.
     """
 
-    workers, kind = 1, "process"  # how many share a generation, and what each of them is
+    kind = "process"
 
-    def __init__(self, generation: Generation, state: State, keys: Keys) -> None:
-        self.generation = generation
+    def __init__(self, generation: Generation, state: State, keys: Keys, workers: int = 1) -> None:
+        self.generation, self.workers = generation, workers
         fixed = generation.fixed(keys)
         start = time.perf_counter()
         self.programs = compile_all(generation, state, fixed)
@@ -31,12 +38,11 @@ class Inline:
         self.calls = {name: program.call for name, program in self.programs.items()}
         self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)
         self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
-        self.bytes_down = self.bytes_up = 0  # to and from other workers in the last generation
+        self.bytes_down = self.bytes_up = 0  # there is nobody else
         self._parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.params))  # bytes
 
     def step(self, state: State) -> tuple[State, Outcome]:
         """The next generation. The state handed in stays valid: a bad update can be thrown away."""
-        self.bytes_down = self.bytes_up = 0
         params, number = self.generation.leaves(state), np.int32(state.generation)
         if self.generation.halves:
             found, total = self.share("both", params, number)

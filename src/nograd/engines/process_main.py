@@ -3,6 +3,8 @@
 It answers on the inherited connection. Messages are pickled, between a process and its own child; no file is.
 """
 
+import contextlib
+import signal
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -13,24 +15,30 @@ _SPIN = 0.005  # seconds
 
 def serve(link: Connection, pinned: bool, memory: str) -> None:
     """Serves shares until the parent closes the connection or dies; see `child_process`."""
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        _serve(link, pinned, int(memory))
+
+
+def _serve(link: Connection, pinned: bool, memory: int) -> None:
+    """Starts, and answers one request after the other. Raises EOFError where the parent is gone."""
+    from nograd.engines.protocol import Failed, Ready
+
     try:
-        answer = _prepared(link, int(memory))
+        server = _prepared(link, memory)
     except EOFError:
-        return
+        raise
     except BaseException:
-        link.send(("failed", traceback.format_exc()))
+        link.send(Failed(0, traceback.format_exc()))
         return
-    link.send(("ready",))
+
+    def went_on(number: int, frame: Any) -> None:
+        server.stops += 1
+
+    signal.signal(signal.SIGCONT, went_on)  # what was stopped meanwhile says nothing about how long a share takes
+    link.send(Ready())
     while True:
-        try:
-            arrives_soon(link, spin=pinned)
-            request = link.recv()
-        except EOFError:
-            return
-        try:
-            link.send(("done", *answer(*request)))
-        except Exception as error:  # out of memory, mostly
-            link.send(("failed", f"{type(error).__name__}: {error}"))
+        arrives_soon(link, spin=pinned)
+        link.send(server.serve(link.recv()))
 
 
 def arrives_soon(link: Connection, spin: bool) -> None:
@@ -41,34 +49,22 @@ def arrives_soon(link: Connection, spin: bool) -> None:
 
 
 def _prepared(link: Connection, memory: int) -> Any:
-    """Imports, loads the programs, maps the memory; returns the function that does a share."""
+    """Imports, loads the programs, maps the memory; returns what does shares."""
     import jax
-    import numpy as np
 
     from nograd.engines.host_evaluator import Rollout
     from nograd.engines.programs import assembled
-    from nograd.engines.shared_memory import Block, sums_of
-    from nograd.engines.worker import Worker
+    from nograd.engines.protocol import Alive
+    from nograd.engines.server import Server
+    from nograd.engines.shared_memory import Block, left_by
 
     jax.devices()  # the backend starts while the parent still compiles
+    link.send(Alive())
     plan, names, local, chunks, number = link.recv()
     block = Block(plan, memory)
     codes = zip(names, block.arrays("programs"), strict=True)
     programs = assembled({name: code.tobytes() for name, code in codes}, local)
     if isinstance(rollout := programs.get("evaluate"), Rollout):
-        rollout.tell = lambda: link.send(("alive",))
-    worker = Worker(programs, [jax.device_put(array) for array in block.arrays("fixed")], chunks)
-    params, (fitness,), found = (block.arrays(name) for name in ("params", "fitness", "found"))
-    sums = block.arrays(sums_of(number))
-
-    def answer(kind: str, generation: int, share: tuple[int, int]) -> tuple[list[Any], float]:
-        start = time.perf_counter()
-        done = worker.run(kind, params, np.int32(generation), share, fitness)
-        for whole, part in zip(found, done.found or [], strict=False):
-            whole[slice(*share)] = part
-        leaves = [leaf for total in done.sums.values() for leaf in total]
-        for place, leaf in zip(sums, leaves, strict=False):  # there is room for the most subtrees of any share
-            place[...] = leaf
-        return list(done.sums), time.perf_counter() - start
-
-    return answer
+        rollout.tell = lambda: link.send(Alive())
+    fixed = [jax.device_put(array) for array in block.arrays("fixed")]
+    return Server(programs, fixed, chunks, block, left_by(block, number))

@@ -1,146 +1,161 @@
 """The Ray engine: the same workers as actors of a cluster, with sums or with scalars travelling.
 
 sums: the parameters go out, partial sums Σ w · ε come back, as between processes. scalars: Algorithm 2 of Salimans et
-al. 2017. Every worker holds the state and knows every seed, so only fitness travels, and each makes the whole update
-itself: 4 bytes a member up and down in place of 4 bytes a parameter, for more arithmetic.
+al. 2017; see `Scalars`.
 """
 
 import os
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import jax
 import numpy as np
 
 from nograd.core.types import ConfigError
-from nograd.engines.pool import Crewed
+from nograd.engines.exchange import Scalars, Sums
+from nograd.engines.inline import Inline
+from nograd.engines.pool import Pool
 from nograd.engines.programs import SHARED
+from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.ray_cleanup import guarded
-from nograd.engines.ray_handle import Actor, checksum
-from nograd.engines.worker import Done, split
-from nograd.generation.base import Generation, Keys, Outcome
+from nograd.engines.ray_handle import Actor, Order
+from nograd.engines.ray_health import require_head
+from nograd.engines.server import Copied
+from nograd.engines.worker import Done
+from nograd.engines.worker_handle import Channel, Clock, Patience, WorkerHandle
+from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
 
-class Ray(Crewed):
-    """Generations on this process and on `workers` − 1 actors of a Ray cluster; see `Crewed`.
+def ray_engine(
+    generation: Generation,
+    state: State,
+    keys: Keys,
+    workers: str,
+    deadline: float,
+    address: str | None,
+    exchange: str,
+) -> Pool:
+    """Generations on this process and on `workers` − 1 actors of a Ray cluster; see `Pool`.
 
     Actors that find no free core wait for one: they join when a node does. One that is lost with its node is asked
     for again, and its chunks are done here.
 
     Args:
+        generation: what is computed.
+        state: of these shapes and types.
+        keys: of the run.
+        workers: how many; "auto": as many as the cluster has cores.
+        deadline: seconds without a sign of life, after which an actor counts as dead.
         address: of the cluster, HOST:PORT; "auto": the one that this machine belongs to; None: one is started here.
         exchange: "sums" or "scalars".
 
     Raises:
         ConfigError: Ray is not installed, the cluster does not answer, or the work cannot be exchanged so.
     """
+    if exchange == "scalars" and generation.halves:
+        raise ConfigError(
+            "--exchange scalars needs a shaping that goes over the whole population; use --shaping centered_rank, "
+            "or --exchange sums"
+        )
+    with ExitStack() as cluster:
+        cores = cluster.enter_context(joined(address))
+        import ray
+
+        count = min(cores if workers == "auto" else int(workers), generation.plan.chunks)
+        here = Inline(generation, state, keys, count)
+        wanted = SHARED if exchange == "sums" else (*SHARED, "update")
+        actors = _actors(here, state, count, wanted)
+        transport = Cluster(here, actors, deadline, ray.put)
+        cluster.callback(transport.end)
+        transport.leave = cluster.pop_all().close
+    return Pool(here, transport, exchange=Sums() if exchange == "sums" else Scalars(transport))
+
+
+def _actors(here: Inline, state: State, workers: int, programs: Sequence[str]) -> list[Actor]:
+    """The actors beside this process, each to be set up with the programs of these names."""
+    import ray
+
+    portable = {name: program.portable for name, program in here.programs.items() if name in programs}
+    fixed, generation = [np.asarray(array) for array in here.fixed], here.generation
+    width = len(generation.leaves(state))
+    order = Order(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
+    look = partial(require_head, ray.get_runtime_context().gcs_address)
+    return [Actor(order, look) for _ in range(1, workers)]
+
+
+class StateChannel(Channel, Protocol):
+    """A channel to a worker that can hold a state, and takes what is published by reference."""
+
+    def publish(self, name: str, epoch: Epoch, reference: Any) -> None:
+        """Where the arrays lie that the next requests read."""
+
+    def load(self, epoch: Epoch, state: bytes) -> None:
+        """Sends it a state."""
+
+    def update(self, content: bytes) -> None:
+        """Has it update its state."""
+
+
+class Cluster:
+    """Actors of a Ray cluster; a transport to workers that can hold a state (`Replicas`)."""
+
+    kind = "process"
 
     def __init__(
         self,
-        generation: Generation,
-        state: State,
-        keys: Keys,
-        workers: str,
+        here: Inline,
+        actors: Sequence[StateChannel],
         deadline: float,
-        address: str | None,
-        exchange: str,
+        put: Callable[[Any], Any],
+        clock: Clock = time.monotonic,
     ) -> None:
-        if exchange == "scalars" and generation.halves:
-            raise ConfigError(
-                "--exchange scalars needs a shaping that goes over the whole population; use --shaping centered_rank, "
-                "or --exchange sums"
-            )
-        self._joined = ExitStack()
-        self._cores = self._joined.enter_context(joined(address))
-        super().__init__(generation, state, keys, [], deadline, may_work_alone=False)
-        self._exchange, self.resynchronised = exchange, 0
-        import ray
+        self.leave: Callable[[], None] = self.end  # the cluster
+        self._actors, self._put = dict(enumerate(actors, 1)), put
+        patience = Patience(deadline, here.compile_seconds)
+        self.handles = [
+            WorkerHandle(number, actor, patience, here.remedy, clock=clock) for number, actor in self._actors.items()
+        ]
 
-        count = self._cores if workers == "auto" else int(workers)
-        wanted = SHARED if exchange == "sums" else (*SHARED, "update")
-        portable = {name: program.portable for name, program in self.programs.items() if name in wanted}
-        width = len(generation.leaves(state))
-        fixed = [np.asarray(array) for array in self.fixed]
-        common = ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width
-        self._actors = [Actor(number, common, self.remedy) for number in range(1, count)]
-        self.members, self.workers = self._actors, count
-        self._params: list[Any] = []
-
-    def publish(self, kind: str, arrays: list[Any]) -> int:
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Into Ray's object store, from where each node takes it once."""
-        import ray
-
         leaves = [np.asarray(leaf) for leaf in arrays]
-        self._params = self._params if kind == "fitness" else leaves
-        reference = ray.put((self._params, leaves[0] if kind == "fitness" else None))
-        for actor in self._actors:
-            actor.publish(reference)
+        reference = self._put((name, epoch, leaves))
+        for handle in crew:
+            self._actors[handle.number].publish(name, epoch, reference)
         return sum(leaf.nbytes for leaf in leaves)
 
-    def step(self, state: State) -> tuple[State, Outcome]:
-        """The next generation."""
-        if self._exchange == "sums":
-            return super().step(state)
-        self.bytes_down = self.bytes_up = 0
-        crew = [actor for actor in self._actors if actor.is_ready()][: self.generation.plan.chunks - 1]
-        return self._replicated(state, crew) if crew else super().step(state)
+    def result(self, handle: WorkerHandle, share: Share, kind: str, result: Copied) -> tuple[Done, int]:
+        """All of it came with the answer."""
+        return result.done, 0
+
+    def load(self, handles: Sequence[WorkerHandle], epoch: Epoch, state: list[Any]) -> int:
+        """Sends the state to some actors; returns the bytes."""
+        content = pickle.dumps(state)
+        for handle in handles:
+            self._actors[handle.number].load(epoch, content)
+        return len(content) * len(handles)
+
+    def update(self, handles: Sequence[WorkerHandle], update: Update) -> int:
+        """Has some actors update the state that they hold; returns the bytes."""
+        content = pickle.dumps(update)
+        for handle in handles:
+            self._actors[handle.number].update(content)
+        return len(content) * len(handles)
+
+    def end(self) -> None:
+        """Ends the actors."""
+        for handle in self.handles:
+            handle.close()
+        self.handles, self._actors = [], {}
 
     def close(self) -> None:
-        """Ends the actors, and the cluster where it was started here."""
-        super().close()
-        self._joined.close()
-
-    def _replicated(self, state: State, crew: list[Actor]) -> tuple[State, Outcome]:
-        """A generation in which every worker makes the whole update, and only fitness travels."""
-        params, number = self.generation.leaves(state), np.int32(state.generation)
-        own, *others = split(self.generation.plan.chunks, 1 + len(crew))
-        times = [time.perf_counter()]
-        content = (
-            pickle.dumps([np.asarray(leaf) for leaf in jax.tree.leaves(state)]) if any(a.lost for a in crew) else b""
-        )
-        for actor, share in zip(crew, others, strict=True):
-            if actor.lost:
-                actor.actor.load.remote(content)
-                actor.lost, self.bytes_down = False, self.bytes_down + len(content)
-            self.bytes_down += actor.request(actor.actor.evaluate, (int(number), share))
-        times.append(time.perf_counter())
-        mine = checksum(params)
-        done = {own: self.own("evaluate", params, number, own)}
-        times.append(time.perf_counter())
-        for actor, share in zip(crew, others, strict=True):
-            done[share] = self._from(actor, mine) or self.own("evaluate", params, number, share)
-        times.append(time.perf_counter())
-        found, _ = self._merged("evaluate", done)
-        content = pickle.dumps([np.asarray(array) for array in found])
-        for actor in crew:
-            if not actor.lost:
-                actor.actor.update.remote(int(number), content)
-                self.bytes_down += len(content)
-        times.append(time.perf_counter())
-        _, total = super(Crewed, self).share("estimate", params, number, found[0])
-        names = ("communicate", "evaluate", "wait", "communicate")
-        for name, start, end in zip(names, times[:-1], times[1:], strict=True):
-            self.seconds[name] += end - start
-        return self.updated(state, total, found)
-
-    def _from(self, actor: Actor, mine: int) -> Done | None:
-        """What an actor found; None where it is lost, or where its parameters are not bitwise ours."""
-        content = actor.content(self._deadline)
-        if content is None:
-            actor.replace()
-            return None
-        self.bytes_up += len(content)
-        found, theirs = pickle.loads(content)
-        if theirs == mine:
-            return Done(found, {})
-        # Other hardware, or an update that failed there: it gets the state again.
-        actor.lost, self.resynchronised = True, self.resynchronised + 1
-        return None
+        """Ends the actors, and leaves the cluster; one that was started here ends."""
+        self.leave()
 
 
 @contextmanager

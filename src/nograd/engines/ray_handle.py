@@ -1,136 +1,149 @@
-"""A worker as an actor of a Ray cluster, and what its driver sees of it."""
+"""A worker as an actor of a Ray cluster, and the channel to it."""
 
 import pickle
-import time
-import zlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from nograd.engines.child_process import ENVIRONMENT
-from nograd.engines.programs import assembled
-from nograd.engines.worker import Done, Share, Worker
-from nograd.engines.worker_handle import Post
+from nograd.engines.programs import Programs, assembled
+from nograd.engines.protocol import Answer, Epoch, Failed, LostError, Message, Ready, Request
+from nograd.engines.server import Held, Server, copied
+
+_SLICE = 2.0  # seconds between two looks at the head, while an actor is waited for
 
 
-def checksum(leaves: Sequence[Any]) -> int:
-    """CRC-32 over the bytes of some arrays: what replicas of a state compare."""
-    total = 0
-    for leaf in leaves:
-        total = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, total)
-    return total
+class Order(NamedTuple):
+    """What an actor is made from; large parts are references into Ray's object store."""
+
+    portable: Any  # programs by name
+    local: bool
+    fixed: Any  # what all of them read
+    chunks: int
+    width: int  # how many of a state's leaves are what evaluation reads
 
 
 class Replica:
     """What an actor holds: a worker, and with scalars the state. It knows neither the model nor the task."""
 
-    def __init__(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> None:
-        self._calls = assembled(portable, local)
-        self._fixed, self._chunks, self._width = [jax.device_put(array) for array in fixed], chunks, width
-        self._worker = Worker(self._calls, self._fixed, chunks)
-        self._state: list[Any] = []
-
-    def ready(self) -> bool:
-        """Answers when the programs are compiled."""
+    def placed(self) -> bool:
+        """Answers when there is a core for it."""
         return True
 
-    def run(self, arrays: Any, request: bytes) -> bytes:
-        """A share with the parameters, or parameters and fitness, that were published."""
-        kind, generation, share = pickle.loads(request)
-        params, fitness = arrays
-        done = self._worker.run(kind, params, np.int32(generation), share, fitness)
-        found = None if done.found is None else list(map(np.asarray, done.found))
-        return pickle.dumps((found, {node: list(map(np.asarray, total)) for node, total in done.sums.items()}))
+    def setup(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> bool:
+        """Compiles; answers when it can be asked."""
+        self.hold(assembled(portable, local), [jax.device_put(array) for array in fixed], chunks, width)
+        return True
 
-    def load(self, state: bytes) -> None:
+    def hold(self, programs: Programs, fixed: list[Any], chunks: int, width: int) -> None:
+        """Can be asked from now on."""
+        self._held = Held()
+        self._server = Server(programs, fixed, chunks, self._held, copied, width)
+
+    def serve(self, request: bytes, *published: tuple[str, Epoch, list[Any]]) -> bytes:
+        """A share, with what was published for it."""
+        for each in published:
+            self._held.put(*each)
+        return pickle.dumps(self._server.serve(pickle.loads(request)))
+
+    def load(self, epoch: Epoch, state: bytes) -> None:
         """Takes over a state."""
-        self._state = pickle.loads(state)
+        self._held.put("state", epoch, pickle.loads(state))
 
-    def evaluate(self, request: bytes) -> bytes:
-        """What is found of a share by the state held here, and the checksum of its parameters."""
-        generation, share = pickle.loads(request)
-        params = self._state[: self._width]
-        done = self._worker.run("evaluate", params, np.int32(generation), share)
-        return pickle.dumps((list(map(np.asarray, done.found or [])), checksum(params)))
-
-    def update(self, generation: int, content: bytes) -> None:
-        """The whole update, from what was found of all."""
-        found = pickle.loads(content)
-        params, whole = self._state[: self._width], (0, self._chunks)
-        total = next(iter(self._worker.run("estimate", params, np.int32(generation), whole, found[0]).sums.values()))
-        self._state = [np.asarray(leaf) for leaf in self._calls["update"](self._state, total, found)[0]]
+    def update(self, update: bytes) -> None:
+        """The whole update of the state that is held, from what was found of all members."""
+        self._server.update(self._held, pickle.loads(update))
 
 
-class Actor(Post):
-    """A replica on the cluster, and its successors."""
+class Actor:
+    """A replica on the cluster, and its successors; a `Channel`.
 
-    def __init__(self, number: int, arguments: tuple[Any, ...], remedy: Callable[[], str]) -> None:
-        super().__init__(number, remedy)
-        self._arguments = arguments
-        self._start()
+    Args:
+        order: what it is made from.
+        look: raises EngineError where the cluster is gone.
+    """
 
-    def wait_until_ready(self, seconds: float) -> bool:
-        """Whether it can be asked, after up to so many seconds: it waits for a free core as long as it takes."""
+    def __init__(self, order: Order, look: Callable[[], None]) -> None:
+        self._order, self._look = order, look
+        self._published: dict[str, tuple[Epoch, Any]] = {}  # references into the object store
+        self.start()
+
+    def start(self) -> None:
+        """Another actor; it waits for a free core as long as it takes."""
         import ray
 
-        if not self._ready and ray.wait([self._started], timeout=seconds)[0]:
-            try:
-                self._ready = ray.get(self._started)
-            except ray.exceptions.ActorDiedError as error:
-                if "creation task" in str(error) or "__init__" in str(error):
-                    raise self._unable(str(error)) from None
-                self.replace()
-        return self._ready
+        self._look()
+        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
+        self.actor = remote.remote()
+        self._placed, self._at_home = self.actor.placed.remote(), False
+        self._saying = [(0, self.actor.setup.remote(*self._order))]  # by request; 0: the start
 
-    def publish(self, arrays: Any) -> None:
-        """Where on the cluster the arrays of the phase lie."""
-        self._arrays = arrays
+    def is_placed(self) -> bool:
+        """Whether it has found a core."""
+        import ray
 
-    def ask(self, kind: str, generation: int, share: Share) -> int:
+        if not self._at_home:
+            self._at_home = bool(ray.wait([self._placed], timeout=0)[0])
+            return False  # the time that it may take begins now
+        return True
+
+    def publish(self, name: str, epoch: Epoch, reference: Any) -> None:
+        """Where on the cluster the arrays lie that the next requests read."""
+        self._published[name] = epoch, reference
+
+    def send(self, request: Request) -> int:
         """Asks for a share; returns the bytes sent."""
-        return self.request(self.actor.run, (kind, generation, share), self._arrays)
-
-    def request(self, method: Any, message: Any, *before: Any) -> int:
-        """Calls a method of the actor with a message; returns its bytes."""
-        content = pickle.dumps(message)
-        self._asked = self._heard = time.monotonic()
-        self._future = method.remote(*before, content)
+        content = pickle.dumps(request)
+        references = [self._published[name][1] for name in request.reads if name in self._published]
+        self._saying.append((request.id, self.actor.serve.remote(content, *references)))
         return len(content)
 
-    def answer(self, deadline: float) -> tuple[Done, int] | None:
-        """Its result and the bytes received; None where it is dead, or as good as."""
-        content = self.content(deadline)
-        return None if content is None else (Done(*pickle.loads(content)), len(content))
-
-    def content(self, deadline: float) -> bytes | None:
-        """The answer's bytes; None where it is dead, or as good as. Raises EngineError where it cannot do its share."""
+    def receive(self, seconds: float) -> Message | None:
+        """The next thing that it says within some seconds; None: nothing yet. Raises LostError where it has died."""
         import ray
 
-        if not self._speaks(lambda seconds: bool(ray.wait([self._future], timeout=seconds)[0]), deadline):
-            self._silent()
+        if not self._saying or not self._wait(seconds):
             return None
+        request, reference = self._saying.pop(0)
         try:
-            content = ray.get(self._future)
-        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
-            self._cause = "was lost"
-            return None
+            content = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
-            raise self._failed(f"{type(error.cause).__name__}: {error.cause}") from None
-        self._deaths, self._slowest = 0, max(self._slowest, time.monotonic() - self._asked)
-        return content
+            return Failed(request, f"{error}\n{type(error.cause).__name__}: {error.cause}")
+        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+            itself = "creation task" in str(error) or "__init__" in str(error)
+            raise LostError("was lost", str(error), itself) from None
+        if content is True:
+            return Ready()
+        message = pickle.loads(content)
+        return message._replace(size=len(content)) if isinstance(message, Answer) else message
 
-    def stop(self) -> None:
-        """Ends it for good."""
+    def end(self) -> None:
+        """Ends the actor."""
         import ray
 
         ray.kill(self.actor)
 
-    def _start(self) -> None:
+    def close(self) -> None:
+        """Ends the actor for good."""
+        self.end()
+
+    def load(self, epoch: Epoch, state: bytes) -> None:
+        """Sends it a state."""
+        self.actor.load.remote(epoch, state)
+
+    def update(self, content: bytes) -> None:
+        """Has it update its state."""
+        self.actor.update.remote(content)
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether the next answer comes in time; the head of the cluster is looked at now and then."""
         import ray
 
-        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
-        self.actor = remote.remote(*self._arguments)
-        self._started, self._ready = self.actor.ready.remote(), False
-        self.lost = True  # its state must be sent
+        while True:
+            if ray.wait([self._saying[0][1]], timeout=min(seconds, _SLICE))[0]:
+                return True
+            self._look()
+            seconds -= _SLICE
+            if seconds <= 0:
+                return False

@@ -3,10 +3,13 @@
 import mmap
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from nograd.engines.protocol import NEVER, Epoch, Request
+from nograd.engines.worker import Done, Node
 
 _ALIGNMENT = 64  # of every array, as XLA wants it to read in place
 
@@ -44,6 +47,20 @@ def sums_of(worker: int) -> str:
     return f"sums {worker}"
 
 
+def found_of(worker: int) -> str:
+    """The section that a worker writes to what it found."""
+    return f"found {worker}"
+
+
+def with_epochs(published: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """Sections that are published, each with one for its epoch beside it."""
+    epochs = {_EPOCH + name: [np.zeros(len(Epoch._fields), np.int64)] for name in published}
+    return {**published, **epochs}
+
+
+_EPOCH = "epoch of "
+
+
 class Block:
     """A file's bytes mapped as arrays: every process that maps the file sees the same ones."""
 
@@ -64,6 +81,40 @@ class Block:
         for place, array in zip(places, arrays, strict=True):
             place[...] = array
         return sum(place.nbytes for place in places)
+
+    def publish(self, name: str, epoch: Epoch, arrays: Sequence[Any]) -> int:
+        """Copies arrays into a section under their epoch; returns the bytes. Meanwhile it has none."""
+        (mark,) = self.arrays(_EPOCH + name)
+        mark[:] = NEVER
+        size = self.fill(name, arrays)
+        mark[:] = epoch
+        return size
+
+    def clear(self) -> None:
+        """Nothing is published yet."""
+        for section in self.plan.sections:
+            if section.startswith(_EPOCH):
+                self.arrays(section)[0][:] = NEVER
+
+    def epochs(self) -> dict[str, Epoch]:
+        """Of all that is published."""
+        sections = [section for section in self.plan.sections if section.startswith(_EPOCH)]
+        return {section.removeprefix(_EPOCH): Epoch(*self.arrays(section)[0].tolist()) for section in sections}
+
+
+def left_by(block: Block, worker: int) -> Callable[[Request, Done, int], list[Node]]:
+    """What a worker does with its results: it leaves them in the memory, and says of which subtrees the sums are."""
+    found, sums = block.arrays(found_of(worker)), block.arrays(sums_of(worker))
+
+    def leave(request: Request, done: Done, checksum: int) -> list[Node]:
+        for whole, part in zip(found, done.found or [], strict=False):
+            whole[slice(*request.share)] = part
+        leaves = [leaf for total in done.sums.values() for leaf in total]
+        for place, leaf in zip(sums, leaves, strict=False):  # there is room for the most subtrees of any share
+            place[...] = leaf
+        return list(done.sums)
+
+    return leave
 
 
 def anonymous_file() -> int:

@@ -8,8 +8,8 @@ import numpy as np
 
 from nograd.core.trees import tree_nodes
 from nograd.engines.programs import Programs
+from nograd.engines.protocol import Share
 
-Share: TypeAlias = tuple[int, int]  # chunks from the first up to, not with, the second
 Node: TypeAlias = tuple[int, int]  # a subtree of the sum over chunks: the first, and how many
 
 

@@ -1,75 +1,206 @@
-"""A post: a worker process under a number, here or on a cluster, and its successors when it dies."""
+"""A worker under a number as the driver sees it, and its successors when it dies: a process, a device or an actor.
+
+What differs between those is their channel; when a worker counts as ready, silent or dead is decided here for all.
+"""
 
 import sys
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 from nograd.core.types import EngineError
 from nograd.engines.memory_advice import out_of_memory
+from nograd.engines.protocol import Alive, Answer, Epoch, Failed, LostError, Message, Ready, Refused, Request
 
-_DEATHS = 3  # in a row, without one share done between, before a post is given up
+Clock: TypeAlias = Callable[[], float]  # seconds that go on
+
+_DEATHS = 3  # in a row, without one share done between, before a worker is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
+_START = 10.0  # seconds without a word while it starts, at least: to import JAX takes a few
+_COMPILING = 5.0  # times as long as the driver, that a worker may take to compile the same programs
 
 
-class Post(ABC):
-    """What `Crewed` asks of a worker that can die; how it is started and spoken to is the subclass's.
+class Channel(Protocol):
+    """How one worker is started, spoken to and ended."""
 
-    Args:
-        number: of the worker; this process is worker 0.
-        remedy: what to do where memory ran out.
-    """
+    def start(self) -> None:
+        """A worker in place of one that has ended."""
 
-    def __init__(self, number: int, remedy: Callable[[], str]) -> None:
-        self.number, self._remedy = number, remedy
-        self._deaths, self._ready, self._cause = 0, False, "was lost"
-        self._asked, self._heard = 0.0, 0.0  # seconds: when, and when it last gave a sign of life
-        self._slowest = 0.0  # seconds that a share has taken at most
+    def is_placed(self) -> bool:
+        """Whether it has a place to start at; an actor may wait for a free core as long as it takes."""
 
-    def is_ready(self) -> bool:
-        """Whether it can be asked. Raises EngineError, with its own traceback on stderr, where it cannot start."""
-        return self._ready or self.wait_until_ready(0.0)
+    def send(self, request: Request) -> int:
+        """Asks for a share; returns the bytes sent. A worker that is dead says so when it is listened to."""
 
-    @abstractmethod
-    def wait_until_ready(self, seconds: float) -> bool:
-        """The same, after up to so many seconds."""
+    def receive(self, seconds: float) -> Message | None:
+        """The next thing that it says within some seconds; None: nothing yet. Raises LostError where it has died."""
 
-    def replace(self) -> None:
-        """A new one in place of a dead one. Raises EngineError where one after the other dies."""
-        self._deaths += 1
-        if self._deaths >= _DEATHS:
-            raise EngineError(
-                f"worker {self.number} {self._cause}, {_DEATHS} times in a row; if memory ran out: {self._remedy()}"
-            )
-        self.stop()
-        self._start()
+    def end(self) -> None:
+        """Ends it, so that it certainly writes nothing more."""
 
-    @abstractmethod
-    def stop(self) -> None:
+    def close(self) -> None:
         """Ends it for good."""
 
-    @abstractmethod
-    def _start(self) -> None:
-        """A worker, not ready yet."""
 
-    def _speaks(self, wait: Callable[[float], bool], deadline: float) -> bool:
-        """Whether it gives a sign of life in time; `wait` looks for one for some seconds.
+class Patience(NamedTuple):
+    """How long a worker may be silent, in seconds."""
 
-        Twice for half the time: one time alone may have run out while this process itself was stopped, by Ctrl-Z.
+    deadline: float  # in any case
+    compiling: float  # that its programs took the driver to compile
+
+    def start(self, deaths: int) -> float:
+        """While it starts: twice as long after each time that it did not, as it may be the machine that is slow."""
+        return (max(self.deadline, _START) + _COMPILING * self.compiling) * 2**deaths
+
+    def share(self, slowest: float) -> float:
+        """While it does a share, of which the slowest so far has taken so many seconds."""
+        return max(self.deadline, _SLOWER * slowest)
+
+
+class WorkerHandle:
+    """One worker, and its successors.
+
+    Args:
+        number: of the worker; the driver itself is worker 0.
+        channel: to it, already started.
+        patience: after which it counts as dead.
+        remedy: what to do where memory ran out.
+        clock: seconds that go on.
+        name: of it in messages.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        channel: Channel,
+        patience: Patience,
+        remedy: Callable[[], str],
+        clock: Clock = time.monotonic,
+        name: str = "",
+    ) -> None:
+        self.number, self.channel, self.name = number, channel, name or f"worker {number}"
+        self.seconds = 0.0  # that its shares have taken, by its own clock
+        self.holds: Epoch | None = None  # of the state that it was sent, or has updated by itself
+        self._patience, self._remedy, self._clock = patience, remedy, clock
+        self._deaths, self._ready, self._owed = 0, False, 0  # the request that it has not answered
+        self._slowest = 0.0  # seconds that a share has taken at most
+        self._mark, self._halves = clock(), 0  # of the patience with it, while it starts or owes an answer
+
+    def is_ready(self) -> bool:
+        """Whether it has started. Raises EngineError, with its own traceback on stderr, where it cannot."""
+        return self._ready or self.wait_until_ready(0.0)
+
+    def is_free(self) -> bool:
+        """Whether it can be asked: it has started, and owes no answer. One that owes it for too long is replaced."""
+        if not self.is_ready():
+            return False
+        try:
+            while self._owed and (message := self.channel.receive(0.0)):
+                self._noted(message)
+        except LostError as lost:
+            self.replace(lost.cause)
+            return False
+        if self._owed and self._is_late(limit := self._patience.share(self._slowest)):
+            self.replace(f"was silent for {limit:.0f} s")
+        return self._ready and not self._owed
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Whether it has started, after up to so many seconds. Raises EngineError where it cannot start."""
+        if self._ready:
+            return True
+        try:
+            message = self.channel.receive(seconds)
+        except LostError as lost:
+            if lost.itself:
+                raise self._unable(lost.words or f"it {lost.cause}") from None
+            self.replace(lost.cause)  # killed, not failed: another may fare better
+            return False
+        if isinstance(message, Failed):
+            raise self._unable(message.text)
+        if isinstance(message, Ready):
+            self._ready = True
+        elif isinstance(message, Alive) or not self.channel.is_placed():
+            self._mark, self._halves = self._clock(), 0
+        elif self._is_late(limit := self._patience.start(self._deaths)):
+            self.replace(f"has not started within {limit:.0f} s")
+        return self._ready
+
+    def ask(self, request: Request) -> int:
+        """Asks for a share; returns the bytes sent."""
+        self._owed, self._mark, self._halves = request.id, self._clock(), 0
+        return self.channel.send(request)
+
+    def answer(self, request: Request) -> Answer | Refused | None:
+        """The answer to a request; None where the worker is dead, or as good as, and was replaced.
+
+        Late answers to other requests, and one that comes twice, are thrown away.
+
+        Raises:
+            EngineError: it cannot do its share, or one worker after the other dies.
         """
-        half = max(deadline, _SLOWER * self._slowest) / 2
-        return wait(half) or wait(half)
+        self._mark, self._halves = self._clock(), 0
+        while True:
+            try:
+                message = self._next_word(limit := self._patience.share(self._slowest))
+            except LostError as lost:
+                self.replace(lost.cause)
+                return None
+            if message is None:
+                self.replace(f"was silent for {limit:.0f} s")
+                return None
+            if self._noted(message) != request.id:
+                continue
+            if isinstance(message, Failed):
+                raise self._failed(message.text)
+            if isinstance(message, Answer):
+                self._deaths, self._slowest = 0, max(self._slowest, message.seconds)
+                self.seconds += message.seconds
+                return message
+            if isinstance(message, Refused):
+                return message
 
-    def _silent(self) -> None:
-        self._cause = f"was silent for {time.monotonic() - self._heard:.0f} s"
+    def replace(self, cause: str) -> None:
+        """A new one in place of this one, which is ended first. Raises EngineError where one after the other dies."""
+        self.channel.end()
+        self._ready, self._owed, self.holds = False, 0, None
+        self._deaths += 1
+        if self._deaths >= _DEATHS:
+            raise EngineError(f"{self.name} {cause}, {_DEATHS} times in a row; if memory ran out: {self._remedy()}")
+        self.channel.start()
+        self._mark, self._halves = self._clock(), 0
+
+    def close(self) -> None:
+        """Ends it for good."""
+        self.channel.close()
+
+    def _next_word(self, limit: float) -> Message | None:
+        """The next thing that it says; None where it is silent for too long.
+
+        It is waited for twice, for half the time each: one time alone may have run out while this process itself was
+        stopped, by Ctrl-Z.
+        """
+        return self.channel.receive(limit / 2) or self.channel.receive(limit / 2)
+
+    def _is_late(self, patience: float) -> bool:
+        """Whether it was looked at twice, each time for the first time after half of the patience, for that reason."""
+        if self._clock() - self._mark > patience / 2:
+            self._mark, self._halves = self._clock(), self._halves + 1
+        return self._halves >= 2
+
+    def _noted(self, message: Message) -> int:
+        """The request that a message is about; 0 for none. What was asked last is then no longer owed."""
+        about = getattr(message, "request", 0)
+        if about == self._owed:
+            self._owed = 0
+        return about
 
     def _unable(self, report: str) -> EngineError:
         """It cannot start: its report goes to stderr, the last line of it into the error."""
         print(report.rstrip(), file=sys.stderr)
-        return EngineError(f"worker {self.number} cannot start: {report.strip().splitlines()[-1]}")
+        return EngineError(f"{self.name} cannot start: {report.strip().splitlines()[-1]}")
 
     def _failed(self, cause: str) -> EngineError:
         """It cannot do its share."""
         if out_of_memory(cause):
-            return EngineError(f"worker {self.number} ran out of memory: {cause}; {self._remedy()}")
-        return EngineError(f"worker {self.number} failed: {cause}")
+            return EngineError(f"{self.name} ran out of memory: {cause}; {self._remedy()}")
+        return EngineError(f"{self.name} failed: {cause}")

@@ -11,8 +11,8 @@ import numpy as np
 
 from nograd.core.trees import leaf_names
 from nograd.core.types import EngineError, Params
+from nograd.engines.base import Engine
 from nograd.engines.create import make_engine
-from nograd.engines.inline import Inline
 from nograd.strategies.base import State
 from nograd.training.job import Job
 
@@ -86,7 +86,7 @@ def measure(posts: Sequence[Post], rounds: int, generations: int | None, tell: T
     return measurement
 
 
-def timed(engine: Inline, state: State, generations: int) -> Timing:
+def timed(engine: Engine, state: State, generations: int) -> Timing:
     """The time of some generations from `state` on, after one that does not count: it wakes the workers."""
     engine.wait_until_ready()
     time.sleep(_CALM)
@@ -100,7 +100,7 @@ def timed(engine: Inline, state: State, generations: int) -> Timing:
     return Timing(spent / generations, where, engine.bytes_up, engine.bytes_down, digest(state.params))
 
 
-def suitable(engine: Inline, state: State) -> int:
+def suitable(engine: Engine, state: State) -> int:
     """The generations that take about `AIM` seconds on this engine."""
     count = 1
     while (seconds := timed(engine, state, count).seconds) * count < AIM / 4 and count < _MOST:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from nograd.core.types import EngineError, Params
-from nograd.engines.inline import Inline
+from nograd.engines.base import Engine
 from nograd.generation.base import Outcome
 from nograd.runs.directory import RunDirectory
 from nograd.strategies.base import State
@@ -95,7 +95,7 @@ class Trainer:
     def __init__(
         self,
         task: Task,
-        engine: Inline,
+        engine: Engine,
         directory: Keeper,
         limits: Limits,
         identity: str,

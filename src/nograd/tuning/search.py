@@ -14,7 +14,7 @@ from rich.console import Console
 
 from nograd.core.text import did_you_mean, duration
 from nograd.core.types import ConfigError
-from nograd.engines.processes import available_cores
+from nograd.engines.cores import core_count
 from nograd.runs.checkpoint import write_atomically
 from nograd.training.loop import interruptible
 from nograd.tuning.budget import Clock, projected
@@ -237,4 +237,4 @@ def _summed_up(study: Study) -> dict[str, Any]:
 
 
 def _workers(terms: Terms) -> int:
-    return len(available_cores()) if terms.workers == "auto" else int(terms.workers)
+    return core_count() if terms.workers == "auto" else int(terms.workers)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from nograd.core.cache import kept_programs
 from nograd.core.types import EngineError
 from nograd.engines.child_process import ENVIRONMENT, ChildProcess
-from nograd.engines.processes import available_cores
+from nograd.engines.cores import pinned_cores
 from nograd.tuning.trial import STATES, Ended, Job
 
 GRACE = 2.0  # seconds for the generation that runs, before a worker that was told to stop is ended
@@ -117,11 +117,10 @@ class Crew:
     """All workers, each on a core of its own where there is one for each."""
 
     def __init__(self, workers: int) -> None:
-        cores = available_cores()
         self.hands: list[Hand] = []
         try:
-            for number in range(workers):
-                self.hands.append(Hand(number, cores[number] if workers <= len(cores) else None))
+            for number, core in enumerate(pinned_cores(workers)):
+                self.hands.append(Hand(number, core))
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,81 @@
+"""What an engine is, and what the driver of other workers asks of whatever carries its words to them."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from nograd.engines.protocol import Epoch, Share, Update
+from nograd.engines.worker import Done
+from nograd.engines.worker_handle import WorkerHandle
+from nograd.generation.base import Generation, Outcome
+from nograd.strategies.base import State
+
+
+class Engine(Protocol):
+    """Who computes the generations of a training. Which one it is changes no bit of them."""
+
+    bytes_down: int  # to other workers in the last generation
+    bytes_up: int  # from them
+
+    @property
+    def kind(self) -> str:
+        """What a worker is: "process" or "device"."""
+
+    @property
+    def workers(self) -> int:
+        """How many share a generation, this process included."""
+
+    @property
+    def generation(self) -> Generation:
+        """The functions of its generations."""
+
+    @property
+    def compile_seconds(self) -> float:
+        """What it took this process to compile them."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Where the time went: evaluate (this process's own share), communicate, wait (for others), update."""
+
+    def step(self, state: State) -> tuple[State, Outcome]:
+        """The next generation. The state handed in stays valid: a bad update can be thrown away.
+
+        Raises:
+            EngineError: it cannot be done; the engine can only be closed then.
+        """
+
+    def wait_until_ready(self, seconds: float = 120.0) -> None:
+        """Returns when every worker has started. Raises EngineError where one cannot, or takes longer."""
+
+    def close(self) -> None:
+        """Ends all workers, and gives back all that is held beyond this process's own memory."""
+
+
+class Transport(Protocol):
+    """Shared memory and processes, threads and devices, or a cluster and its actors."""
+
+    @property
+    def kind(self) -> str:
+        """What a worker is."""
+
+    @property
+    def handles(self) -> Sequence[WorkerHandle]:
+        """The workers."""
+
+    def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
+        """Lays down what all of a crew read in a phase, under its epoch; returns the bytes."""
+
+    def result(self, handle: WorkerHandle, share: Share, kind: str, result: Any) -> tuple[Done, int]:
+        """What a worker's answer stands for, and the bytes that it left elsewhere."""
+
+    def close(self) -> None:
+        """Ends all workers, and gives back all that is held."""
+
+
+class Replicas(Transport, Protocol):
+    """A transport to workers that can hold a whole state."""
+
+    def load(self, handles: Sequence[WorkerHandle], epoch: Epoch, state: list[Any]) -> int:
+        """Sends the state to some workers; returns the bytes."""
+
+    def update(self, handles: Sequence[WorkerHandle], update: Update) -> int:
+        """Has some workers update the state that they hold; returns the bytes."""

@@ -1,0 +1,161 @@
+"""Whatever happens to workers, and whenever: the bits of the inline engine, or an error. Drawn from seeds.
+
+A seed that fails is replayed, with its history, by `python tests/engines/simulate.py --seed 17 --engine process`.
+"""
+
+import pytest
+
+pytest.importorskip("gymnasium", reason="needs nograd[envs]")
+
+from simulation import ENGINES, simulate
+
+from nograd.engines import crew, exchange, server, shared_memory, worker_handle
+from nograd.engines.protocol import Answer
+
+SEEDS, MANY = 200, 5000
+
+
+def failures(seeds, engine, wide=False):
+    found = ((seed, engine, simulate(seed, engine, wide)[0]) for seed in seeds)
+    return [(seed, engine, wrong) for seed, engine, wrong in found if wrong]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_happens_the_bits_are_those_of_one_process(engine):
+    assert failures(range(ENGINES.index(engine), SEEDS, len(ENGINES)), engine) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_of_thousands(engine, part):
+    assert failures(range(part, MANY, 10), engine, wide=True) == []
+
+
+def test_a_seed_is_replayed():
+    first, second = (simulate(17, "ray-scalars")[1] for _ in range(2))
+    assert first == second
+    assert len(first) > 10
+
+
+# Faults that are planted: each is found ------------------------------------------------------------------
+
+
+def crew_of_each_phase(monkeypatch):
+    """Whoever is ready works on a phase; only what is new in it is published."""
+    phase, publish = crew.Crew.phase, crew.Crew._publish
+
+    def again(self, what, done=None):
+        self.handles = self._free(self.chunks - 1 - len(done or {}))
+        return phase(self, what, done)
+
+    def what_is_new(self, what):
+        if what.kind == "estimate":
+            self._published["params"] = self.epoch("params")
+        publish(self, what)
+
+    monkeypatch.setattr(crew.Crew, "phase", again)
+    monkeypatch.setattr(crew.Crew, "_publish", what_is_new)
+
+
+def crew_of_each_phase_and_no_epochs(monkeypatch):
+    """The fault that was there once: parameters were read that had never been sent."""
+    crew_of_each_phase(monkeypatch)
+    no_epochs(monkeypatch)
+
+
+def no_checksum(monkeypatch):
+    monkeypatch.setattr(exchange, "checksum", lambda params: 0)
+    monkeypatch.setattr(server, "checksum", lambda params: 0)
+
+
+def no_epochs(monkeypatch):
+    monkeypatch.setattr(server, "require", lambda reads, held: None)
+
+
+def late_answer_taken(monkeypatch):
+    noted = worker_handle.WorkerHandle._noted
+
+    def anyones(self, message):
+        owed = self._owed
+        about = noted(self, message)
+        return owed if isinstance(message, Answer) and owed else about
+
+    monkeypatch.setattr(worker_handle.WorkerHandle, "_noted", anyones)
+
+
+def update_lost(monkeypatch):
+    """A worker that was sent the update goes on with the state that it has."""
+    monkeypatch.setattr(server.Server, "update", lambda self, held, update: None)
+
+
+def update_lost_without_a_word(monkeypatch):
+    """The same, but it takes its state for the new one."""
+
+    def lost(self, held, update):
+        held.put("state", update.after, held.arrays("state"))
+
+    monkeypatch.setattr(server.Server, "update", lost)
+
+
+def stale_block(monkeypatch):
+    """The epoch is published, the parameters are those of before."""
+    fill = shared_memory.Block.fill
+    monkeypatch.setattr(
+        shared_memory.Block, "fill", lambda self, name, arrays: 0 if name == "params" else fill(self, name, arrays)
+    )
+
+
+def lost_share_not_done_again(monkeypatch):
+    """The place of a worker that was lost is read all the same."""
+    answers = crew.Crew.answers
+
+    def invented(self, asked):
+        return [(handle, request, answer or LAST) for handle, request, answer in answers(self, asked)]
+
+    LAST = Answer(0, [], 0.0)
+    monkeypatch.setattr(crew.Crew, "answers", invented)
+
+
+def order_of_arrival(monkeypatch):
+    """What was found is joined in the order in which it came."""
+    merged = crew.Crew.merged
+
+    def as_it_came(self, kind, done):
+        shuffled = dict(enumerate(reversed(done.values())))
+        return merged(self, kind, shuffled)
+
+    monkeypatch.setattr(crew.Crew, "merged", as_it_came)
+
+
+def state_taken_for_the_last(monkeypatch):
+    """Replicas go on although the driver begins with another state."""
+    load = exchange.Scalars._load
+
+    def careless(self, crew, epoch, state):
+        crew.follows = True
+        load(self, crew, epoch, state)
+
+    monkeypatch.setattr(exchange.Scalars, "_load", careless)
+    no_checksum(monkeypatch)
+
+
+MUTANTS = {
+    crew_of_each_phase: "process",
+    crew_of_each_phase_and_no_epochs: "process",
+    no_checksum: "ray-scalars",
+    no_epochs: "process",
+    late_answer_taken: "ray-sums",
+    update_lost: "ray-scalars",
+    update_lost_without_a_word: "ray-scalars",
+    stale_block: "process",
+    lost_share_not_done_again: "process",
+    order_of_arrival: "devices",
+    state_taken_for_the_last: "ray-scalars",
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_fault_is_found(mutant, monkeypatch):
+    mutant(monkeypatch)
+    assert any(simulate(seed, MUTANTS[mutant])[0] for seed in range(SEEDS))
