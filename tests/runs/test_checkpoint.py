@@ -10,7 +10,8 @@ import optax
 import pytest
 
 from nograd.core.types import CheckpointError, RunError
-from nograd.runs.checkpoint import checkpoint_meta, load_checkpoint, save_checkpoint, write_atomically
+from nograd.runs.checkpoint import checkpoint_meta, load_checkpoint, save_checkpoint
+from nograd.runs.files import write_atomically
 from nograd.strategies.openai_es import openai_es
 
 
