@@ -154,6 +154,10 @@ class RunDirectory:
         """Writes the checkpoint of `generation` and removes all but the last `keep`, and the bests of those removed."""
         self._metrics.sync()  # a checkpoint is never ahead of its metrics, whatever happens
         save_checkpoint(self.checkpoints / f"generation-{generation:08d}.safetensors", state, meta)
+        self.prune(keep)
+
+    def prune(self, keep: int) -> None:
+        """Removes all checkpoints but the last `keep`, and the bests that only those needed."""
         for path in self.numbered()[:-keep]:
             files.remove(path)
         self.bests.prune(self._numbers())

@@ -18,7 +18,7 @@ _PAUSE = 0.1  # seconds between two tries of one who waits
 
 
 class DirectoryLock:
-    """The lock on a directory: `flock` on a file in it, which the system lets go when the process ends, however it does.
+    """The lock on a directory: `flock` on a file in it, which the system lets go when the process ends.
 
     The file holds the process id and the host. It is removed on release; what a killed process leaves is no lock.
 
@@ -62,9 +62,7 @@ def _taken(path: Path) -> int | None:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise RunError(
-                f"cannot write {path.parent}: {error.strerror}; permit it, or choose another --out"
-            ) from error
+            raise RunError(f"cannot write {path}: {error.strerror}; permit it, or choose another --out") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

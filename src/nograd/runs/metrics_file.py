@@ -15,7 +15,7 @@ _SCORES = ("train_", "val_")
 
 
 class MetricsFile:
-    """The metrics of a run. Reading passes over what is no line of metrics: a part that a crash cut off, foreign bytes."""
+    """The metrics of a run. What is no line of metrics is passed over: a part that a crash cut off, foreign bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME

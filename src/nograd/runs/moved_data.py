@@ -1,4 +1,4 @@
-"""A run's data file, which may have moved since, or been named from another folder. Its checksum tells whether it is it."""
+"""Where a run's data file lies now: it may have moved since, or been named from another folder."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from nograd.core.notice import notice
 from nograd.runs.directory import RunDirectory
 from nograd.runs.timeline import go_back
 from nograd.strategies.base import State
-from nograd.training.loop import Best, Progress
+from nograd.training.loop import Best, Limits, Progress
 
 
 class Restored(NamedTuple):
@@ -44,6 +44,8 @@ def restore(directory: RunDirectory, like: State, identity: str, checkpoint: Pat
     return Restored(state, progress, Best(chosen.params, progress.best_generation, progress.best_score or 0.0))
 
 
-def resume_from(directory: RunDirectory, progress: Progress, eval_every: int) -> None:
+def resume_from(directory: RunDirectory, progress: Progress, limits: Limits) -> None:
     """Makes this progress the end of what the directory holds: what is later goes."""
-    go_back(directory, progress.generation, progress.best_generation, progress.generation % eval_every == 0)
+    evaluated = progress.generation % limits.eval_every == 0
+    go_back(directory, progress.generation, progress.best_generation, evaluated)
+    directory.prune(limits.keep_checkpoints)  # a crash may have come before

@@ -161,7 +161,7 @@ def _trained(start: Start, on_start: OnStart | None, started: float) -> Run:
         startup = time.perf_counter() - started - engine.compile_seconds
         trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer, grace=_GRACE)
         if config.resume:  # not before all else is ready: what fails until here leaves the run as it was
-            resume_from(start.directory, start.progress, config.eval_every)
+            resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
@@ -221,7 +221,8 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
         **clock,
         "stop_reason": ending.reason,
     }
-    title = f"{Path(job.config.task or '').name}, {job.config.model}: {progress.generation:,} generations, seed {job.config.seed}"
+    about = f"{Path(job.config.task or '').name}, {job.config.model}"
+    title = f"{about}: {progress.generation:,} generations, seed {job.config.seed}"
     curves = draw_curves(directory.metrics(), title, measure, best.generation if best else None)
     write_atomically(directory.path / "curves.png", curves)
     directory.write_result(result)
