@@ -19,7 +19,7 @@ from nograd.reports import write as command
 from nograd.reports.compare import compare_page, differing, labels
 from nograd.reports.speedup import _PANELS, chart, speedup_page
 from nograd.reports.subject import subject
-from nograd.runs.checkpoint import write_atomically
+from nograd.runs.files import write_atomically
 from nograd.runs.run import load
 from nograd.scaling.figures import spread, strong_figures, weak_figures
 

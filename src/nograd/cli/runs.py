@@ -19,6 +19,8 @@ class EvaluateConfig:
     """test, val or train, for a run on examples."""
     episodes: int | None = None
     """Fresh episodes, for a run on an environment. Default: 100."""
+    data: str | None = None
+    """Where the data lie now, if they have moved: the file, or the folder of MNIST's files."""
     video: str | None = None
     """Film the first of them: FILE.mp4 or FILE.gif."""
     json: bool = False
@@ -29,17 +31,16 @@ def evaluate(arguments: list[str], started: float) -> int:
     """Prints the score of a run."""
     config = parse(EvaluateConfig, arguments, "nograd evaluate")
     prepare_jax()
-    import json
-
+    from nograd.core.json_text import to_json
     from nograd.runs.run import known_split, load
 
     if config.episodes is not None and config.episodes < 1:
         raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
-    run = load(config.run)
+    run = load(config.run, data=config.data)
     filmed = run.film(config.video) if config.video else None
     figures = run.evaluate(known_split(config.split), episodes=config.episodes)
     if config.json:
-        print(json.dumps(figures))
+        print(to_json(figures))
         return 0
     low, high = figures["interval"]
     if "return" in figures:
@@ -79,7 +80,7 @@ def predict(arguments: list[str], started: float) -> int:
     from pathlib import Path
 
     from nograd.data import load_inputs
-    from nograd.runs.checkpoint import write_atomically
+    from nograd.runs.files import write_atomically
     from nograd.runs.run import load, prediction_table
 
     run = load(config.run)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from nograd.cli.flags import EXIT_INTERRUPTED, PAGE, parse, prepare_jax, with_task
+from nograd.core.json_text import to_json
 
 
 def search(arguments: list[str], started: float) -> int:
@@ -20,8 +21,6 @@ def search(arguments: list[str], started: float) -> int:
         print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
         given = replace(given, task=found.task)
     prepare_jax()
-    import json
-
     from rich.console import Console
 
     from nograd.tuning.display import Display
@@ -35,7 +34,7 @@ def search(arguments: list[str], started: float) -> int:
         print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
         return EXIT_INTERRUPTED
     if given.json:
-        print(json.dumps(figures, indent=1))
+        print(to_json(figures, indent=1))
     else:
         show(study, figures, console)
     if interrupted:
@@ -54,8 +53,6 @@ def speedup(arguments: list[str], started: float) -> int:
     print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
     train = training(replace(config, task=given.task))
     prepare_jax()
-    import json
-
     from rich.console import Console
 
     from nograd.scaling.speedup import speedup as measured
@@ -71,7 +68,7 @@ def speedup(arguments: list[str], started: float) -> int:
         print("nograd: interrupted; nothing is written", file=sys.stderr)
         return EXIT_INTERRUPTED
     if config.json:
-        print(json.dumps(figures, indent=1))
+        print(to_json(figures, indent=1))
         return 0
     show(figures, Console(width=None if sys.stdout.isatty() else PAGE))
     print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")

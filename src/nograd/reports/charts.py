@@ -97,7 +97,7 @@ def library() -> str:
         return kept.read_text("utf-8")
     import vl_convert
 
-    from nograd.runs.checkpoint import write_atomically
+    from nograd.runs.files import write_atomically
 
     script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
     if writable(folder):

@@ -1,9 +1,10 @@
 """HTML as values: `tag` escapes whatever is not Markup, so that no text of a user's can become code."""
 
-import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, TypeAlias
+
+from nograd.core.json_text import to_json
 
 Child: TypeAlias = "str | int | float | Iterable[Child] | None"
 _VOID = {"br", "img", "input", "link", "meta"}
@@ -41,7 +42,7 @@ def join(children: Child) -> Markup:
 
 def data_block(content: Any, **attributes: str) -> Markup:
     """JSON that a script of the page reads. `<` is written \\u003c, so that nothing in it ends the element."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    text = to_json(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return tag("script", Markup(text), type="application/json", **attributes)
 
 

@@ -9,7 +9,7 @@ from nograd.reports.browser import show
 from nograd.reports.charts import require_library
 from nograd.reports.settings import ReportConfig
 from nograd.reports.subject import Subject, subject
-from nograd.runs.checkpoint import write_atomically
+from nograd.runs.files import write_atomically
 
 REFRESH = 5  # seconds after which a page that is not finished loads itself again
 _LOOK = 1.0  # seconds between two looks at the files

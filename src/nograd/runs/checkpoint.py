@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from nograd.core.json_text import to_json
 from nograd.core.trees import leaf_names, relative_name
-from nograd.core.types import CheckpointError, PyTree, RunError
+from nograd.core.types import CheckpointError, PyTree
+from nograd.runs.files import write_atomically
 
-_FORMAT = "nograd-checkpoint-1"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content or the old file, never a part: a temporary file, synced, renamed over `path`.
-
-    Raises:
-        RunError: the folder cannot be written or the disk is full; the old file stands.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"cannot write {path}: {error.strerror or error}; make room or permit it, then go on with --resume"
-        ) from error
+# The first had no checksum of its meta; it is still read.
+_FORMAT, _FIRST = "nograd-checkpoint-2", "nograd-checkpoint-1"
 
 
 def save_checkpoint(path: Path, state: PyTree, meta: dict[str, Any]) -> None:
@@ -48,7 +30,8 @@ def save_checkpoint(path: Path, state: PyTree, meta: dict[str, Any]) -> None:
     # order="C", not ascontiguousarray: that would give scalars an axis.
     leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(state)]
     arrays = dict(zip(leaf_names(state), leaves, strict=True))
-    header = {"format": _FORMAT, "meta": json.dumps(meta), "sha256": _digest(arrays)}
+    text = to_json(meta)
+    header = {"format": _FORMAT, "meta": text, "sha256": _digest(arrays, text)}
     write_atomically(path, save(arrays, header))
 
 
@@ -91,21 +74,23 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            if header.get("format") != _FORMAT:
+            if header.get("format") not in (_FORMAT, _FIRST):
                 raise CheckpointError(f"{path} is not a nograd checkpoint ({_FORMAT})")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = header["meta"]
+        if _digest(arrays, "" if header["format"] == _FIRST else text) != header["sha256"]:
+            raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match its content")
+        return arrays, json.loads(text)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is truncated or damaged ({error})") from error
-    if _digest(arrays) != header.get("sha256"):
-        raise CheckpointError(f"checkpoint {path} is damaged: its checksum does not match its content")
-    return arrays, json.loads(header["meta"])
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
+def _digest(arrays: dict[str, np.ndarray], meta: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         digest.update(arrays[name].tobytes())
+    digest.update(meta.encode())
     return digest.hexdigest()

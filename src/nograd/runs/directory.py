@@ -4,44 +4,104 @@ import contextlib
 import json
 import re
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from nograd.core.json_text import to_json
 from nograd.core.types import CheckpointError, PyTree, RunError
-from nograd.runs.checkpoint import checkpoint_meta, load_checkpoint, save_checkpoint, write_atomically
+from nograd.runs import files
+from nograd.runs.bests import Bests
+from nograd.runs.checkpoint import checkpoint_meta, load_checkpoint, save_checkpoint
+from nograd.runs.lock import DirectoryLock
+from nograd.runs.metrics_file import NAME as METRICS
+from nograd.runs.metrics_file import MetricsFile
 
-BEST = "best.safetensors"
+CONFIG, RESULT, CURVES, LOCK = "config.json", "result.json", "curves.png", "training.lock"
 _NUMBERED = re.compile(r"generation-(\d+)\.safetensors")
+_OURS = re.compile(r"(config|result)\.json|metrics\.jsonl|curves\.png|.*\.safetensors")
 
 
 class RunDirectory:
-    """One training on disk. Every error names the file and what to do."""
+    """One training on disk. Every error names the file and what to do.
+
+    Anybody may read at any time. Who writes holds the directory's lock: `create` takes it, and `hold` for a run that
+    exists.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._metrics: IO[str] | None = None
+        self._metrics = MetricsFile(self.path)
+        self._lock: DirectoryLock | None = None
+        self.bests = Bests(self.path / "checkpoints")
 
     @classmethod
     def create(cls, path: str | Path, config: dict[str, Any]) -> "RunDirectory":
-        """A new run. Raises RunError where the folder holds a run, or cannot be written."""
+        """A new run, held. Of two processes that make the same one, one gets a RunError.
+
+        Raises:
+            RunError: the folder holds a run or parts of one, is being written, or cannot be.
+        """
         run = cls(path)
-        if (run.path / "config.json").exists():
-            raise RunError(
-                f"{path} holds another run; choose another --out, or go on with that one: nograd train --resume {path}"
-            )
+        _make_folder(run.path)
+        run.hold()
         try:
-            run.checkpoints.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make the run directory {path}: {error.strerror}; choose another --out") from error
-        run._write_json("config.json", config)
+            run._require_empty()
+            _make_folder(run.checkpoints)
+            run.write_config(config)
+        except BaseException:
+            run.release()
+            raise
         return run
 
     @classmethod
+    def create_new(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
+        """A new run in a folder that is made for it: `path`, or where that is taken `path`-2, `path`-3 and so on."""
+        _make_folder(path.parent)
+        number = 1
+        while True:
+            free = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            try:
+                free.mkdir()  # the claim: one process alone succeeds
+            except FileExistsError:
+                number += 1
+                continue
+            except OSError as error:
+                raise _cannot_make(free, error) from error
+            return cls.create(free, config)
+
+    @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
-        """A run that exists. Raises RunError where there is none."""
+        """A run that exists, to be read. Raises RunError where there is none."""
         run = cls(path)
-        if not (run.path / "config.json").is_file():
+        if not (run.path / CONFIG).is_file():
             raise RunError(f"{path} is not a run directory: it has no config.json; name one that nograd wrote")
         return run
+
+    def hold(self) -> None:
+        """Keeps every other training out until `release`, or until this process ends.
+
+        Raises:
+            RunError: a training is at work here; the line names its process and host.
+        """
+        self._lock = self._lock or DirectoryLock(self.path / LOCK)
+        for folder in (self.path, self.checkpoints):
+            files.sweep(folder, _OURS)
+
+    def release(self) -> None:
+        """Lets others write."""
+        self.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """At the end of a training's block: lets others write. A new run in which nothing came to pass goes again."""
+        left = [*self.checkpoints.glob("*.safetensors"), self.path / METRICS, self.path / RESULT]
+        if error is not None and not any(path.exists() for path in left):
+            files.remove(self.path / CONFIG)
+        self.release()
+        with contextlib.suppress(OSError):  # where they are empty
+            self.checkpoints.rmdir()
+            self.path.rmdir()
 
     @property
     def checkpoints(self) -> Path:
@@ -49,73 +109,66 @@ class RunDirectory:
 
     @property
     def best(self) -> Path:
-        """The checkpoint with the highest validation accuracy."""
-        return self.checkpoints / BEST
+        """The checkpoint with the highest validation score."""
+        return self.bests.path
 
     def config(self) -> dict[str, Any]:
-        return self._read_json("config.json")
+        return self._read_json(CONFIG)
 
     def result(self) -> dict[str, Any] | None:
         """result.json, or None while the run has not ended."""
-        return self._read_json("result.json") if (self.path / "result.json").is_file() else None
+        return self._read_json(RESULT) if (self.path / RESULT).is_file() else None
 
     def write_config(self, config: dict[str, Any]) -> None:
-        self._write_json("config.json", config)
+        self._write_json(CONFIG, config)
 
     def write_result(self, result: dict[str, Any]) -> None:
-        self._write_json("result.json", result)
+        self._write_json(RESULT, result)
 
     # Metrics ---------------------------------------------------------------------------------------------
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last line cut off by a crash is left out."""
-        return [line for _, line in self._metric_lines()]
+        """The lines of metrics.jsonl, one a generation; what a crash has cut off is left out."""
+        return self._metrics.lines()
 
     def log(self, line: dict[str, Any]) -> None:
         """Appends one line to metrics.jsonl."""
-        path = self.path / "metrics.jsonl"
-        try:
-            self._metrics = self._metrics or path.open("a", encoding="utf-8")
-            self._metrics.write(json.dumps(line) + "\n")
-            self._metrics.flush()
-        except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror}; make room, then go on with --resume") from error
+        self._metrics.append(line)
 
-    def truncate_metrics(self, generation: int) -> None:
-        """Drops the lines after `generation`: a resumed run writes them again."""
-        self.close()
-        kept = [text for text, line in self._metric_lines() if line["generation"] <= generation]
-        write_atomically(self.path / "metrics.jsonl", "".join(f"{text}\n" for text in kept).encode())
+    def amend(self, more: dict[str, Any]) -> None:
+        """Adds to the last line of metrics.jsonl."""
+        *before, last = self.metrics() or [{}]
+        self._metrics.rewrite([*before, {**last, **more}])
+
+    def rewrite_metrics(self, lines: list[dict[str, Any]]) -> None:
+        """Exactly these lines."""
+        self._metrics.rewrite(lines)
 
     def close(self) -> None:
         """Closes metrics.jsonl; the next `log` opens it again."""
-        if self._metrics is not None:
-            with contextlib.suppress(OSError):  # a full disk has been reported by `log` already
-                self._metrics.close()
-            self._metrics = None
-
-    def _metric_lines(self) -> list[tuple[str, dict[str, Any]]]:
-        path = self.path / "metrics.jsonl"
-        lines = []
-        for text in path.read_text("utf-8").splitlines() if path.is_file() else []:
-            with contextlib.suppress(json.JSONDecodeError):
-                lines.append((text, json.loads(text)))
-        return lines
+        self._metrics.close()
 
     # Checkpoints -----------------------------------------------------------------------------------------
 
     def save(self, generation: int, state: PyTree, meta: dict[str, Any], keep: int) -> None:
-        """Writes the checkpoint of `generation` and removes all but the last `keep`."""
+        """Writes the checkpoint of `generation` and removes all but the last `keep`, and the bests of those removed."""
+        self._metrics.sync()  # a checkpoint is never ahead of its metrics, whatever happens
         save_checkpoint(self.checkpoints / f"generation-{generation:08d}.safetensors", state, meta)
+        self.prune(keep)
+
+    def prune(self, keep: int) -> None:
+        """Removes all checkpoints but the last `keep`, and the bests that only those needed."""
         for path in self.numbered()[:-keep]:
-            path.unlink(missing_ok=True)
+            files.remove(path)
+        self.bests.prune(self._numbers())
 
     def save_best(self, state: PyTree, meta: dict[str, Any]) -> None:
-        save_checkpoint(self.best, state, meta)
+        """Writes the best. The one before it is kept while a checkpoint relies on it."""
+        self.bests.save(state, meta, self._numbers())
 
     def numbered(self) -> list[Path]:
         """The checkpoints by generation, the latest last."""
-        return sorted(path for path in self.checkpoints.glob("*") if _NUMBERED.fullmatch(path.name))
+        return sorted((path for path in self.checkpoints.glob("*") if _NUMBERED.fullmatch(path.name)), key=number_of)
 
     def load(self, path: Path, like: PyTree, identity: str) -> tuple[PyTree, dict[str, Any]]:
         """A checkpoint of this very run.
@@ -133,24 +186,57 @@ class RunDirectory:
 
     def _offer_before(self, path: Path) -> str:
         """What to do instead: the newest older checkpoint whose file is whole."""
-        if path == self.best:
+        if not _NUMBERED.fullmatch(path.name):
             return "; delete it, and the best is chosen anew from here on"
-        older = [other for other in self.numbered() if other.name < path.name]
+        older = [other for other in self.numbered() if number_of(other) < number_of(path)]
         for other in reversed(older):
             with contextlib.suppress(CheckpointError):
                 checkpoint_meta(other)
                 return f"; the one before it is whole: nograd train --resume {other}"
         return "; no older checkpoint is left: start the run anew"
 
+    def _numbers(self) -> list[int]:
+        return [number_of(path) for path in self.numbered()]
+
+    def _require_empty(self) -> None:
+        if (self.path / CONFIG).exists():
+            raise RunError(
+                f"{self.path} holds another run; choose another --out, or go on with that one: "
+                f"nograd train --resume {self.path}"
+            )
+        left = [self.path / name for name in (METRICS, RESULT) if (self.path / name).exists()]
+        if left := [*left, *self.numbered(), *self.bests.all().values()]:
+            raise RunError(
+                f"{self.path} holds {left[0].relative_to(self.path)} of a run without its config.json; "
+                "choose another --out"
+            )
+
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_atomically(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+        files.write_atomically(self.path / name, (to_json(content, indent=2) + "\n").encode())
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
             content = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"cannot read {path}: {error}; it is not a run that nograd wrote") from error
         if not isinstance(content, dict):
             raise RunError(f"cannot read {path}: not a JSON object; it is not a run that nograd wrote")
         return content
+
+
+def number_of(path: Path) -> int:
+    """The generation in a numbered checkpoint's name."""
+    match = _NUMBERED.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_make(path, error) from error
+
+
+def _cannot_make(path: Path, error: OSError) -> RunError:
+    return RunError(f"cannot make the run directory {path}: {error.strerror}; choose another --out")

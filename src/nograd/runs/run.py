@@ -24,7 +24,7 @@ from nograd.tasks.control import Environment, Policy
 from nograd.training.environments import make_environment
 from nograd.training.factories import resolve_model, resolve_policy
 from nograd.training.job import load_dataset
-from nograd.training.provenance import check_data
+from nograd.training.provenance import check_data, on_data, placed
 
 _FRESH = 100  # episodes that evaluate plays
 _Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
@@ -33,9 +33,11 @@ _Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 class Run:
     """A training on disk. `params` are the ones chosen on the validation split."""
 
-    def __init__(self, directory: RunDirectory, model: Model | Builder | None = None) -> None:
+    def __init__(
+        self, directory: RunDirectory, model: Model | Builder | None = None, data: str | Path | None = None
+    ) -> None:
         self.directory = directory
-        self._given_model = model
+        self._given_model, self._given_data = model, data
 
     @property
     def path(self) -> Path:
@@ -123,7 +125,7 @@ class Run:
         """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
         if self.task:
             raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
-        dataset = dataset or load_dataset(self.settings)
+        dataset = dataset or load_dataset(placed(on_data(self.settings, self._given_data), self.path))
         check_data(self.config, dataset)
         return split_arrays(dataset, split)
 
@@ -162,17 +164,18 @@ class Run:
         return {"return": float(played.returns[0]), "length": int(played.lengths[0])}
 
 
-def load(path: str | Path, model: Model | Builder | None = None) -> Run:
+def load(path: str | Path, model: Model | Builder | None = None, data: str | Path | None = None) -> Run:
     """The run of a directory that `train` or `nograd train` wrote.
 
     Args:
         path: the run directory.
         model: needed only where the run was trained on a model object that words cannot name.
+        data: where the data lie now, needed only where they have moved: the file, or the folder of MNIST's files.
 
     Raises:
         RunError: the path is no run directory.
     """
-    run = Run(RunDirectory.open(path), model)
+    run = Run(RunDirectory.open(path), model, data)
     _ = run.settings
     return run
 

@@ -1,6 +1,5 @@
 """`nograd speedup` from settings to figures: what is measured, in which order, and what is written."""
 
-import json
 import platform
 from dataclasses import replace
 from importlib.metadata import version
@@ -12,10 +11,11 @@ import jax
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import reads
 from nograd.config.validate import counts_population, validate
+from nograd.core.json_text import to_json
 from nograd.core.trees import parameter_count
 from nograd.core.types import ConfigError, RunError
 from nograd.engines.create import places
-from nograd.runs.checkpoint import write_atomically
+from nograd.runs.files import write_atomically
 from nograd.scaling.figures import spread, strong_figures, weak_figures
 from nograd.scaling.measure import Post, Tell, measure
 from nograd.scaling.plot import draw
@@ -39,7 +39,7 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
     job = build_job(train, source)
     with places(config.engine, config.address) as cores:
         figures = _measured(config, job, source, cores, tell)
-    text = json.dumps(figures, indent=1, allow_nan=False)
+    text = to_json(figures, indent=1)
     write_atomically(folder / "speedup.json", f"{text}\n".encode())
     write_atomically(folder / "speedup.png", draw(figures))
     return figures

@@ -1,23 +1,20 @@
 """The only training loop: generation after generation, with evaluation, checkpoints and stop reasons."""
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from nograd.core.types import EngineError, Params
+from nograd.core.interrupt import interruptible
+from nograd.core.types import Params
 from nograd.engines.base import Engine
 from nograd.generation.base import Outcome
-from nograd.runs.directory import RunDirectory
 from nograd.strategies.base import State
 from nograd.tasks import Task
 
@@ -67,6 +64,9 @@ class Keeper(Protocol):
     def save_best(self, state: State, meta: dict[str, Any]) -> None:
         """The checkpoint with the highest validation score."""
 
+    def amend(self, more: dict[str, Any]) -> None:
+        """More of the last line of metrics: the scores of an evaluation at the very end."""
+
     def close(self) -> None:
         """Nothing more comes, until something does."""
 
@@ -89,8 +89,22 @@ class Ending(NamedTuple):
     best: Best | None  # None before the first evaluation
 
 
+class _Here(NamedTuple):
+    """Where a training stands after a whole generation; the only thing that is saved."""
+
+    state: State
+    progress: Progress
+    best: Best | None
+    # What a checkpoint says. The evaluation at the very end is not in it: a longer training would not have made it.
+    saved: Progress
+
+
 class Trainer:
-    """One training in progress. `run()` returns when a stop reason holds; the state on disk is then whole."""
+    """One training in progress. `run()` returns when a stop reason holds; the state on disk is then whole.
+
+    Whatever else ends it (an engine's error, a full disk or memory, an observer's exception, a second Ctrl-C), the
+    state after the last whole generation is saved first.
+    """
 
     def __init__(
         self,
@@ -101,39 +115,87 @@ class Trainer:
         identity: str,
         observer: Observer | None = None,
         stop: Callable[[], str] = lambda: "",
+        grace: float | None = None,
     ) -> None:
+        """
+        Args:
+            grace: seconds that the running generation has to end after a signal; None: as long as it takes.
+        """
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
-        self.identity, self.observer, self.stop = identity, observer, stop
+        self.identity, self.observer, self.stop, self.grace = identity, observer, stop, grace
 
     def run(self, state: State, progress: Progress, best: Best | None) -> Ending:
-        """Trains from `state` on. Ctrl-C, SIGTERM and a word of `stop` end it after the generation that is running."""
-        saved_at = progress.generation if progress.generation else -1
-        with interruptible() as interrupted, closing(self.directory):
-            while not (reason := self._reached(progress)):
-                start = time.perf_counter()
-                try:
-                    proposed, outcome = self.engine.step(state)
-                except EngineError:
-                    self._save(state, progress)
-                    raise
-                # Both stops keep state and progress from before the bad update.
-                if int(outcome.info.dropped) == self.engine.generation.members:
-                    reason = "nonfinite_fitness"
-                elif not bool(outcome.finite):
-                    reason = "nonfinite_parameters"
-                if reason:
-                    break
-                state = proposed
-                progress, line = self._measured(state, progress, outcome)
-                if progress.best_generation == progress.generation:
-                    best = Best(state.params, progress.generation, line[self.task.measure.val])
-                progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
-                saved_at = self._recorded(state, progress, line, saved_at)
-                if reason := "interrupted" if interrupted.is_set() else self.stop():
-                    break
-        if saved_at != progress.generation:
-            self._save(state, progress)
-        return Ending(reason, state, progress, best)
+        """Trains from `state` on. Ctrl-C, SIGTERM, SIGHUP or a word of `stop` ends it after the running generation."""
+        self._here = _Here(state, progress, best, progress)
+        self._saved_at = progress.generation if progress.generation else -1
+        with interruptible(self.grace) as interrupted, closing(self.directory):
+            try:
+                reason = self._all(interrupted)
+                self._save()
+            except BaseException:
+                with suppress(Exception):  # the first error is the one to tell
+                    self._save()
+                raise
+        return Ending(reason, *self._here[:3])
+
+    def _all(self, interrupted: threading.Event) -> str:
+        """Generation after generation; the stop reason."""
+        if self._here.progress.generation == self.limits.generations:
+            self._evaluate_the_end()
+        while not (reason := self._reached(self._here.progress)):
+            if reason := self._one():
+                return reason
+            if reason := "interrupted" if interrupted.is_set() else self.stop():
+                return reason
+        return reason
+
+    def _one(self) -> str:
+        """One generation; the stop reason where it fails. State and progress are then those from before it."""
+        start = time.perf_counter()
+        state, outcome = self.engine.step(self._here.state)
+        if int(outcome.info.dropped) == self.engine.generation.members:
+            return "nonfinite_fitness"
+        if not bool(outcome.finite):
+            return "nonfinite_parameters"
+        progress, line = self._measured(state, self._here.progress, outcome)
+        progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
+        line |= {"seconds": round(progress.seconds, 6)} | self._record(state, progress, line)
+        if self.observer:
+            self.observer.generation(self._here.progress, line)
+        return ""
+
+    def _record(self, state: State, progress: Progress, line: dict[str, Any]) -> dict[str, Any]:
+        """Writes what a generation leaves on disk; returns what an evaluation at the very end adds to its line."""
+        self.directory.log(line | {"seconds": round(progress.seconds, 6)})
+        best = self._here.best
+        if progress.best_generation == progress.generation:
+            best = Best(state.params, progress.generation, progress.best_score or 0.0)
+            self.directory.save_best(state, self._meta(progress))
+        self._here = _Here(state, progress, best, progress)
+        if progress.generation % self.limits.checkpoint_every == 0:
+            self._save()
+        return self._evaluate_the_end() if progress.generation == self.limits.generations else {}
+
+    def _evaluate_the_end(self) -> dict[str, Any]:
+        """An evaluation where the generations end between two of them; its scores.
+
+        It is in metrics and result, and may find the best. A resume that goes further leaves it out again.
+        """
+        state, progress, best, saved = self._here
+        if not progress.generation or progress.generation % self.limits.eval_every == 0:
+            return {}
+        self._save()  # first: it relies on the best before this evaluation
+        start = time.perf_counter()
+        scores = self._scores(state)
+        progress = _with_validation(progress, scores[self.task.measure.val])
+        progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
+        if progress.best_generation == progress.generation:
+            best = Best(state.params, progress.generation, progress.best_score or 0.0)
+            self.directory.save_best(state, self._meta(progress))
+        scores["seconds"] = round(progress.seconds, 6)
+        self.directory.amend(scores)
+        self._here = _Here(state, progress, best, saved)
+        return scores
 
     def _reached(self, progress: Progress) -> str:
         """The stop reason that holds before another generation, or ""."""
@@ -163,52 +225,23 @@ class Trainer:
             name: _number(value) for name, value in zip(self.engine.generation.watched, outcome.watched, strict=True)
         }
         line |= {"bytes_up": self.engine.bytes_up, "bytes_down": self.engine.bytes_down}
-        if progress.generation % self.limits.eval_every == 0 or progress.generation == self.limits.generations:
-            line |= {name: _number(value) for name, value in self.task.scores(state.params).items()}
+        if progress.generation % self.limits.eval_every == 0:
+            line |= self._scores(state)
             progress = _with_validation(progress, line[self.task.measure.val])
         return progress, line
 
-    def _recorded(self, state: State, progress: Progress, line: dict[str, Any], saved_at: int) -> int:
-        """Writes what this generation leaves on disk; returns the generation of the last checkpoint."""
-        line["seconds"] = round(progress.seconds, 6)
-        self.directory.log(line)
-        if progress.best_generation == progress.generation:
-            self.directory.save_best(state, self._meta(progress))
-        if progress.generation % self.limits.checkpoint_every == 0:
-            self._save(state, progress)
-            saved_at = progress.generation
-        if self.observer:
-            self.observer.generation(progress, line)
-        return saved_at
+    def _scores(self, state: State) -> dict[str, Any]:
+        return {name: _number(value) for name, value in self.task.scores(state.params).items()}
 
-    def _save(self, state: State, progress: Progress) -> None:
-        self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
+    def _save(self) -> None:
+        """Writes a checkpoint of where the training stands, unless there is one."""
+        state, progress = self._here.state, self._here.saved
+        if progress.generation != self._saved_at:
+            self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
+            self._saved_at = progress.generation
 
     def _meta(self, progress: Progress) -> dict[str, Any]:
         return {"identity": self.identity, "progress": asdict(progress)}
-
-
-def restore(
-    directory: RunDirectory, like: State, identity: str, checkpoint: Path | None = None
-) -> tuple[State | None, Progress, Best | None]:
-    """State, progress and best of a run's last checkpoint, or of the one named.
-
-    The state is None for a run without any: it was ended before its first checkpoint, and starts over. The best
-    may be from a later generation than the checkpoint, after a crash: it is of this run all the same, and is met
-    again.
-    """
-    paths = directory.numbered()
-    path = checkpoint or (paths[-1] if paths else None)
-    state, progress, best = None, Progress(), None
-    if path is not None:
-        state, meta = directory.load(path, like, identity)
-        progress = Progress(**meta["progress"])
-    if directory.best.is_file():
-        chosen, meta = directory.load(directory.best, like, identity)
-        of = Progress(**meta["progress"])
-        best = Best(chosen.params, of.best_generation, of.best_score or 0.0)
-    directory.truncate_metrics(progress.generation)
-    return state, progress, best
 
 
 def _with_validation(progress: Progress, score: float | None) -> Progress:
@@ -223,24 +256,3 @@ def _number(value: jax.Array | float | None) -> float | int | None:
     """A JSON number; null for what JSON has no number for."""
     number = None if value is None else np.asarray(value).item()
     return number if number is not None and math.isfinite(number) else None
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets; a second one interrupts at once. Only the main thread can listen."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def listen(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {number: signal.signal(number, listen) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,17 +4,22 @@ import hashlib
 import json
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
 
 from nograd import data
 from nograd.config.settings import TrainConfig, settings
+from nograd.config.task_settings import is_file
 from nograd.core.trees import leaf_names, parameter_count
 from nograd.core.types import ConfigError, DataError
+from nograd.data.paths import expand
 from nograd.envs import World
 from nograd.models import Builder, Model
+from nograd.runs.moved_data import find_data
 from nograd.training.job import Job, Source
 
 # What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
@@ -61,6 +66,28 @@ def model_spec(model: Model | Builder) -> str:
     return spec or "(a Python object)"
 
 
+def anchored(config: TrainConfig) -> TrainConfig:
+    """The config with absolute paths of its data, so that the run finds them from any folder."""
+    if is_file(config.task) and expand(str(config.task)).is_file():
+        config = replace(config, task=str(expand(str(config.task)).absolute()))
+    return replace(config, data_dir=str(expand(config.data_dir).absolute())) if config.data_dir else config
+
+
+def on_data(config: TrainConfig, data: str | Path | None) -> TrainConfig:
+    """The config with its data where a person says that they lie now: a file, or a folder for the other tasks."""
+    if data is None:
+        return config
+    return replace(config, **({"task": str(data)} if is_file(config.task) else {"data_dir": str(data)}))
+
+
+def placed(config: TrainConfig, run: Path) -> TrainConfig:
+    """The config of a run with its data file where it lies now. Raises DataError where it is nowhere to be found."""
+    if not is_file(config.task):
+        return anchored(config)
+    found = find_data(str(config.task), run, config.data_dir)
+    return anchored(replace(config, task=str(found)))
+
+
 def check_data(recorded: dict[str, Any], source: Source) -> None:
     """Raises DataError where the data, or the environment, are not the ones that a run was trained on."""
     found = source.checksum if isinstance(source, World) else data.checksum(source)
@@ -76,6 +103,8 @@ def check_data(recorded: dict[str, Any], source: Source) -> None:
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
     """Raises ConfigError where a resumed run would not be the run that was saved."""
     before, after = settings(saved), settings(wanted)
+    if is_file(saved.task) and is_file(wanted.task):  # it may have moved: its checksum decides
+        after["task"] = before["task"]
     for name in before:
         if name not in _may_change(saved) and before[name] != after[name]:
             flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"

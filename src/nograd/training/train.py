@@ -22,17 +22,18 @@ from nograd.envs import World
 from nograd.models import Builder, Model
 from nograd.perturbations.dense import Dense
 from nograd.perturbations.population import Perturbation
-from nograd.runs.checkpoint import write_atomically
 from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
+from nograd.runs.files import write_atomically
 from nograd.runs.run import Run, saved_settings
 from nograd.strategies.base import State, Strategy
 from nograd.tasks.fitness import Fitness
 from nograd.training.job import Job, Objects, Source, build_job, load_data
-from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer, restore
+from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer
 from nograd.training.observers.combined import require_packages, together
 from nograd.training.overrides import known_settings, named, perturbation_word, require_own, strategy_word
-from nograd.training.provenance import check_data, check_resumable, identity, record, versions
+from nograd.training.provenance import anchored, check_data, check_resumable, identity, placed, record, versions
+from nograd.training.restore import Restored, restore, resume_from
 
 
 def _one_thread() -> None:
@@ -42,6 +43,7 @@ def _one_thread() -> None:
 
 
 _one_thread()
+_GRACE = 5.0  # seconds between SIGTERM and the end; containers and batch systems send SIGKILL after 10 to 30
 
 
 class Start(NamedTuple):
@@ -140,11 +142,16 @@ def run_config(
     """
     started = time.perf_counter() if started is None else started
     require_packages(config)
-    start = _prepare(validate(config), source, objects)
+    with ExitStack() as held:
+        return _trained(_prepare(validate(config), source, objects, held), on_start, started)
+
+
+def _trained(start: Start, on_start: OnStart | None, started: float) -> Run:
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
-        job, words = start.job, (config.engine, config.workers, config.deadline, config.address, config.exchange)
+        config, job = start.job.config, start.job
+        words = (config.engine, config.workers, config.deadline, config.address, config.exchange)
         engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
     with ExitStack() as stack:
         stack.callback(engine.close)
@@ -152,7 +159,9 @@ def run_config(
         own = on_start(start) if on_start else None
         observer = together(start.job.config, start.directory, start.progress, own)
         startup = time.perf_counter() - started - engine.compile_seconds
-        trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer)
+        trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer, grace=_GRACE)
+        if config.resume:  # not before all else is ready: what fails until here leaves the run as it was
+            resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
@@ -162,24 +171,39 @@ def run_config(
     return run
 
 
-def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None) -> Start:
-    """Checks everything, then makes the run directory, or restores from the one to resume."""
+def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None, held: ExitStack) -> Start:
+    """Checks everything, then makes the run directory, or restores from the one to resume; `held` keeps others out."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
+        held.callback(directory.release)
+        directory.hold()
         check_resumable(saved_settings(directory), config)
-    source = load_data(config) if source is None else source
+    if source is None:
+        config = placed(config, directory.path) if directory else anchored(config)
+        source = load_data(config)
     job = build_job(config, source, objects)
     check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, versions())
-    mark = identity(config, recorded)
-    state, progress, best = None, Progress(), None
-    if directory:
-        check_data(directory.config(), source)
-        state, progress, best = restore(directory, job.state_shapes(), mark, checkpoint)
-        directory.write_config(recorded)
+    if directory is None:
+        recorded["identity"] = identity(config, recorded)
+        directory = _made(config, recorded)
+        held.push(directory.leave)
+        restored = Restored()
     else:
-        directory = RunDirectory.create(_new_path(config), recorded)
-    return Start(job, directory, limits_of(config), mark, recorded["parameters"], state, progress, best)
+        saved = directory.config()
+        check_data(saved, source)
+        recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
+        restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
+        directory.write_config(recorded)
+    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored)
+
+
+def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
+    """A new run directory: the one asked for, or runs/TASK-DATE-TIME, with a number behind it where that is taken."""
+    if config.out:
+        return RunDirectory.create(config.out, recorded)
+    name = f"{Path(config.task or 'mnist').stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return RunDirectory.create_new(Path("runs") / name, recorded)
 
 
 def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
@@ -197,7 +221,8 @@ def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, 
         **clock,
         "stop_reason": ending.reason,
     }
-    title = f"{job.config.task}, {job.config.model}: {progress.generation:,} generations, seed {job.config.seed}"
+    about = f"{Path(job.config.task or '').name}, {job.config.model}"
+    title = f"{about}: {progress.generation:,} generations, seed {job.config.seed}"
     curves = draw_curves(directory.metrics(), title, measure, best.generation if best else None)
     write_atomically(directory.path / "curves.png", curves)
     directory.write_result(result)
@@ -213,12 +238,6 @@ def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
 def resumed_settings(path: str) -> TrainConfig:
     """The settings of the run that --resume names."""
     return saved_settings(_resumed(path)[0])
-
-
-def _new_path(config: TrainConfig) -> Path:
-    if config.out:
-        return Path(config.out)
-    return Path("runs") / f"{Path(config.task or 'mnist').stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def limits_of(config: TrainConfig) -> Limits:

@@ -9,7 +9,7 @@ import tomli_w
 from nograd.config.recipes import to_toml
 from nograd.config.settings import TrainConfig, settings
 from nograd.core.metrics import Measure
-from nograd.runs.checkpoint import write_atomically
+from nograd.runs.files import write_atomically
 from nograd.tuning.space import seed_at, trial_config
 from nograd.tuning.study.records import Study, Trial, Winner
 from nograd.tuning.study.write import Ledger

@@ -10,7 +10,7 @@ from nograd.config.task_settings import is_file
 from nograd.core.metrics import ACCURACY, RETURN
 from nograd.core.types import NogradError, RunError
 from nograd.data import Dataset, checksum
-from nograd.runs.checkpoint import write_atomically
+from nograd.runs.files import write_atomically
 from nograd.training.job import Source, build_job
 from nograd.training.provenance import check_data
 from nograd.tuning import settings as flags

@@ -1,6 +1,5 @@
 """`nograd search` from flags to a finished study: open, search, confirm the winner, sum up."""
 
-import json
 import math
 import threading
 import time
@@ -12,11 +11,12 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from nograd.core.interrupt import interruptible
+from nograd.core.json_text import to_json
 from nograd.core.text import did_you_mean, duration
 from nograd.core.types import ConfigError
 from nograd.engines.cores import core_count
-from nograd.runs.checkpoint import write_atomically
-from nograd.training.loop import interruptible
+from nograd.runs.files import write_atomically
 from nograd.tuning.budget import Clock, projected
 from nograd.tuning.confirm import Confirmations, best_trial, write_recipe
 from nograd.tuning.display import Display, trial_line
@@ -229,8 +229,7 @@ def _finished(study: Study, terms: Terms) -> bool:
 def _summed_up(study: Study) -> dict[str, Any]:
     """Writes statistics.json and, where there is a winner, best.toml."""
     figures = statistics.summary(study)
-    text = json.dumps(figures, indent=1, allow_nan=False)
-    write_atomically(study.path / STATISTICS, f"{text}\n".encode())
+    write_atomically(study.path / STATISTICS, f"{to_json(figures, indent=1)}\n".encode())
     if study.winner:
         write_recipe(study, study.winner)
     return figures

@@ -61,6 +61,9 @@ class _Unkept:
     def save_best(self, state: State, meta: dict[str, Any]) -> None:
         pass
 
+    def amend(self, more: dict[str, Any]) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

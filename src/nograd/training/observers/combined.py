@@ -1,11 +1,13 @@
 """Several observers of one training as one, and which ones the settings ask for."""
 
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from nograd.config.settings import TrainConfig
+from nograd.core.notice import notice
 from nograd.core.types import ConfigError
 from nograd.runs.directory import RunDirectory
 from nograd.runs.run import Run
@@ -21,33 +23,56 @@ class Finisher(Protocol):
 
 
 class Together:
-    """Tells each of its observers, in order. Those that are context managers are entered, and left in turn."""
+    """Tells each of its observers, in order. Those that are context managers are entered, and left in turn.
+
+    A training is worth more than who watches it: one that raises an exception is named in a line on standard error,
+    left, and told nothing more.
+    """
 
     def __init__(self, observers: list[Observer]) -> None:
         self.observers = observers
-        self._stack = ExitStack()
+        self._entered: list[AbstractContextManager[Any]] = []
 
     def __enter__(self) -> Self:
-        for observer in self.observers:
+        for observer in list(self.observers):
             if isinstance(observer, AbstractContextManager):
-                self._stack.enter_context(observer)
+                self._entered.append(observer)
+                self._guarded(observer, observer.__enter__)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        for observer in reversed(list(self._entered)):
+            self._leave(observer, kind, error, trace)
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
         """After each generation."""
-        for observer in self.observers:
-            observer.generation(progress, line)
+        for observer in list(self.observers):
+            self._guarded(observer, observer.generation, progress, line)
 
     def finish(self, run: Run) -> None:
         """After result.json is written."""
-        for observer in self.observers:
+        for observer in list(self.observers):
             if isinstance(observer, Finisher):
-                observer.finish(run)
+                self._guarded(observer, observer.finish, run)
+
+    def _guarded(self, observer: Any, method: Callable[..., object], *arguments: Any) -> None:
+        try:
+            method(*arguments)
+        except Exception as error:
+            said = f": {error}" if str(error) else ""
+            name = f"{type(observer).__name__}.{method.__name__}"
+            notice(f"{name} failed ({type(error).__name__}{said}); it is told nothing more, the training goes on")
+            self.observers = [other for other in self.observers if other is not observer]
+            self._leave(observer, type(error), error, error.__traceback__)
+
+    def _leave(self, observer: Any, *error: Any) -> None:
+        """Leaves an observer that was entered; what it raises then is no news."""
+        if any(other is observer for other in self._entered):
+            self._entered = [other for other in self._entered if other is not observer]
+            with suppress(Exception):
+                observer.__exit__(*error)
 
 
 def together(config: TrainConfig, directory: RunDirectory, start: Progress, given: Observer | None) -> Together:

@@ -9,8 +9,8 @@ from typing import Any, Self
 from nograd.reports.browser import show
 from nograd.reports.charts import require_library
 from nograd.reports.run import run_page
-from nograd.runs.checkpoint import write_atomically
 from nograd.runs.directory import RunDirectory
+from nograd.runs.files import write_atomically
 from nograd.runs.run import Run
 from nograd.training.loop import Progress
 

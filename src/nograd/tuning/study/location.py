@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from nograd.core.json_text import to_json
 from nograd.core.types import RunError
 
 MARK, DATABASE = "study.json", "study.db"
@@ -44,7 +45,7 @@ def is_study(path: str | Path) -> bool:
 def mark_text(place: Place) -> str:
     """What study.json says; a database beside it is found wherever the directory is moved."""
     storage = None if place.url == local_url(place.path) else without_password(place.url)
-    return json.dumps({"format": _FORMAT, "name": place.name, "storage": storage}, indent=2) + "\n"
+    return to_json({"format": _FORMAT, "name": place.name, "storage": storage}, indent=2) + "\n"
 
 
 def local_url(path: Path) -> str:
