@@ -35,3 +35,11 @@ def mnist_dir() -> Path:
 @pytest.fixture
 def blobs() -> Dataset:
     return make_blobs()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Charts without their pictures, for tests of the text around them: a picture takes most of a page's time."""
+    from nograd.reports.html import Markup
+
+    monkeypatch.setattr("nograd.reports.charts.picture", lambda spec, title: Markup("<svg></svg>"))

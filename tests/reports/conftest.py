@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 import nograd as ng
-from nograd.reports.html import Markup
 from nograd.runs.run import Run, load
 
 QUICK = {"model": "mlp:4", "population": 8, "batch": 16, "generations": 6, "eval_every": 2, "engine": "inline"}
@@ -21,9 +20,3 @@ def trained(tmp_path_factory):
 def run(trained, tmp_path) -> Run:
     """A copy of it that a test may change."""
     return load(shutil.copytree(trained, tmp_path / "a"))
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Charts without their pictures, for tests of the text around them: a picture takes most of a page's time."""
-    monkeypatch.setattr("nograd.reports.charts.picture", lambda spec, title: Markup("<svg></svg>"))

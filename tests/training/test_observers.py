@@ -75,6 +75,66 @@ def test_the_callers_observer_is_told_of_the_end_too(tmp_path):
     assert [what for _, what in told] == ["enter", 1, 2, 3, 4, "exit", "finish"]
 
 
+class Failing(Recorder):
+    """One that raises in one of its methods."""
+
+    def __init__(self, told, where):
+        super().__init__("bad", told)
+        self.where = where
+
+    def _fail(self, where):
+        if where == self.where:
+            raise ValueError("a fault\nof the observer's")
+
+    def __enter__(self):
+        self._fail("__enter__")
+        return super().__enter__()
+
+    def __exit__(self, kind, error, trace):
+        super().__exit__(kind, error, trace)
+        self._fail("__exit__")
+
+    def generation(self, progress, line):
+        if progress.generation == 2:
+            self._fail("generation")
+        super().generation(progress, line)
+
+    def finish(self, run):
+        self._fail("finish")
+
+
+@pytest.mark.parametrize("where", ["__enter__", "generation", "__exit__", "finish"])
+def test_an_observer_that_fails_is_left_and_the_others_and_the_training_go_on(where, capsys):
+    told = []
+    several = Together([Recorder("a", told), Failing(told, where), Recorder("b", told)])
+    with several:
+        for generation in (1, 2, 3):
+            several.generation(Progress(generation=generation), {})
+    several.finish(None)
+    for name in "ab":
+        assert [what for who, what in told if who == name] == ["enter", 1, 2, 3, "exit", "finish"]
+    assert [what for who, what in told if who == "bad"].count("exit") == (where != "__enter__")
+    error = capsys.readouterr().err
+    assert error.count("\n") == (where != "__exit__")
+    if where != "__exit__":
+        assert error.startswith("nograd: the observer Failing failed (ValueError: a fault of the observer's); ")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_asks_for_the_end_is_no_failure_of_an_observer(error):
+    class Ends:
+        def generation(self, progress, line):
+            raise error
+
+    with pytest.raises(type(error)):
+        Together([Ends()]).generation(Progress(generation=1), {})
+
+
+def test_a_training_goes_on_without_an_observer_that_fails(tmp_path):
+    run = ng.train("digits", **QUICK, out=tmp_path / "a", observer=Failing([], "generation"))
+    assert (run.result["stop_reason"], run.result["generations"]) == ("generations", 4)
+
+
 # The live page -------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,8 @@
 """A study made, or found again: from flags to what all its trials have in common."""
 
+import itertools
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ from nograd.core.metrics import ACCURACY, RETURN
 from nograd.core.types import NogradError, RunError
 from nograd.data import Dataset, checksum
 from nograd.runs.files import write_atomically
+from nograd.runs.lock import DirectoryLock
 from nograd.training.job import Source, build_job
 from nograd.training.provenance import check_data
 from nograd.tuning import settings as flags
@@ -22,6 +25,7 @@ from nograd.tuning.study.location import DATABASE, MARK, Place, is_study, local_
 from nograd.tuning.study.records import Dimension
 from nograd.tuning.trial import source_of
 
+_LOCK, _PATIENCE = "study.lock", 60.0  # seconds, in which whoever makes a study has made it
 _TRIED = 8  # draws that are built at the start, before one of them has to be possible
 
 
@@ -91,9 +95,16 @@ def _new(given: SearchConfig) -> Opened:
         "data": {"name": source.name, "checksum": _checksum(source)},
         **_measured(base, source),
     }
-    place = _new_place(given, base)
-    write.create(place, record)
-    _mark(place)
+    path = _new_folder(given, base)
+    lock = DirectoryLock(path / _LOCK, patience=_PATIENCE)
+    try:
+        if is_study(path):  # of two commands with one --out that start together, one has made it
+            return _again(given, place_of(path))
+        place = _new_place(given, path)
+        write.create(place, record)
+        _mark(place)
+    finally:
+        lock.release()
     doubt = (
         f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
     )
@@ -127,13 +138,29 @@ def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> Non
     raise errors[0]
 
 
-def _new_place(given: SearchConfig, base: TrainConfig) -> Place:
+def _new_folder(given: SearchConfig, base: TrainConfig) -> Path:
+    if given.out:
+        _folder(Path(given.out))
+        return Path(given.out)
     stem = Path(base.task or "mnist").stem
-    path = Path(given.out or f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    return _free(Path(f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}"))
+
+
+def _new_place(given: SearchConfig, path: Path) -> Place:
     if (path / DATABASE).exists():
         raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
-    _folder(path)
     return Place(path, given.storage or local_url(path), path.absolute().name)
+
+
+def _free(path: Path) -> Path:
+    """A folder that is made for this study alone: `path`, or where that is taken `path`-2, `path`-3 and so on."""
+    _folder(path.parent)
+    for number in itertools.count(1):
+        free = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with suppress(FileExistsError):
+            free.mkdir()
+            break
+    return free
 
 
 def _folder(path: Path) -> None:

@@ -36,8 +36,7 @@ class Together:
     def __enter__(self) -> Self:
         for observer in list(self.observers):
             if isinstance(observer, AbstractContextManager):
-                self._entered.append(observer)
-                self._guarded(observer, observer.__enter__)
+                self._guarded(observer, self._enter, observer)
         return self
 
     def __exit__(
@@ -57,12 +56,16 @@ class Together:
             if isinstance(observer, Finisher):
                 self._guarded(observer, observer.finish, run)
 
+    def _enter(self, observer: AbstractContextManager[Any]) -> None:
+        observer.__enter__()
+        self._entered.append(observer)
+
     def _guarded(self, observer: Any, method: Callable[..., object], *arguments: Any) -> None:
         try:
             method(*arguments)
         except Exception as error:
             said = f": {error}" if str(error) else ""
-            name = f"{type(observer).__name__}.{method.__name__}"
+            name = f"the observer {type(observer).__name__}"
             notice(f"{name} failed ({type(error).__name__}{said}); it is told nothing more, the training goes on")
             self.observers = [other for other in self.observers if other is not observer]
             self._leave(observer, type(error), error, error.__traceback__)
