@@ -3,6 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nograd.core.forked import refuse_fork, watch_forks
+
+watch_forks()
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -77,11 +80,14 @@ _HOMES = {
     "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)
+_NO_CALLS = {"Builder", "Dataset", "Model", "NogradError", "TrainConfig", "World"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'nograd' has no attribute {name!r}")
+    if name not in _NO_CALLS:
+        refuse_fork()
     return getattr(import_module(_HOMES[name]), name)
 
 

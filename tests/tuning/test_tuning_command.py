@@ -61,7 +61,7 @@ def children(process: subprocess.Popen) -> list[int]:
     """Its worker processes."""
     shown = subprocess.run(["ps", "-o", "pid=,ppid=,args=", "-A"], capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in shown.splitlines()]
-    return [int(pid) for pid, parent, words in rows if parent == str(process.pid) and "search.worker" in words]
+    return [int(pid) for pid, parent, words in rows if parent == str(process.pid) and "tuning.worker_main" in words]
 
 
 def gone(pids: list[int]) -> bool:
@@ -105,7 +105,7 @@ def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     assert figures["trials"]["complete"] == 2
     # The same call again finds all done, so that no worker is started; with more trials it goes on.
     with monkeypatch.context() as patch:
-        patch.setattr("nograd.tuning.search.Crew", lambda workers: pytest.fail("a worker was started"))
+        patch.setattr("nograd.tuning.search.Crew", lambda *words: pytest.fail("a worker was started"))
         assert ng.search("digits", search=space, out="s", **flags).trials == study.trials
     longer = ng.search(out="s", trials=3, confirm=1, workers="1")
     assert longer.trials[:2] == study.trials

@@ -6,18 +6,23 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
 from nograd.cli.main import main
 from nograd.core.types import ConfigError, DataError, RunError
+from nograd.tuning.confirm import Confirmations
 from nograd.tuning.open_study import open_or_make
 from nograd.tuning.run_trials import Trials
 from nograd.tuning.settings import SearchConfig
 from nograd.tuning.space import draw, random_value
+from nograd.tuning.study.lifetime import Lifetime
 from nograd.tuning.study.location import is_study, place_of, without_password
 from nograd.tuning.study.read import LOST, load_study
+from nograd.tuning.study.sessions import LOOK, SILENCE, Watch
 from nograd.tuning.study.write import Ledger, counts
+from nograd.tuning.trial import Ended
 
 QUICK = {"task": "digits", "model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 8}
 
@@ -157,6 +162,101 @@ def test_two_machines_do_not_draw_more_than_the_limit(opened, monkeypatch):
     assert (number, {name: job.settings[name] for name in alone}) == (1, alone)
 
 
+def test_a_wall_clock_that_is_set_takes_no_trial_and_no_time(opened, monkeypatch):
+    """Neither from a command on this machine, nor from one on another; and a restart counts on."""
+    mine = ledger_of(opened)
+    mine.ask("0")
+    other = ledger_of(opened)
+    other._session = other._session._replace(machine="elsewhere")
+    other._last = float("-inf")
+    other.beat()
+    other.ask("0")
+    spent = mine.spent()
+    now = time.time()
+    for shift in (120.0, 1e6, -1e6):
+        monkeypatch.setattr(time, "time", lambda shift=shift: now + shift)
+        third = ledger_of(opened)
+        assert third.bury() == mine.bury() == []
+        assert [trial.state for trial in load_study(opened.place.path).trials] == ["running", "running"]
+        assert sum(map(counts, third.record().trials)) == 2
+        assert third.spent() == pytest.approx(spent, abs=5.0)
+        third.beat(ended=True)
+
+
+def test_a_command_that_was_killed_has_spent_its_time_and_its_start_up(opened):
+    """Before it could write to the database, or a moment after it last did."""
+    first = ledger_of(opened)
+    first._session = first._session._replace(process=2**22 + 1)  # it is gone
+    first._last = float("-inf")
+    first.beat()
+    files = []
+    for seconds, ledger in ((30.0, None), (7.0, first)):
+        lifetime = Lifetime(time.monotonic() - seconds)
+        lifetime._session = lifetime._session._replace(process=2**22 + 1)
+        if ledger:
+            lifetime.mark = uuid.UUID(hex=ledger._mark + "0" * 20)
+        lifetime.keep_in(opened.place.path)
+        lifetime._over.set()
+        files.append(lifetime._path)
+    (opened.place.path / "session-torn.json").write_text('["a", 1')
+    assert all(path.is_file() for path in files)
+    assert ledger_of(opened).spent() == pytest.approx(37.0, abs=2.0)
+    assert not any(path.is_file() for path in files)
+    assert ledger_of(opened).spent() == pytest.approx(37.0, abs=2.0)  # once
+
+
+def test_a_living_commands_file_is_left_alone(opened):
+    lifetime = Lifetime(time.monotonic() - 30.0)
+    lifetime.keep_in(opened.place.path)
+    assert ledger_of(opened).spent() < 10
+    lifetime.close()
+    assert not list(opened.place.path.glob("session-*"))
+
+
+def test_a_command_that_was_killed_while_it_made_the_study_leaves_no_obstacle(opened):
+    path = opened.place.path
+    (path / "study.json").unlink()  # which is written last
+    lifetime = Lifetime(time.monotonic())
+    lifetime.keep_in(path)
+    flags = SearchConfig(**QUICK, out=str(path))
+    with pytest.raises(RunError, match="without study"):  # it is still at it
+        open_or_make(flags)
+    lifetime._session = lifetime._session._replace(process=2**22 + 1)
+    lifetime._write(lifetime._path)
+    lifetime._over.set()
+    assert open_or_make(flags).place == opened.place
+    assert is_study(path)
+
+
+def test_a_machine_that_falls_silent_has_lost_its_trials(opened, monkeypatch):
+    other, mine = ledger_of(opened), ledger_of(opened)
+    other._session = other._session._replace(machine="elsewhere")
+    other._last = float("-inf")
+    other.beat()
+    other.ask("0")
+    now = [time.monotonic()]
+    mine._watch = Watch(lambda: now[0])
+
+    def passes(seconds, beats):
+        for _ in range(int(seconds / LOOK)):
+            now[0] += LOOK
+            mine._looked = mine._last = other._last = float("-inf")
+            if beats:
+                time.sleep(0.002)
+                other.beat()
+            mine.beat()
+
+    passes(4 * LOOK, beats=False)
+    assert mine.unsure() == {"elsewhere"}  # nobody can know yet
+    passes(2 * SILENCE, beats=True)
+    assert (mine.bury(), mine.unsure()) == ([], set())
+    passes(SILENCE - LOOK, beats=False)
+    assert mine.bury() == []
+    passes(2 * LOOK, beats=False)
+    assert mine.bury() == [0]
+    assert mine.record().trials[0].reason == LOST
+
+
 def test_time_is_spent_over_sessions(opened):
     first = Ledger(opened.place, opened.space, opened.base, opened.terms, 10.0)
     first.beat(ended=True)
@@ -164,6 +264,47 @@ def test_time_is_spent_over_sessions(opened):
     second = ledger_of(opened)
     time.sleep(0.2)
     assert second.spent() == pytest.approx(10.2, abs=0.3)
+
+
+def complete(ledger, value, seconds=1.0):
+    """A trial with this value at its end."""
+    trial, _ = ledger.ask("0")
+    ledger.tell(trial, "complete", [(10, value)], "generations", seconds)
+    return ledger.record().trials[trial.number]
+
+
+def confirmed(confirmations, count):
+    """So many of its seeds, trained again."""
+    for _ in range(count):
+        seed, _ = confirmations.next("0")
+        figures = {"test_accuracy": 0.5, "test_interval": [0.4, 0.6]}
+        confirmations.ended(seed, Ended("complete", 0.5, "generations", figures), 1.0)
+
+
+def test_a_winner_without_figures_takes_the_place_of_none_that_has_them(opened):
+    ledger = ledger_of(opened)
+    first = Confirmations(ledger, complete(ledger, 0.5), 3, {})
+    assert (ledger.record().winner.trial, ledger.record().winner.seeds) == (0, [])
+    confirmed(first, 3)
+    assert first.shortfall() == ""
+    better = complete(ledger, 0.9)
+    second = Confirmations(ledger, better, 3, {})
+    assert (ledger.record().winner.trial, len(ledger.record().winner.seeds)) == (0, 3)
+    assert "trial 1 is better than the winner" in second.shortfall()
+    confirmed(second, 2)
+    assert (ledger.record().winner.trial, len(ledger.record().winner.seeds)) == (1, 2)
+    assert "on 2 of 3 seeds" in second.shortfall()
+    third = Confirmations(ledger, better, 3, {})  # what is there is not done again
+    assert len(third.left) == 1
+    assert ledger.record().winner.seeds == second._seeds[:2]
+
+
+def test_seeds_that_failed_are_not_for_want_of_time(opened):
+    ledger = ledger_of(opened)
+    confirmations = Confirmations(ledger, complete(ledger, 0.5), 1, {})
+    seed, _ = confirmations.next("0")
+    confirmations.ended(seed, Ended("failed", None, "nonfinite_fitness"), 1.0)
+    assert (confirmations.shortfall(), confirmations.failures) == ("", [f"seed {seed}: nonfinite_fitness"])
 
 
 # What can be wrong ---------------------------------------------------------------------------------------

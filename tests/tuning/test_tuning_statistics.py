@@ -2,22 +2,22 @@
 
 import math
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import needs_proc
 from scipy import stats
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.core.metrics import RETURN
-from nograd.tuning.budget import Clock, projected
+from nograd.tuning.budget import Clock, Crewing, projected, training_seconds
 from nograd.tuning.confirm import best_trial
 from nograd.tuning.space import draw, make_space, random_value
 from nograd.tuning.study.read import LOST
 from nograd.tuning.study.records import Study, Trial
-from nograd.tuning.study.sessions import SILENCE, Session, alive, begun, this_machine, worked
+from nograd.tuning.study.sessions import LOOK, SILENCE, Session, Watch, begun, has_gone, this_machine, worked
 from nograd.tuning.study.statistics import (
     efficiency_curve,
     expected_best,
@@ -179,28 +179,88 @@ def test_work_is_the_union_of_the_sessions():
     assert worked([]) == 0
 
 
-def test_who_is_alive():
-    now = time.time()
-    here, there = begun(5.0), Session("elsewhere", 1, now - 100, now - 1)
+@pytest.mark.parametrize("seed", range(20))
+def test_the_studys_clock_runs_as_long_as_anybody_works(seed):
+    """Sessions one after the other and side by side, each with a part of its time before it can be written down."""
+    rng = np.random.default_rng(seed)
+    now, made, true = 0.0, [], 0.0
+    for _ in range(6):
+        startup, length = rng.uniform(0, 3), rng.uniform(5, 30)
+        session = begun(made, startup)._replace(ended=True)
+        made.append(session._replace(last=session.start + startup + length))
+        true += startup + length
+        now += length
+    assert worked(made) == pytest.approx(true)
+    running = begun([], 0.0)._replace(last=100.0)
+    joined = begun([running], 4.0)
+    assert (joined.start, joined.last) == (96.0, 100.0)  # its start-up was spent side by side
+    assert worked([running, joined._replace(last=130.0)]) == 130.0
+
+
+def test_sessions_written_by_the_wall_clock_still_count():
+    old = [Session("m", 1, 1.7e9, 1.7e9 + 30.0, ended=True), Session("m", 1, 1.7e9 + 900, 1.7e9 + 920, ended=True)]
+    new = begun(old, 5.0)
+    assert worked([*old, new]) == pytest.approx(55.0)
+
+
+def test_who_has_gone():
+    here, there = begun([], 5.0), Session("elsewhere", 1, 0.0, 99.0)
     assert (here.machine, here.process) == (this_machine(), os.getpid())
     assert here.last - here.start == pytest.approx(5.0)
-    assert alive(here, now)
-    assert alive(there, now)
-    assert not alive(there._replace(last=now - SILENCE - 1), now)
-    assert not alive(here._replace(ended=True), now)
-    assert not alive(here._replace(process=2**22 + 1), now)  # above the largest number of a process
+    assert not has_gone(here)
+    assert not has_gone(there)  # of another machine only silence can tell
+    assert has_gone(there._replace(ended=True))
+    assert has_gone(here._replace(ended=True))
+    assert has_gone(here._replace(process=2**22 + 1))  # above the largest number of a process
+
+
+@needs_proc
+def test_a_number_that_another_process_has_by_now_is_no_sign_of_life():
+    assert has_gone(begun([], 0.0)._replace(born="1"))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_silence_is_told_by_signs_that_stay_the_same_whatever_the_clocks_say(seed):
+    """One session advances, one does not, each by a wall clock of its own; this process is stopped now and then."""
+    rng, now = np.random.default_rng(seed), [0.0]
+    watch, silence = Watch(lambda: now[0]), 0.0
+    wall = rng.uniform(-1e6, 1e6, 2)
+    for beat in range(60):
+        passed = rng.uniform(0.5, LOOK) if rng.random() < 0.9 else rng.uniform(100, 10_000)
+        now[0] += passed
+        watch.look({"alive": wall[0] + beat, "dead": wall[1]})
+        silence += min(passed, 2 * LOOK) if beat else 0.0
+        assert watch.silent() == ({"dead"} if silence > SILENCE else set())
+        assert watch.heard("alive") == (beat > 0)
+        assert watch.heard("dead") == (silence > SILENCE)
+    watch.look({"dead": 0.0})
+    assert not watch.silent()  # it goes on
+
+
+def budget_trial(number, seconds, last=10, state="complete"):
+    return trial(number, 0.9, state, seconds=seconds)._replace(curve=[(last, 0.9)])
 
 
 def test_the_reserve_has_room_for_the_winners_rounds():
     clock = Clock.of(1000.0, 100.0)
     assert 896 < clock.left() <= 897
-    best = trial(0, 0.9, seconds=20.0)
-    assert clock.reserve(best, 3, 2) == pytest.approx(2 * 20 * 1.15 + 1)
-    assert clock.reserve(best, 0, 2) == pytest.approx(20 * 1.15 + 1)  # its own seed, for the test split
-    assert clock.reserve(trial(0, 0.9, seconds=200.0), 3, 1) == pytest.approx(2 * 200 * 1.15 + 1)  # half at most
-    assert clock.reserve(trial(0, 0.9, seconds=900.0), 3, 1) == pytest.approx(900 * 1.15 + 1)  # but one at least
+    one, two = Crewing(1, 2.0, 5.0), Crewing(2, 2.0, 5.0)
+    each = 20 * 1.25 + 1  # with the test split
+    assert clock.reserve(20.0, 3, two) == pytest.approx(2 * each + 7)
+    assert clock.reserve(20.0, 0, two) == pytest.approx(each + 7)  # its own seed
+    assert clock.reserve(200.0, 3, one) == pytest.approx(1 * 251 + 7)  # half of the budget at most
+    assert clock.reserve(900.0, 3, one) == pytest.approx(900 * 1.25 + 1 + 7)  # but one at least
     assert Clock.of(None, 100.0).left() == math.inf
-    assert Clock.of(None, 100.0).reserve(best, 3, 1) == 0
+    assert Clock.of(None, 100.0).reserve(20.0, 3, one) == 0
+
+
+def test_a_training_is_expected_to_take_what_trials_take_to_the_last_generation():
+    quick, half, slow = budget_trial(0, 2.0), budget_trial(1, 15.0, last=5), budget_trial(2, 40.0)
+    failed = budget_trial(3, 1000.0, state="failed")
+    assert training_seconds(quick, [quick], 10) == 2.0
+    assert training_seconds(quick, [quick, half, slow, failed], 10) == 30.0  # the median of 2, 30 and 40
+    assert training_seconds(slow, [quick, half, slow, failed], 10) == 40.0
+    assert training_seconds(half, [half], 10) == 30.0  # its patience ended it half way, and another seed's may not
 
 
 def test_the_projection_counts_what_fits():

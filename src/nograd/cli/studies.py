@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from nograd.cli.flags import EXIT_INTERRUPTED, PAGE, parse, prepare_jax, with_task
 from nograd.core.json_text import to_json
@@ -12,10 +13,14 @@ from nograd.core.json_text import to_json
 def search(arguments: list[str], started: float) -> int:
     """Searches, or goes on with a study."""
     from nograd.tuning.settings import SearchConfig, base_of, check, needs_task
+    from nograd.tuning.study.lifetime import Lifetime, before_main
+    from nograd.tuning.study.location import is_study
 
-    begun = time.monotonic() - (time.perf_counter() - started)
+    lifetime = Lifetime(time.monotonic() - (time.perf_counter() - started) - before_main(started))
     given = parse(SearchConfig, arguments, "nograd search")
     check(given)
+    if is_study(folder := given.out or f"studies/{given.join}"):
+        lifetime.keep_in(Path(folder))
     if needs_task(given):
         found, why = with_task(base_of(given))
         print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
@@ -29,7 +34,7 @@ def search(arguments: list[str], started: float) -> int:
 
     console = Console(width=None if sys.stdout.isatty() else PAGE)
     try:
-        study, figures, interrupted = run_search(given, Display(None if given.json else console), begun)
+        study, figures, interrupted = run_search(given, Display(None if given.json else console), lifetime)
     except KeyboardInterrupt:
         print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
         return EXIT_INTERRUPTED

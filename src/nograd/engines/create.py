@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import jax
 
+from nograd.core.forked import refuse_fork
 from nograd.core.types import ConfigError
 from nograd.engines.base import Engine
 from nograd.engines.cores import core_count
@@ -30,6 +31,7 @@ def make_engine(
     Raises:
         ConfigError: the engine cannot run here; the message says what can.
     """
+    refuse_fork()
     if name == "ray":
         from nograd.engines.ray import ray_engine
 

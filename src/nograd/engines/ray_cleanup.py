@@ -20,7 +20,7 @@ def guarded(session: str) -> Iterator[None]:
     """The agents and workers of a session end with this process, or with the context."""
     read, life = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "nograd.engines.ray_cleanup", str(read), session],
+        [sys.executable, "-P", "-m", "nograd.engines.ray_cleanup", str(read), session],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         pass_fds=(read,),
         stdin=subprocess.DEVNULL,

@@ -83,7 +83,7 @@ def drawable(world: World) -> World:
     if world.source != "envpool":
         return world
     order = json.dumps(world.portable)
-    tried = subprocess.run([sys.executable, "-m", __name__, order], capture_output=True, text=True)
+    tried = subprocess.run([sys.executable, "-P", "-m", __name__, order], capture_output=True, text=True)
     if tried.returncode == 0 and _DRAWN in tried.stdout:
         return world
     said = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]

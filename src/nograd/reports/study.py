@@ -92,6 +92,13 @@ def _counted(study: Study) -> str:
 
 def _winner(winner: Winner, measure: Measure) -> Markup:
     """The chosen configuration trained again on fresh seeds: validation and test, with intervals."""
+    if not winner.seeds:
+        return join(
+            [
+                note(f"Trial {winner.trial} is the best by validation. It has not been trained again yet."),
+                tag("details", tag("summary", "its settings"), facts(_named(winner.settings))),
+            ]
+        )
     rows: list[Row] = []
     said = measure.text
     found = zip(winner.seeds, winner.val_scores, winner.test_scores, winner.test_intervals, strict=True)

@@ -11,6 +11,7 @@ import jax
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import reads
 from nograd.config.validate import counts_population, validate
+from nograd.core.forked import refuse_fork
 from nograd.core.json_text import to_json
 from nograd.core.trees import parameter_count
 from nograd.core.types import ConfigError, RunError
@@ -34,6 +35,7 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
     Raises:
         NogradError: it cannot be measured here; the message says what to do.
     """
+    refuse_fork()
     folder = _folder(config.out)
     source = load_data(train)
     job = build_job(train, source)

@@ -15,6 +15,7 @@ from jax._src import xla_bridge
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
+from nograd.core.forked import refuse_fork
 from nograd.core.text import parse_duration
 from nograd.data import Dataset
 from nograd.engines.create import check_engine, make_engine
@@ -141,6 +142,7 @@ def run_config(
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
     started = time.perf_counter() if started is None else started
+    refuse_fork()
     require_packages(config)
     with ExitStack() as held:
         return _trained(_prepare(validate(config), source, objects, held), on_start, started)

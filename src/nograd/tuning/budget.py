@@ -2,13 +2,45 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nograd.tuning.study.records import Trial
 
 _SPARE = 3.0  # seconds for statistics and files at the very end
-_MARGIN = 1.15  # on the time that the winner's training took the first time
+_MARGIN = 1.25  # on the time that a training took: the next one meets another load
+_TESTING = 1.0  # seconds for the test split
 _MOST = 0.5  # of the whole budget, that more rounds than one may take
+
+
+class Crewing(NamedTuple):
+    """What the workers cost beside the trainings themselves."""
+
+    workers: int
+    grace: float  # seconds until a worker that was told to stop is ended
+    startup: float  # seconds that one takes to start
+
+
+def full_seconds(trial: Trial, generations: int) -> float | None:
+    """Seconds that a trial's training takes to its last generation.
+
+    One that ended early, by its patience or the pruner, says so by its share; another seed may need all of them. None
+    where it has not said how far it came.
+    """
+    if not trial.seconds or not trial.curve or trial.state not in ("complete", "pruned"):
+        return None
+    return trial.seconds * max(1.0, generations / trial.curve[-1][0])
+
+
+def training_seconds(best: Trial, trials: Sequence[Trial], generations: int) -> float:
+    """Seconds that one training of the best takes: what it took itself, or the median trial where that is longer.
+
+    Its own may have been quick for other reasons than its settings, such as programs that were compiled already, or a
+    machine with nothing else to do.
+    """
+    known = sorted(seconds for trial in trials if (seconds := full_seconds(trial, generations)) is not None)
+    own = full_seconds(best, generations) or best.seconds or 0.0
+    return max(own, known[len(known) // 2]) if known else own
 
 
 class Clock(NamedTuple):
@@ -26,17 +58,22 @@ class Clock(NamedTuple):
         """Seconds until the end of all work; the spare ones are not for it."""
         return self.end - _SPARE - time.monotonic()
 
-    def reserve(self, best: Trial, seeds: int, workers: int) -> float:
+    def reserve(self, each: float, seeds: int, crew: Crewing) -> float:
         """Seconds kept for training the winner again.
 
-        As many rounds as the workers need for the seeds, of what the trial took; fewer where that were more than half
-        of the budget, but one at least.
+        As many rounds as the workers need for the seeds; fewer where that were more than half of the budget, but one at
+        least. The trials that run are to be stopped before, and a worker that does not stop is started anew.
+
+        Args:
+            each: seconds of one training.
+            seeds: to train on.
+            crew: who trains.
         """
-        if self.budget is None or not best.seconds:
+        if self.budget is None or not each:
             return 0.0
-        each = best.seconds * _MARGIN
-        rounds = min(math.ceil(max(seeds, 1) / workers), int(_MOST * self.budget / each))
-        return max(rounds, 1) * each + 1.0
+        each = each * _MARGIN + _TESTING
+        rounds = min(math.ceil(max(seeds, 1) / crew.workers), int(_MOST * self.budget / each))
+        return max(rounds, 1) * each + crew.grace + crew.startup
 
 
 def projected(counted: int, running: list[float], seconds: list[float], workers: int, left: float) -> int | None:

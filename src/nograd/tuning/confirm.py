@@ -42,12 +42,31 @@ class Confirmations:
     def __init__(self, ledger: Ledger, trial: Trial, count: int, here: dict[str, Any]) -> None:
         self._ledger, self._trial, self._here = ledger, trial, here
         self.config = winning_config(ledger.base, trial, ledger.seed)
-        seeds = [seed_at(ledger.seed, "confirm", number) for number in range(count)] or [self.config.seed]
-        ledger.choose(trial, self.config, seeds)
+        self._seeds = [seed_at(ledger.seed, "confirm", number) for number in range(count)] or [self.config.seed]
         study = ledger.record()
-        known, self._measure = study.winner, study.measure
-        self.left = [seed for seed in seeds if known is None or seed not in known.seeds]
+        self._measure = study.measure
+        before = study.winner
+        trained = ledger.confirmed(trial.number)
+        self.left = [seed for seed in self._seeds if seed not in trained]
+        self.missing = len(self.left)
         self.failures: list[str] = []
+        # One that has its figures stays the winner until this one has some, too: there may be no time left for it.
+        self._chosen = False
+        if len(self.left) < len(self._seeds) or before is None or not before.seeds or before.trial == trial.number:
+            self._choose()
+
+    def shortfall(self) -> str:
+        """What is to be said where the time was out before all seeds were trained on; empty where it was not."""
+        if self.missing <= len(self.failures):
+            return ""
+        done, asked, number = len(self._seeds) - self.missing, len(self._seeds), self._trial.number
+        if self._chosen:
+            return f"trial {number} was trained again on {done} of {asked} seeds; a larger --budget does the rest"
+        return f"trial {number} is better than the winner, but no time was left to train it again; use more --budget"
+
+    def _choose(self) -> None:
+        self._ledger.choose(self._trial, self.config, self._seeds)
+        self._chosen = True
 
     def next(self, worker: str) -> tuple[int, Job] | None:
         """The next seed."""
@@ -63,7 +82,10 @@ class Confirmations:
     def ended(self, tag: int, ended: Ended, seconds: float) -> None:
         """Writes the seed's figures down."""
         if ended.state == "complete":
+            self.missing -= 1
             self._ledger.confirm(self._trial.number, tag, {self._measure.val: ended.value, **ended.figures})
+            if not self._chosen:
+                self._choose()
         elif ended.state == "failed":
             self.failures.append(f"seed {tag}: {ended.reason}")
 
@@ -74,11 +96,12 @@ def write_recipe(study: Study, winner: Winner) -> None:
     trial = study.trials[winner.trial]
     if winner.seeds:
         config = replace(config, seed=winner.seeds[0])
-    measure = study.measure
+    measure, best = study.measure, best_trial(study)
+    among = "" if best and best.number == winner.trial else ", of those that were trained again,"
     untested = f"validation {measure.what} {measure.text(trial.value)}; the test {measure.units} were not used"
     about = {
         "title": f"trial {winner.trial} of the study {study.name}",
-        "source": f"nograd search: the best of {len(study.trials)} trials by validation {measure.what}, "
+        "source": f"nograd search: the best of {len(study.trials)} trials{among} by validation {measure.what}, "
         f"{measure.text(trial.value)}",
         "figure": figure(winner, measure) or untested,
     }

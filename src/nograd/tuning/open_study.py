@@ -21,8 +21,10 @@ from nograd.tuning.settings import SearchConfig, Terms
 from nograd.tuning.space import draw, make_space, random_value, trial_config, try_draws
 from nograd.tuning.study import read, write
 from nograd.tuning.study.database import closed_after, one_line
+from nograd.tuning.study.lifetime import Lifetime, left_behind
 from nograd.tuning.study.location import DATABASE, MARK, Place, is_study, local_url, mark_text, place_of
 from nograd.tuning.study.records import Dimension
+from nograd.tuning.study.sessions import has_gone
 from nograd.tuning.trial import source_of
 
 _LOCK, _PATIENCE = "study.lock", 60.0  # seconds, in which whoever makes a study has made it
@@ -41,10 +43,15 @@ class Opened(NamedTuple):
     doubt: str  # what is odd about the space; mostly empty
 
 
-def open_or_make(given: SearchConfig) -> Opened:
-    """The study of --join or --out, or a new one. Raises NogradError for what cannot be."""
+def open_or_make(given: SearchConfig, lifetime: Lifetime | None = None) -> Opened:
+    """The study of --join or --out, or a new one. Raises NogradError for what cannot be.
+
+    Args:
+        given: the flags.
+        lifetime: of the command, which a new study directory then has before anything else.
+    """
     place = _found(given)
-    return _again(given, place) if place else _new(given)
+    return _again(given, place) if place else _new(given, lifetime)
 
 
 def _found(given: SearchConfig) -> Place | None:
@@ -77,7 +84,7 @@ def _again(given: SearchConfig, place: Place) -> Opened:
     return Opened(place, terms, base, space, _note(source), {**record, "search": asdict(terms)}, "")
 
 
-def _new(given: SearchConfig) -> Opened:
+def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
     base, changes = flags.base_of(given), flags.changes_of(given)
     if base.task and is_file(base.task):  # so that best.toml works from anywhere
         base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
@@ -101,6 +108,8 @@ def _new(given: SearchConfig) -> Opened:
         if is_study(path):  # of two commands with one --out that start together, one has made it
             return _again(given, place_of(path))
         place = _new_place(given, path)
+        if lifetime:
+            lifetime.keep_in(place.path)
         write.create(place, record)
         _mark(place)
     finally:
@@ -147,7 +156,7 @@ def _new_folder(given: SearchConfig, base: TrainConfig) -> Path:
 
 
 def _new_place(given: SearchConfig, path: Path) -> Place:
-    if (path / DATABASE).exists():
+    if (path / DATABASE).exists() and not _removed_unfinished(path):
         raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
     return Place(path, given.storage or local_url(path), path.absolute().name)
 
@@ -161,6 +170,16 @@ def _free(path: Path) -> Path:
             free.mkdir()
             break
     return free
+
+
+def _removed_unfinished(path: Path) -> bool:
+    """Removes the database of a command that was killed while it made the study; whether there was such a command."""
+    makers = list(left_behind(path))
+    if not makers or not all(has_gone(session) for _, _, session in makers):
+        return False
+    for left in path.glob(f"{DATABASE}*"):  # with its journal
+        left.unlink(missing_ok=True)
+    return True
 
 
 def _folder(path: Path) -> None:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from nograd.core.forked import refuse_fork
 from nograd.core.interrupt import interruptible
 from nograd.core.json_text import to_json
 from nograd.core.text import did_you_mean, duration
 from nograd.core.types import ConfigError
 from nograd.engines.cores import core_count
 from nograd.runs.files import write_atomically
-from nograd.tuning.budget import Clock, projected
+from nograd.tuning.budget import Clock, Crewing, projected, training_seconds
 from nograd.tuning.confirm import Confirmations, best_trial, write_recipe
 from nograd.tuning.display import Display, trial_line
 from nograd.tuning.open_study import Opened, open_or_make
@@ -25,9 +26,11 @@ from nograd.tuning.run_trials import Trials
 from nograd.tuning.settings import SearchConfig, Terms, check
 from nograd.tuning.space import space_lines
 from nograd.tuning.study import read, statistics
+from nograd.tuning.study.lifetime import Lifetime
 from nograd.tuning.study.records import Study, Trial
+from nograd.tuning.study.sessions import BEAT, SILENCE
 from nograd.tuning.study.write import Ledger, counts
-from nograd.tuning.worker_pool import Crew
+from nograd.tuning.worker_pool import GRACE, Crew
 
 STATISTICS = "statistics.json"
 
@@ -46,7 +49,7 @@ def search(
     Raises:
         NogradError: a flag, the space or the data cannot be; the message says what to do.
     """
-    started = time.monotonic()
+    lifetime = Lifetime(time.monotonic())
     known = {field.name for field in fields(SearchConfig)} - {"task", "search"}
     for name in flags:
         if name not in known:
@@ -55,7 +58,7 @@ def search(
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
         task = "mnist"
     given = SearchConfig(task=None if task is None else str(task), search=words, **flags)
-    return run_search(given, Display(Console() if show else None), started).study
+    return run_search(given, Display(Console() if show else None), lifetime).study
 
 
 class Outcome(NamedTuple):
@@ -66,31 +69,35 @@ class Outcome(NamedTuple):
     interrupted: bool  # by Ctrl-C
 
 
-def run_search(given: SearchConfig, display: Display, started: float) -> Outcome:
+def run_search(given: SearchConfig, display: Display, lifetime: Lifetime) -> Outcome:
     """One session on the study of --out or --join, or on a new one.
 
     Args:
         given: the flags.
         display: told what goes on.
-        started: `time.monotonic()` at the start of the program: the budget begins there.
+        lifetime: of this command: the budget begins with it.
     """
+    refuse_fork()
     check(given)
-    opened = open_or_make(given)
+    opened = open_or_make(given, lifetime)
     place, terms = opened.place, opened.terms
     with interruptible() as interrupted, ExitStack() as stack:
         stack.enter_context(display)
-        ledger = Ledger(place, opened.space, opened.base, terms, time.monotonic() - started)
+        lifetime.keep_in(place.path)
+        stack.callback(lifetime.close)
+        ledger = Ledger(place, opened.space, opened.base, terms, lifetime.seconds, lifetime.mark)
         stack.callback(ledger.close)
         stack.callback(ledger.beat, ended=True)
         stack.callback(ledger.bury)
         ledger.renew(opened.record)
         ledger.bury()
+        _wait_for_others(ledger, terms, interrupted, display)
         clock = Clock.of(terms.budget_seconds, ledger.spent())
         _announce(opened, ledger, clock, display)
         if idle := _nothing_to_do(clock, ledger.record(), terms):
             display.line(idle)
         elif not interrupted.is_set():
-            crew = Crew(_workers(terms))
+            crew = Crew(_workers(terms), opened.base.deadline)
             stack.callback(crew.close)
             _Work(opened, ledger, clock, crew, display, interrupted).run()
     study = read.read(place)
@@ -136,6 +143,8 @@ class _Work:
             self.crew.do(confirmations, self._over, self.ledger.beat)
         for failure in confirmations.failures:
             self.display.line(f"the winner failed with {failure}")
+        if (said := confirmations.shortfall()) and not self.interrupted.is_set():
+            self.display.line(said)
         self._confirmed = best.number
 
     def _over(self) -> str:
@@ -149,10 +158,14 @@ class _Work:
 
     def _left(self) -> float:
         """Seconds for trials: what the best one still needs is kept."""
-        best = best_trial(self.trials.study)
+        study, crew = self.trials.study, self.crew
+        best = best_trial(study)
         if best is None or best.number == self._confirmed:
             return self.clock.left()
-        return self.clock.left() - self.clock.reserve(best, self.terms.confirm, len(self.crew.hands))
+        each = training_seconds(best, study.trials, self.ledger.base.generations)
+        startup = max(hand.startup for hand in crew.hands)
+        costs = Crewing(len(crew.hands), GRACE, startup)
+        return self.clock.left() - self.clock.reserve(each, self.terms.confirm, costs)
 
     def _tick(self) -> None:
         self.ledger.beat()
@@ -207,6 +220,26 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         left = max(clock.end - time.monotonic(), 0.0)
         kept = "what training the winner again takes is kept of it"
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
+
+
+def _wait_for_others(ledger: Ledger, terms: Terms, interrupted: threading.Event, display: Display) -> None:
+    """Waits where only running trials of other machines fill --trials, until each machine has given a sign of life.
+
+    One without any for a minute has lost its trials, which are then drawn anew.
+    """
+    told = False
+    while not interrupted.is_set() and (machines := ledger.unsure()):
+        trials = ledger.record().trials
+        ended = sum(counts(trial) and trial.state != "running" for trial in trials)
+        if terms.trials is None or ended >= terms.trials or sum(map(counts, trials)) < terms.trials:
+            return
+        if not told:
+            names = ", ".join(sorted(name.partition(":")[0] for name in machines))
+            display.line(f"waits up to {SILENCE:.0f} s for a sign of life of {names}, which run the last trials")
+        told = True
+        interrupted.wait(BEAT)
+        ledger.beat()
+    ledger.bury()
 
 
 def _nothing_to_do(clock: Clock, study: Study, terms: Terms) -> str:

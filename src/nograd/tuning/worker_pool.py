@@ -12,6 +12,7 @@ from nograd.core.cache import kept_programs
 from nograd.core.types import EngineError
 from nograd.engines.child_process import ENVIRONMENT, ChildProcess
 from nograd.engines.cores import pinned_cores
+from nograd.tuning.hang import Patience, Step
 from nograd.tuning.trial import STATES, Ended, Job
 
 GRACE = 2.0  # seconds for the generation that runs, before a worker that was told to stop is ended
@@ -36,12 +37,14 @@ class Work(Protocol):
 class Hand:
     """One worker process, and its successors under the same number."""
 
-    def __init__(self, number: int, core: int | None) -> None:
-        self.number, self._core = number, core
+    def __init__(self, number: int, core: int | None, patience: Patience) -> None:
+        self.number, self._core, self._patience = number, core, patience
         self.ready = False
         self.tag: Any = None  # of the training that runs
+        self.since = 0.0  # when it began
         self.told: tuple[str, float] | None = None  # the word to stop, and when it was said
         self._deaths = 0
+        self.startup = 0.0  # seconds that it took to start
         self._start()
 
     @property
@@ -51,6 +54,7 @@ class Hand:
     def run(self, tag: Any, job: Job) -> None:
         """Starts a training."""
         self.tag, self.told, self.since = tag, None, time.monotonic()
+        self.step.begin()
         self._send(("run", *job))
 
     def stop(self, word: str) -> None:
@@ -64,6 +68,13 @@ class Hand:
         """Whether it was told to stop and does not: it compiles, or its generations are long."""
         return self.told is not None and time.monotonic() - self.told[1] > GRACE
 
+    def hangs(self) -> str:
+        """Why it counts as hung, while it starts or trains; empty where it does not."""
+        if self.ready and not self.busy:
+            return ""
+        self.step.look()
+        return self.step.hangs(self._patience)
+
     def messages(self) -> Iterator[tuple[Any, ...]]:
         """What it has said. ("died", cause) where it has ended; another is then started in its place."""
         try:
@@ -73,16 +84,19 @@ class Hand:
                 message = self.link.recv()
                 if message[0] == "failed":
                     raise self._cannot_start(message[1])
-                self.ready = True
+                if not self.ready:
+                    self.ready, self.startup = True, time.monotonic() - self._started
+                self._patience.learn(self.step.seconds)
+                self.step.begin()
                 yield message
         except (EOFError, OSError):
             yield "died", self.replace()
 
-    def replace(self) -> str:
-        """Ends the process and starts another; returns what it died of."""
-        cause = f"the worker {self._child.end(0.0 if self.overdue else 0.2)}"
+    def replace(self, why: str = "") -> str:
+        """Ends the process and starts another; returns what it died of, which is `why` where this process ends it."""
+        cause = f"the worker {self._child.end(0.0 if why else 0.2)}"
         if cause.endswith("SIGKILL"):
-            cause += "; memory may have run out"
+            cause = why or f"{cause}; memory may have run out"
         self._deaths = 0 if self.ready else self._deaths + 1
         if self._deaths >= _DEATHS:
             raise self._cannot_start(self._child.last_words() or cause)
@@ -102,6 +116,7 @@ class Hand:
             own_session=True,  # out of Ctrl-C's reach: the parent tells them
         )
         self.link = self._child.link
+        self.step, self._started = Step(self._child.process.pid), time.monotonic()
         self.ready, self.tag, self.told = False, None, None
 
     def _send(self, message: tuple[Any, ...]) -> None:
@@ -116,11 +131,12 @@ class Hand:
 class Crew:
     """All workers, each on a core of its own where there is one for each."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, deadline: float = 60.0) -> None:
+        patience = Patience(deadline)
         self.hands: list[Hand] = []
         try:
             for number, core in enumerate(pinned_cores(workers)):
-                self.hands.append(Hand(number, core))
+                self.hands.append(Hand(number, core, patience))
         except BaseException:
             self.close()
             raise
@@ -165,10 +181,19 @@ class Crew:
                 self._done(hand, work, Ended(*rest[0]))
             elif word == "died" and tag is not None:
                 work.ended(tag, Ended("failed", None, rest[0]), time.monotonic() - hand.since)
-        if hand.busy and hand.overdue and hand.told:
+        if hand.overdue and hand.told:
             reason = hand.told[0]
-            hand.replace()
-            work.ended(tag, Ended(STATES[reason], None, reason), time.monotonic() - hand.since)
+            self._end(hand, work, Ended(STATES[reason], None, reason))
+        elif why := hand.hangs():
+            self._end(hand, work, Ended("failed", None, f"{why}; the worker was replaced"))
+
+    @staticmethod
+    def _end(hand: Hand, work: Work, ended: Ended) -> None:
+        """Ends the process, and with it what it trains."""
+        tag, since = hand.tag, hand.since
+        hand.replace(ended.reason)
+        if tag is not None:
+            work.ended(tag, ended, time.monotonic() - since)
 
     @staticmethod
     def _done(hand: Hand, work: Work, ended: Ended) -> None:

@@ -1,7 +1,6 @@
 """A study in its database, read as plain values. Optuna is imported late, JAX not at all."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from nograd.core.types import RunError
 from nograd.tuning.study.database import close, closed_after, is_missing, one_line, open_database, quiet_optuna
 from nograd.tuning.study.location import DATABASE, Place, local_url, place_of, without_password
 from nograd.tuning.study.records import Dimension, Study, Trial, TrialState, Winner
-from nograd.tuning.study.sessions import SILENCE, Session, alive, worked
+from nograd.tuning.study.sessions import Session, has_gone, this_machine, worked
 
 if TYPE_CHECKING:
     import optuna
@@ -72,8 +71,8 @@ def ours(place: Place) -> Iterator[None]:
         ) from error
 
 
-def study_record(place: Place, study: "optuna.Study") -> Study:
-    """The whole study as plain values."""
+def study_record(place: Place, study: "optuna.Study", silent: Set[str] = frozenset()) -> Study:
+    """The whole study as plain values; for `silent` see `is_lost`."""
     attributes, drawn = study.user_attrs, study.get_trials(deepcopy=False)
     while drawn and drawn[-1].state.name == "WAITING":  # put back, for whoever draws next
         drawn = drawn[:-1]
@@ -90,7 +89,7 @@ def study_record(place: Place, study: "optuna.Study") -> Study:
             validation=record["validation"],
             budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
             spent_seconds=worked(known.values()),
-            trials=[_trial(frozen, known) for frozen in drawn],
+            trials=[_trial(frozen, known, silent) for frozen in drawn],
             winner=_winner(attributes, measure_of(record)),
             measure=measure_of(record),
         )
@@ -107,25 +106,46 @@ def sessions(attributes: dict[str, Any]) -> dict[str, Session]:
     return {mark: Session(*fields) for mark, fields in found.items()}
 
 
-def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> bool:
-    """Whether a trial stands as running, and whoever ran it has ended."""
+def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silent: Set[str]) -> bool:
+    """Whether a trial stands as running, and whoever ran it has ended.
+
+    Args:
+        frozen: the trial.
+        known: the sessions of the study by their marks.
+        silent: marks of those, and `unbegun` names of trials, that have been silent for too long; see `Watch`. Who
+            has just opened the study cannot know of any.
+    """
     if frozen.state.is_finished():
         return False
-    now, mark = time.time(), frozen.user_attrs.get(BEGIN, {}).get("session")
-    if mark in known:
-        return not alive(known[mark], now)
-    # Drawn a moment ago, or its command died in that very moment.
-    return frozen.datetime_start is None or now - frozen.datetime_start.timestamp() > SILENCE
+    mark = frozen.user_attrs.get(BEGIN, {}).get("session")
+    return has_gone(known[mark]) or mark in silent if mark in known else unbegun(frozen.number) in silent
 
 
-def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session]) -> Trial:
+def unbegun(number: int) -> str:
+    """The name to watch a trial by that was drawn a moment ago, or whose command died in that very moment."""
+    return f"trial {number}"
+
+
+def signs(running: "list[optuna.trial.FrozenTrial]", known: dict[str, Session]) -> dict[str, float]:
+    """What a `Watch` looks at: the last signs of life of those who run a trial, as far as it takes watching."""
+    found: dict[str, float] = {}
+    for frozen in running:
+        mark = frozen.user_attrs.get(BEGIN, {}).get("session")
+        if mark not in known:
+            found[unbegun(frozen.number)] = 0.0
+        elif known[mark].machine != this_machine() and not known[mark].ended:
+            found[mark] = known[mark].last
+    return found
+
+
+def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silent: Set[str]) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
     curve = [(generation, score) for generation, score in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if frozen.state.name == "WAITING":
         state, reason = "stopped", "put back"
-    elif is_lost(frozen, known) or (frozen.state.is_finished() and not end):
+    elif is_lost(frozen, known, silent) or (frozen.state.is_finished() and not end):
         state, reason = "failed", LOST
     return Trial(
         number=frozen.number,

@@ -17,9 +17,10 @@ from nograd.tuning.settings import Terms
 from nograd.tuning.space import draw
 from nograd.tuning.study import read
 from nograd.tuning.study.database import close, closed_after, one_line, open_database
+from nograd.tuning.study.lifetime import left_behind, name_of
 from nograd.tuning.study.location import Place, without_password
 from nograd.tuning.study.records import Dimension, Study, Trial, TrialState
-from nograd.tuning.study.sessions import BEAT, begun, worked
+from nograd.tuning.study.sessions import BEAT, LOOK, Watch, begun, has_gone, worked
 
 Curve: TypeAlias = list[tuple[int, float]]  # (generation, validation score)
 
@@ -49,32 +50,57 @@ class Ledger:
     """One session's hand on a study. Every write is durable when it returns."""
 
     def __init__(
-        self, place: Place, space: Sequence[Dimension], base: TrainConfig, terms: Terms, elapsed: float
+        self,
+        place: Place,
+        space: Sequence[Dimension],
+        base: TrainConfig,
+        terms: Terms,
+        elapsed: float,
+        mark: uuid.UUID | None = None,
     ) -> None:
         self.place, self.space, self.base, self.seed = place, space, base, terms.seed
-        mark = uuid.uuid4()
+        mark = mark or uuid.uuid4()
         sampler = make_sampler(terms.sampler, space, terms.seed, mark.fields[0])
         pruner = make_pruner(terms.pruner, base.eval_every, base.generations)
         self._pruning = terms.pruner != "none"
         self._study = read.open_study(place, sampler=sampler, pruner=pruner)
         self._storage = self._study._storage
-        self._mark, self._session = mark.hex[:12], begun(elapsed)
+        self._mark = name_of(mark)
+        self._count_the_killed()
+        self._session = begun(self._sessions().values(), elapsed)
         self._clock = time.monotonic() - elapsed
-        self._last = float("-inf")
+        self._last = self._looked = float("-inf")
+        self._watch = Watch()
         self.beat()
 
     # The session ------------------------------------------------------------------------------------------
 
     def beat(self, ended: bool = False) -> None:
-        """A sign of life now and then, which also counts the time spent."""
+        """A sign of life now and then, which also counts the time spent; and a look at the others' signs."""
         if not ended and time.monotonic() - self._last < BEAT:
             return
         self._last = time.monotonic()
-        # By the monotonic clock: a wall clock that is set would give or take budget.
-        last = self._session.start + self._last - self._clock
-        self._session = self._session._replace(last=last, ended=ended)
+        self._session = self._session._replace(last=self._session.start + self._last - self._clock, ended=ended)
         with one_line(self.place.url):
             self._study.set_user_attr(f"{read.SESSION}{self._mark}", list(self._session))
+            if not ended and time.monotonic() - self._looked >= LOOK:
+                self._looked = time.monotonic()
+                self._watch.look(read.signs(self._unfinished(), read.sessions(self._study.user_attrs)))
+
+    def _count_the_killed(self) -> None:
+        """Counts the time of commands that were killed, as far as the database has not heard of it."""
+        known = self._sessions()
+        # What the database knows of comes first: the time of the others follows after all of it.
+        for path, mark, left in sorted(left_behind(self.place.path), key=lambda found: found[1] not in known):
+            if mark == self._mark or not has_gone(left):
+                continue
+            if (session := known.get(mark)) is None and all(map(has_gone, known.values())):
+                session = left._replace(start=worked(known.values()))  # it was killed before it could write there
+            if session is not None:
+                known[mark] = session._replace(last=max(session.last, session.start + left.last))
+                with one_line(self.place.url):
+                    self._study.set_user_attr(f"{read.SESSION}{mark}", list(known[mark]))
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes its connections."""
@@ -93,12 +119,18 @@ class Ledger:
     def bury(self) -> list[int]:
         """Ends the trials whose process has died; returns their numbers."""
         with one_line(self.place.url):
-            known = read.sessions(self._study.user_attrs)
-            unfinished = self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
-            lost = [frozen.number for frozen in unfinished if read.is_lost(frozen, known)]
+            known, silent = read.sessions(self._study.user_attrs), self._watch.silent()
+            lost = [frozen.number for frozen in self._unfinished() if read.is_lost(frozen, known, silent)]
             for number in lost:
                 self._study.tell(number, state=OptunaState.FAIL, skip_if_finished=True)
         return lost
+
+    def unsure(self) -> set[str]:
+        """The machines whose sessions run trials, as it stands, and have given no sign of life since this one began."""
+        with one_line(self.place.url):
+            known = read.sessions(self._study.user_attrs)
+            watched = read.signs(self._unfinished(), known)
+        return {known[mark].machine for mark in watched if mark in known and not self._watch.heard(mark)}
 
     # Trials -----------------------------------------------------------------------------------------------
 
@@ -151,7 +183,7 @@ class Ledger:
     def record(self) -> Study:
         """The study as it stands."""
         with one_line(self.place.url):
-            return read.study_record(self.place, self._study)
+            return read.study_record(self.place, self._study, self._watch.silent())
 
     # The winner -------------------------------------------------------------------------------------------
 
@@ -166,9 +198,19 @@ class Ledger:
         with one_line(self.place.url):
             self._study.set_user_attr(read.confirmed_key(trial, seed), {"seed": seed, **figures})
 
+    def confirmed(self, trial: int) -> list[int]:
+        """The seeds that a trial was trained on again so far, whoever is the winner."""
+        with one_line(self.place.url):
+            kept = self._study.user_attrs
+        start = f"{read.CONFIRMED}{trial}/"
+        return [int(key.removeprefix(start)) for key in kept if key.startswith(start)]
+
     def _sessions(self) -> dict[str, Any]:
         with one_line(self.place.url):
             return read.sessions(self._study.user_attrs)
+
+    def _unfinished(self) -> "list[optuna.trial.FrozenTrial]":
+        return self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._clock

@@ -1,0 +1,48 @@
+"""Whether this process is a fork of one in which JAX had started: there JAX would wait for threads that are gone."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from nograd.core.types import EngineError
+
+_THREADS = Path("/proc/self/task")  # elsewhere than on Linux nothing is found, and a fork is not refused
+_OF_XLA = "tf_xla"  # how the names of its threads begin; it starts them with its first backend
+
+_started = False  # before the last fork
+_broken = False  # in this process
+
+
+def refuse_fork() -> None:
+    """Raises EngineError in a process that was forked after JAX had started, in place of a wait without an end."""
+    if _broken:
+        raise EngineError(
+            "this process was forked after JAX had started, and JAX would wait in it for ever; start it with "
+            "multiprocessing.get_context('spawn'), or fork before anything is computed with JAX"
+        )
+
+
+def watch_forks() -> None:
+    """Has `refuse_fork` know of the forks from now on."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before, after_in_child=_after)
+
+
+def _before() -> None:
+    global _started
+    _started = "jax" in sys.modules and _xla_has_threads()
+
+
+def _after() -> None:
+    global _broken
+    _broken = _broken or _started
+
+
+def _xla_has_threads() -> bool:
+    with suppress(OSError):
+        for thread in _THREADS.iterdir():
+            with suppress(OSError):  # it has ended meanwhile
+                if (thread / "comm").read_text("utf-8", "replace").lower().startswith(_OF_XLA):
+                    return True
+    return False
