@@ -83,11 +83,13 @@ def _results(equation: Any, operands: Sequence[Two]) -> list[Two]:
     if _is_stop(equation):
         return [(mean, mean) for _, mean in operands]
     own, mean = [list(side) for side in zip(*operands, strict=True)] if operands else ([], [])
+    body = _body(equation)
+    if body is not None and equation.primitive.name.startswith("custom_"):  # its derivative is of no use here
+        return _walk(*body, operands)
     if all(a is b for a, b in operands):
         results = _bound(equation, own)
         return list(zip(results, results, strict=True))
     if any(_stops_inside(equation)):
-        body = _body(equation)
         if body is None:
             raise InterpretError(
                 f"stop_gradient of what depends on the parameters is inside of a {equation.primitive.name!r}; "
