@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from nograd.core.precision import widened
 from nograd.core.random import ANGLE_STREAM, ROW_STREAM
 from nograd.core.types import ConfigError, Params, PyTree
 
@@ -115,8 +116,12 @@ def add(left: PyTree, right: PyTree) -> PyTree:
 
 
 def add_scaled(tree: PyTree, scale: Array | float, direction: PyTree) -> PyTree:
-    """tree + scale · direction, in the leaf's own precision."""
-    return jax.tree.map(lambda leaf, step: leaf + jnp.asarray(scale, leaf.dtype) * step, tree, direction)
+    """tree + scale · direction, a tree of the same types; in the wider precision of leaf and direction."""
+
+    def moved(leaf: Array, step: Array) -> Array:
+        return (leaf + jnp.asarray(scale, step.dtype) * step).astype(leaf.dtype)
+
+    return jax.tree.map(moved, tree, direction)
 
 
 def scaled(scale: Array | float, tree: PyTree) -> PyTree:
@@ -125,8 +130,8 @@ def scaled(scale: Array | float, tree: PyTree) -> PyTree:
 
 
 def filled(like: PyTree, value: float) -> PyTree:
-    """A tree like this one with one value everywhere."""
-    return jax.tree.map(lambda leaf: jnp.full_like(leaf, value), like)
+    """A tree like this one with one value everywhere, in float32 at least: what is learnt in small steps needs it."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, value, dtype=widened(leaf.dtype)), like)
 
 
 def norm(tree: PyTree) -> Array:

@@ -58,7 +58,7 @@ def spaces(env: Any, name: str) -> tuple[Observation, Action]:
     """What a policy sees and does there. Raises ConfigError where its functions do not fit together."""
     try:
         first = jax.eval_shape(lambda: begun(env, jnp.int32(0)))
-        then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size)), first)
+        then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size, jnp.float32)), first)
     except Exception as error:
         raise ConfigError(f"the environment {name} cannot be traced by JAX: {summary(error)}") from error
     trees: list[Any] = list(map(jax.tree.structure, (first, then)))

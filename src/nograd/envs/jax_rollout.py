@@ -47,7 +47,7 @@ def rollout(
         skip: steps that an action is held for.
         moments: whether they are wanted.
     """
-    state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape)
+    state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape, jnp.float32)
     seen = no_moments(state.obs.shape[1:]) if moments else ()
     first = Rolled(state, playing, zeros, zeros.astype(jnp.int32), seen, jnp.int32(0))
 

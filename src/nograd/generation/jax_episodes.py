@@ -78,7 +78,7 @@ class Traced(Playing):
             more = (at.lengths < task.member_steps) & jnp.isfinite(at.returns)
             return at._replace(playing=at.playing & more)
 
-        zeros, none = jnp.zeros(per), jnp.zeros(per, jnp.int32)
+        zeros, none = jnp.zeros(per, jnp.float32), jnp.zeros(per, jnp.int32)
         moments = no_moments(task.world.observation.shape) if task.normalise else ()
         first = _Seats(seats < self.members, zeros, none, none, moments, jnp.int32(0))
         last = jax.lax.while_loop(lambda at: jnp.any(at.playing), played, first)

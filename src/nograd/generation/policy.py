@@ -84,7 +84,7 @@ class Playing(Generation):
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
         """An observation that stands for any: the noise of a low-rank member does not depend on what it sees."""
-        return (jnp.zeros((1, *self.task.world.observation.input_shape)),), lambda part: part
+        return (jnp.zeros((1, *self.task.world.observation.input_shape), jnp.float32),), lambda part: part
 
     def chunk_members(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> PyTree:
         """What the members of a chunk act by: (the limit of their episodes, the context, their parameters).

@@ -41,14 +41,14 @@ def atari() -> Builder:
             hidden = [
                 {
                     "kernel": columns(one, math.prod(kernel[:-1]), kernel[-1], 1.0).reshape(kernel),
-                    "gain": jnp.ones(kernel[-1]),
-                    "bias": jnp.zeros(kernel[-1]),
+                    "gain": jnp.ones(kernel[-1], jnp.float32),
+                    "bias": jnp.zeros(kernel[-1], jnp.float32),
                 }
                 for one, kernel in zip(keys[:3], kernels, strict=True)
             ]
             return {
                 "hidden": hidden,
-                "last": {"kernel": columns(keys[3], 256, outputs, 0.1), "bias": jnp.zeros(outputs)},
+                "last": {"kernel": columns(keys[3], 256, outputs, 0.1), "bias": jnp.zeros(outputs, jnp.float32)},
             }
 
         def layers(

@@ -1,22 +1,26 @@
 """From what a user hands over to a `Model` that fits the data."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
+from nograd.core.precision import as_floats, is_real, widened
 from nograd.core.trees import leaf_names
 from nograd.core.types import ModelError, NogradError, Params
 from nograd.models.adapters.base import adopt, summary
 from nograd.models.base import Builder, Model, Shape
+from nograd.models.constants import without_constants
 
 
 def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:
     """A `Model` as it is, a builder for this data, a Flax, Equinox or Keras model; checked by a dry run of shapes.
 
     Raises:
-        ModelError: `init` or `apply` fails, or the outputs are not [batch, classes] of floats.
+        ModelError: `init` or `apply` fails, or the outputs are not [batch, classes] of real numbers.
     """
     built = _built(model, shape, classes)
     example = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
@@ -32,7 +36,20 @@ def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shap
             f"the model must return [batch, {classes}] for this data, got {getattr(outputs, 'shape', outputs)} "
             "for a batch of 2; set its last layer to the number of classes"
         )
-    return built
+    return _widened(without_constants(built, params, example), outputs.dtype)
+
+
+def _widened(model: Model, kind: Any) -> Model:
+    """The same with outputs in float32, where they are booleans, whole numbers or half-precision floats."""
+    if not is_real(kind):
+        raise ModelError(f"the model must return real numbers, got {kind}; return their real part or size")
+    if widened(kind) == kind:
+        return model
+    return model._replace(apply=partial(_floats, model.apply))
+
+
+def _floats(apply: Callable[..., Array], params: Any, x: Array) -> Array:
+    return as_floats(apply(params, x))
 
 
 def _built(model: Any, shape: Shape, classes: int) -> Model:

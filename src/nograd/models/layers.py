@@ -22,7 +22,7 @@ def init_layers(key: Key, widths: Sequence[int]) -> list[dict[str, Array]]:
 
 def init_kernel(key: Key, shape: Shape) -> dict[str, Array]:
     """A kernel [..., inputs, units] from U(±√(6 / (fan in + fan out))) (Glorot and Bengio 2010), a bias of zeros."""
-    return {"kernel": _glorot(key, shape, jnp.float32), "bias": jnp.zeros(shape[-1])}
+    return {"kernel": _glorot(key, shape, jnp.float32), "bias": jnp.zeros(shape[-1], jnp.float32)}
 
 
 def widths_of(shape: Shape, hidden: Sequence[int], classes: int) -> list[int]:

@@ -24,7 +24,7 @@ def policy_mlp(*hidden: int) -> Builder:
         def init(key: Key) -> Params:
             keys, norms = jax.random.split(key, len(widths) - 1), [1.0] * len(hidden) + [_LAST]
             return [
-                {"kernel": columns(one, before, after, norm), "bias": jnp.zeros(after)}
+                {"kernel": columns(one, before, after, norm), "bias": jnp.zeros(after, jnp.float32)}
                 for one, before, after, norm in zip(keys, widths[:-1], widths[1:], norms, strict=True)
             ]
 
@@ -44,7 +44,10 @@ def linear_policy() -> Builder:
 
     def build(shape: Shape, outputs: int) -> Model:
         inputs, _ = widths_of(shape, (), outputs)
-        return Model(lambda key: {"kernel": jnp.zeros((inputs, outputs))}, lambda params, x: flat(x) @ params["kernel"])
+        return Model(
+            lambda key: {"kernel": jnp.zeros((inputs, outputs), jnp.float32)},
+            lambda params, x: flat(x) @ params["kernel"],
+        )
 
     return Builder("linear", build)
 
@@ -73,5 +76,5 @@ def parse_policy(spec: str) -> Builder:
 
 def columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
     """First weights of a layer: a random direction a unit, of this length."""
-    kernel = jax.random.normal(key, (before, after))
+    kernel = jax.random.normal(key, (before, after), jnp.float32)
     return norm * kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True)

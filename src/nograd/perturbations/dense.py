@@ -67,7 +67,7 @@ def displacement(dense: Dense, shared: PyTree, key: Key, params: Params, scale: 
     noise = dense.noise.draw(shared, key, params)
     if scale is None:
         return dense.sigma, noise
-    return 1.0, jax.tree.map(jnp.multiply, scale, noise)
+    return 1.0, jax.tree.map(lambda s, e: (s * e).astype(e.dtype), scale, noise)
 
 
 def member_params(
@@ -130,4 +130,9 @@ def weighted_score(
         return Distribution(weighted_noise(dense, shared, key, weights, around.mean))
     noise = dense.noise.draw(shared, key, around.mean)
     odd, even = (weights[0] - weights[1], jnp.sum(weights)) if dense.mirrored else (weights[0], weights[0])
-    return Distribution(scaled(odd, noise), jax.tree.map(lambda e: jnp.asarray(even, e.dtype) * (e * e - 1), noise))
+
+    def score(e: Array, s: Array) -> Array:
+        e = e.astype(s.dtype)
+        return jnp.asarray(even, s.dtype) * (e * e - 1)
+
+    return Distribution(scaled(odd, noise), jax.tree.map(score, noise, around.scale))

@@ -69,7 +69,7 @@ def frame(
     size = math.prod(shape)
     if noise == "gaussian":
         normals = normal_rows(key, units * directions, size, stream, jnp.asarray(first) * directions)
-        return Frame(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape))))
+        return Frame(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape)), jnp.float32))
     signs = sign_rows(key, units, size, stream, first).reshape(units, 1, *shape)
     return Frame(signs, hadamard_rows(directions, size).reshape(directions, *shape))
 

@@ -183,7 +183,7 @@ def both(
             return layers, values
 
         layers, transpose, values = jax.vjp(outputs, [leaves[at] for at in later], linear, has_aux=True)
-        signed = weights(values - baseline, first) * jnp.array([1.0, -1.0][: node.signs])
+        signed = weights(values - baseline, first) * jnp.array([1.0, -1.0][: node.signs], jnp.float32)
         return values, _tolerant(transpose)(_cotangents(sites, layers, noise, signed))
 
     values, (own, of_linear) = _by_blocks(noise, node.directions, block, some)

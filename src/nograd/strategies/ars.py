@@ -41,7 +41,7 @@ class ARS(NamedTuple):
         used = jnp.sum(valid) // 2
         if self.top is not None:
             used = jnp.minimum(used, self.top)
-        return ascend(self.optimizer, state, 1.0 / jnp.maximum(used, 1), total.mean)
+        return ascend(self.optimizer, state, 1.0 / jnp.maximum(used, 1).astype(jnp.float32), total.mean)
 
 
 def ars(

@@ -16,6 +16,7 @@ from nograd.core.trees import norm, parameter_count, require_floats
 from nograd.core.types import ConfigError, Key, Params
 from nograd.perturbations.dense import Dense, Distribution, member_params, weighted_score
 from nograd.perturbations.population import Perturbation
+from nograd.perturbations.spacing import check_spacing
 from nograd.strategies.shaping import Shaping, weights
 
 
@@ -103,9 +104,16 @@ class Strategy(NamedTuple):
         return self.size // self.dense.members
 
     def init(self, params: Params) -> Any:
-        """The state of generation 0 around `params`, a tree of floating-point arrays."""
+        """The state of generation 0 around `params`, a tree of floating-point arrays.
+
+        Raises:
+            ConfigError: a parameter is no float, or sigma is so small that all members are rounded to the mean.
+        """
         require_floats(params)
-        return self.rule.init(jax.tree.map(jnp.asarray, params))
+        params = jax.tree.map(jnp.asarray, params)
+        if isinstance(self.perturbation, Dense):
+            check_spacing(params, self.perturbation.sigma)
+        return self.rule.init(params)
 
     def distribution(self, state: State) -> Distribution:
         """What the members of this generation are drawn from."""

@@ -1,6 +1,7 @@
 """Drop-ins for `jax.grad` and `jax.value_and_grad`: the same calls, by Evolution Strategies."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -8,8 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nograd.core import chunks
-from nograd.core.trees import parameter_count, require_floats, scaled
+from nograd.core.precision import as_floats, is_real
+from nograd.core.trees import parameter_count, require_floats
 from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.models.stopped import held_at, reaching
+from nograd.perturbations.alone import EXAMPLES, depends_on_others, trial
 from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.dense import Dense, evaluator, weighted_noise
 from nograd.perturbations.population import Perturbation, by_pairs, local_population, population_both
@@ -23,7 +27,8 @@ def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable
     """(L, g) with L the mean loss of the members and g = E[(L(θ + σε) − L(θ − σε)) ε] / 2σ.
 
     g is an unbiased estimate of the gradient of the *smoothed* loss E[L(θ + σε)], L = mean(loss), whether the loss
-    has a gradient or not; for a smooth loss it is jax.grad's up to terms of order σ².
+    has a gradient or not; for a smooth loss it is jax.grad's up to terms of order σ². As there, what the loss passes
+    through `jax.lax.stop_gradient` is a constant, and a parameter that reaches it in no other way has a g of exactly 0.
 
     Args:
         loss: (params, *inputs) -> [batch], one value an example, any traceable function. With `lowrank` and
@@ -41,16 +46,25 @@ def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable
         InterpretError: the loss has a primitive without a rule (when called).
     """
 
+    tried: set[str] = set()  # shapes
+
     def estimate(params: Params, *inputs: PyTree, key: Key) -> tuple[Float[Array, ""], Params]:
         _check(loss, params, inputs)
+        reached = reaching(loss, params, *inputs)
+        held = held_at(loss, params)
         if isinstance(perturbation, Dense):
-            fitness, total = _dense(loss, perturbation, params, inputs, key)
+            fitness, total = _dense(held, perturbation, params, inputs, key)
         else:
-            fitness, total = _local(loss, perturbation, params, inputs, key)
+            shapes = str(jax.tree.map(jnp.shape, (params, inputs)))
+            if shapes not in tried:
+                _require_alone(loss, params, inputs)
+                tried.add(shapes)
+            fitness, total = _local(held, perturbation, params, inputs, key)
         valid = valid_members(fitness)
         count = jnp.maximum(jnp.sum(valid), 1)
         value = -jnp.sum(jnp.where(valid, fitness, 0.0)) / count
-        return jnp.where(jnp.any(valid), value, jnp.nan), scaled(-1.0 / (count * perturbation.sigma), total)
+        gradient = _scaled(-1.0 / (count.astype(jnp.float32) * perturbation.sigma), total, reached)
+        return jnp.where(jnp.any(valid), value, jnp.nan), gradient
 
     return estimate
 
@@ -69,7 +83,7 @@ def _local(
     loss: Losses, perturbation: Perturbation, params: Params, inputs: PyTree, key: Key
 ) -> tuple[Float[Array, "pairs members"], Params]:
     def fitness(params: Params, *example: PyTree) -> Array:
-        return -loss(params, *jax.tree.map(lambda leaf: leaf[None], example))[0]
+        return -as_floats(loss(params, *jax.tree.map(lambda leaf: leaf[None], example)))[0]
 
     local = local_population(perturbation, fitness, params, *inputs)
     values, total = population_both(local, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
@@ -82,7 +96,7 @@ def _dense(
     plan = chunks.plan(dense.directions)
     keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
     shared = dense.noise.prepare()
-    evaluate = evaluator(dense, lambda *arguments: -jnp.mean(loss(*arguments)), params, *inputs)
+    evaluate = evaluator(dense, lambda *arguments: -jnp.mean(as_floats(loss(*arguments))), params, *inputs)
     together = at_once(dense.members * parameter_count(params))
     chunked = chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit]), at_once=together)
     fitness = chunks.by_units(plan, chunked)
@@ -101,6 +115,36 @@ def _check(loss: Losses, params: Params, inputs: PyTree) -> None:
             f"all inputs must have the same leading axis of examples, got {sorted(str(size) for size in sizes)}"
         )
     (batch,) = sizes.pop()
-    shape = getattr(jax.eval_shape(loss, params, *inputs), "shape", None)
+    found = jax.eval_shape(loss, params, *inputs)
+    shape = getattr(found, "shape", None)
     if shape != (batch,):
         raise ConfigError(f"the loss must return one value an example, shape ({batch},), got {shape}; take no mean")
+    if not is_real(found.dtype):
+        raise ConfigError(f"the loss must return real numbers, got {found.dtype}; return its size")
+
+
+def _require_alone(loss: Losses, params: Params, inputs: PyTree) -> None:
+    """Raises ConfigError where the loss of an example depends on the others, by a trial on made-up examples.
+
+    Made up, because under a transformation there are no numbers yet.
+    """
+    with jax.ensure_compile_time_eval():
+        try:
+            depends = depends_on_others(partial(loss, trial(params)), *trial(inputs, EXAMPLES))
+        except Exception:  # it takes no batch of this size, or reads values of an outer transformation: no trial
+            return
+    if depends:
+        raise ConfigError(
+            "the loss of an example depends on the rest of its batch, and low-rank and node perturbations take each "
+            "example alone; use nograd.dense, or change that"
+        )
+
+
+def _scaled(scale: Array, total: Params, reached: list[bool]) -> Params:
+    """scale · total in float32 at least, then in the leaf's type; exact zeros where no loss depends on it."""
+    leaves, structure = jax.tree.flatten(total)
+    moved = [
+        (as_floats(leaf) * scale.astype(as_floats(leaf).dtype)).astype(leaf.dtype) if used else jnp.zeros_like(leaf)
+        for leaf, used in zip(leaves, reached, strict=True)
+    ]
+    return jax.tree.unflatten(structure, moved)

@@ -37,7 +37,7 @@ class OpenAIES(NamedTuple):
         valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of g."""
-        used = jnp.maximum(jnp.sum(valid), 1)
+        used = jnp.maximum(jnp.sum(valid), 1).astype(jnp.float32)
         return ascend(self.optimizer, state, 1.0 / (used * self.sigma), total.mean)
 
 

@@ -51,7 +51,7 @@ class PGPE(NamedTuple):
         valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of g."""
-        used = jnp.maximum(jnp.sum(valid), 1)
+        used = jnp.maximum(jnp.sum(valid), 1).astype(jnp.float32)
         gradient = jax.tree.map(jnp.multiply, state.scale, total.mean)
         after, gradient_norm = ascend(self.optimizer, state, 1.0 / used, gradient)
         change = jax.tree.map(lambda score: jnp.clip(self.lr_sigma / used * score, -_MOST, _MOST), total.scale)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from nograd.core.trees import filled, norm, parameter_count
+from nograd.core.trees import add_scaled, filled, norm, parameter_count
 from nograd.core.types import ConfigError, Params
 from nograd.perturbations.dense import Dense, Distribution, dense
 from nograd.strategies.base import Strategy
@@ -112,7 +112,7 @@ class SepCMAES(NamedTuple):
             return (step_size * jnp.sqrt(c)).astype(scale.dtype)
 
         scale = jax.tree.map(adapted, state.scale, path_variance, total.scale)
-        params = jax.tree.map(jnp.add, state.params, step)
+        params = add_scaled(state.params, 1.0, step)
         return State(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
 
 

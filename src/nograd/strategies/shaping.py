@@ -153,7 +153,7 @@ def weights(
 ) -> tuple[Float[Array, "units members"], Bool[Array, "units members"]]:
     """Shaped weights, and which members are valid."""
     valid = valid_members(fitness)
-    return shaping(jnp.where(valid, fitness, 0.0), valid), valid
+    return shaping(jnp.where(valid, fitness, 0.0), valid).astype(fitness.dtype), valid
 
 
 class Fused(NamedTuple):

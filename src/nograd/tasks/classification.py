@@ -13,7 +13,8 @@ from nograd.core.types import ConfigError, Key, Params
 from nograd.data import Dataset, checksum
 from nograd.models import Model
 from nograd.perturbations.population import Local, Perturbation, local_population
-from nograd.tasks.fitness import Fitness
+from nograd.tasks.alone import require_alone
+from nograd.tasks.fitness import Fitness, checked_fitness, mean_fitness
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Sampling: TypeAlias = Literal["random", "contiguous"]
@@ -126,14 +127,20 @@ class Supervised(NamedTuple):
 
     def objective(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
         """The mean fitness of the minibatch."""
-        return jnp.mean(self.fitness(self.model.apply(params, x), y))
+        return mean_fitness(self.fitness(self.model.apply(params, x), y))
 
     def example_fitness(self, params: Params, x: Array, y: Array) -> Float[Array, ""]:
         """The fitness of one example."""
-        return jnp.mean(self.fitness(self.model.apply(params, x[None]), y[None]))
+        return mean_fitness(self.fitness(self.model.apply(params, x[None]), y[None]))
 
     def population(self, perturbation: Perturbation, chunks: int | None = None) -> Local:
-        """How a local perturbation's population is laid out on this task's minibatches."""
+        """How a local perturbation's population is laid out on this task's minibatches.
+
+        Raises:
+            ConfigError: the fitness or the network needs the whole batch, and this perturbation evaluates each example
+                alone.
+        """
+        require_alone(self.fitness, self.model, self.dataset, self.batch)
         shape = self.dataset.x_train.shape[1:]
         x = jax.ShapeDtypeStruct((self.batch, *shape), jnp.float32)
         params = jax.eval_shape(self.model.init, jax.eval_shape(lambda: jax.random.key(0)))
@@ -168,14 +175,7 @@ def supervised(
             f"shift cannot be {shift} for examples of shape {shape}; it moves images [height, width] by fewer pixels "
             "than they have; use 0 to 2"
         )
-    outputs = jax.ShapeDtypeStruct((batch, dataset.classes), jnp.float32)
-    labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
-    try:
-        shape = jax.eval_shape(fitness, outputs, labels).shape
-    except Exception as error:
-        raise ConfigError(f"the fitness function fails on (outputs, labels): {_summary(error)}") from error
-    if shape not in ((), (batch,)):
-        raise ConfigError(f"fitness must return shape () or ({batch},), one value an example, got {shape}")
+    checked_fitness(fitness, batch, dataset.classes)
     return Supervised(dataset, model, fitness, batch, sampling, private, shift)
 
 
@@ -222,7 +222,3 @@ def split_accuracy(task: Supervised, params: Params, split: Split, limit: int | 
     x, y = (array[:limit] for array in split_arrays(task.dataset, split))
     outputs = predict(task.model, params, x, task.dataset.offset, task.dataset.scale)
     return float(np.mean(outputs.argmax(-1) == y))
-
-
-def _summary(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -10,17 +10,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nograd.core.precision import as_floats, is_real
+from nograd.core.types import ConfigError
+
 Fitness: TypeAlias = Callable[[Float[Array, "batch classes"], Int[Array, " batch"]], Float[Array, "*batch"]]
 
 
 def cross_entropy(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
     """f = log softmax(outputs)[label], in nats: minus the cross-entropy loss."""
-    return jnp.sum(jax.nn.log_softmax(outputs) * jax.nn.one_hot(labels, outputs.shape[-1]), axis=-1)
+    outputs = as_floats(outputs)
+    return jnp.sum(
+        jax.nn.log_softmax(outputs) * jax.nn.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype), axis=-1
+    )
 
 
 def squared_error(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
     """f = −Σₖ (onehot(label)ₖ − softmax(outputs)ₖ)², the blog's reward for one example."""
-    onehot = jax.nn.one_hot(labels, outputs.shape[-1])
+    outputs = as_floats(outputs)
+    onehot = jax.nn.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
     return -jnp.sum((onehot - jax.nn.softmax(outputs)) ** 2, axis=-1)
 
 
@@ -34,3 +41,24 @@ FITNESSES: dict[str, Fitness] = {
     "squared_error": squared_error,
     "accuracy": accuracy,
 }
+
+
+def mean_fitness(values: Array) -> Float[Array, ""]:
+    """What a member is worth, in float32: the mean of the values, which may be booleans, whole numbers or floats."""
+    return jnp.mean(as_floats(values)).astype(jnp.float32)
+
+
+def checked_fitness(fitness: Fitness, batch: int, classes: int) -> tuple[int, ...]:
+    """The shape of its values: (), one number for the batch, or (batch,). Raises ConfigError for any other."""
+    outputs = jax.ShapeDtypeStruct((batch, classes), jnp.float32)
+    try:
+        found = jax.eval_shape(fitness, outputs, jax.ShapeDtypeStruct((batch,), jnp.int32))
+        shape, kind = jnp.shape(found), jnp.result_type(found)
+    except Exception as error:
+        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(f"the fitness function fails on (outputs, labels): {told}") from error
+    if shape not in ((), (batch,)):
+        raise ConfigError(f"fitness must return shape () or ({batch},), one value an example, got {shape}")
+    if not is_real(kind):
+        raise ConfigError(f"fitness must return real numbers, got {kind}; return its real part or its size")
+    return shape

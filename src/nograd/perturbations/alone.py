@@ -1,0 +1,63 @@
+"""Whether a function's value for an example depends on that example alone, by a trial on a few of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nograd.core.precision import as_floats
+from nograd.core.types import PyTree
+
+EXAMPLES = 4
+_TOLERANCE = 1e-2  # of the largest value: rounding differs between a batch and a single example
+
+
+def depends_on_others(function: Callable[..., Any], *inputs: PyTree) -> bool:
+    """Whether function(*inputs) on `EXAMPLES` examples gives other values than on each of them alone.
+
+    Args:
+        function: (*inputs [examples, ...]) -> [examples, ...].
+        inputs: arrays of `EXAMPLES` examples.
+
+    Returns:
+        True where two examples or more have another value: only one may be due to a threshold that rounding crosses.
+    """
+
+    @jax.jit
+    def both(*inputs: PyTree) -> tuple[Any, list[Any]]:
+        alone = [as_floats(function(*_one(inputs, number))).reshape(-1) for number in range(EXAMPLES)]
+        return as_floats(function(*inputs)), alone
+
+    together, alone = both(*inputs)
+    left, right = np.asarray(together).reshape(EXAMPLES, -1), np.stack([np.asarray(value) for value in alone])
+    if left.shape != right.shape:
+        return True
+    size = np.max(np.abs(left), where=np.isfinite(left), initial=0.0)
+    same = np.isclose(left, right, rtol=0, atol=_TOLERANCE * size + 1e-6, equal_nan=True).all(axis=1)
+    return int(np.sum(~same)) > 1
+
+
+def _one(inputs: PyTree, number: int) -> PyTree:
+    """A batch of one example."""
+    return jax.tree.map(lambda leaf: leaf[number : number + 1], inputs)
+
+
+def trial(tree: PyTree, rows: int | None = None) -> PyTree:
+    """Numbers of the same shapes and types in place of a tree's: normals for floats, zeros for all others.
+
+    Args:
+        tree: arrays or shapes.
+        rows: of the leading axis in place of the tree's own.
+    """
+    draws = np.random.default_rng(0)
+
+    def leaf(leaf: Any) -> Any:
+        shape = jnp.shape(leaf) if rows is None else (rows, *jnp.shape(leaf)[1:])
+        kind = jnp.result_type(leaf)
+        if not jnp.issubdtype(kind, jnp.floating):
+            return np.zeros(shape, kind)
+        return np.asarray(draws.normal(size=shape), np.float32).astype(kind)
+
+    return jax.tree.map(leaf, tree)
