@@ -152,11 +152,7 @@ class WorkerHandle:
                 continue
             if isinstance(message, Failed):
                 raise self._failed(message.text)
-            if isinstance(message, Answer):
-                self._deaths, self._slowest = 0, max(self._slowest, message.seconds)
-                self.seconds += message.seconds
-                return message
-            if isinstance(message, Refused):
+            if isinstance(message, Answer | Refused):
                 return message
 
     def replace(self, cause: str) -> None:
@@ -192,6 +188,9 @@ class WorkerHandle:
         about = getattr(message, "request", 0)
         if about == self._owed:
             self._owed = 0
+            if isinstance(message, Answer):
+                self._deaths, self._slowest = 0, max(self._slowest, message.seconds)
+                self.seconds += message.seconds
         return about
 
     def _unable(self, report: str) -> EngineError:
