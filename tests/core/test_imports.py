@@ -1,5 +1,6 @@
 """Modules of the user's own: whatever is wrong with them is one line that names the place."""
 
+import importlib
 import sys
 
 import pytest
@@ -37,3 +38,22 @@ def test_what_cannot_be_used_is_one_line(name, tmp_path, monkeypatch):
 def test_a_file_in_place_of_a_module_is_named_as_one(spec):
     with pytest.raises(ConfigError, match=r"names a file; write (a\.)?mine:f"):
         import_object(spec, "model")
+
+
+def test_the_current_folder_is_first_for_the_users_module_and_last_for_all_others(tmp_path, monkeypatch):
+    (tmp_path / "beside_it.py").write_text("value = 7")
+    (tmp_path / "of_mine.py").write_text("import beside_it\ndef f():\n    return beside_it.value")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "beside_it.py").write_text("value = 8")
+    (elsewhere / "named_twice.py").write_text("value = 'the library'")
+    (tmp_path / "named_twice.py").write_text("value = 'not meant'")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(elsewhere), *sys.path])
+    for name in ("beside_it", "of_mine", "named_twice"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert import_object("of_mine:f", "model")() == 7
+    assert import_object("of_mine:f", "model")() == 7  # and again
+    assert importlib.import_module("named_twice").value == "the library"
+    assert sys.path.count(str(tmp_path)) == 1
+    assert sys.path[-1] == str(tmp_path)

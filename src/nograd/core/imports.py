@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nograd.core.types import ConfigError
@@ -16,10 +18,9 @@ def import_object(spec: str, what: str) -> Any:
         raise ConfigError(
             f"cannot import {what} {spec!r}: it names a file; write {_as_module(module)}:{name or 'function'}"
         )
-    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109
-        sys.path.insert(0, here)
     try:
-        found = getattr(importlib.import_module(module), name)
+        with _here_first():
+            found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"cannot import {what} {spec!r}: {error}; write module:function") from error
     except (Exception, SystemExit) as error:  # the module's own code
@@ -27,6 +28,23 @@ def import_object(spec: str, what: str) -> Any:
     if not callable(found):
         raise ConfigError(f"{what} {spec!r} is {type(found).__name__}, not a function")
     return found
+
+
+@contextmanager
+def _here_first() -> Iterator[None]:
+    """The current folder is looked into first meanwhile, and last from then on.
+
+    Otherwise a file there, such as `random.py`, would be taken for whatever a library imports later by that name.
+    """
+    here = os.getcwd()  # noqa: PTH109
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if here in sys.path:  # the user's code may have changed it
+            sys.path.remove(here)
+        if here not in sys.path:
+            sys.path.append(here)
 
 
 def call_object(spec: str, what: str) -> Any:
