@@ -13,7 +13,7 @@ from nograd.core.types import ConfigError, Key, Params
 from nograd.data import Dataset, checksum
 from nograd.models import Model
 from nograd.perturbations.population import Local, Perturbation, local_population
-from nograd.tasks.alone import require_alone
+from nograd.tasks.per_example import require_alone
 from nograd.tasks.fitness import Fitness, checked_fitness, mean_fitness
 
 Split: TypeAlias = Literal["train", "val", "test"]
