@@ -15,7 +15,13 @@ PERTURBATIONS = {
     "lowrank, whole batch": ng.lowrank(1, 0.05, directions=8, group=0),
     "node": ng.node(0.05, directions=8),
 }
-EACH = pytest.mark.parametrize("name", PERTURBATIONS)
+
+
+def each(cases, *fast):
+    """All cases, of which these are not left for the slow suite."""
+    return [pytest.param(case, marks=[] if case in fast else [pytest.mark.slow]) for case in cases]
+
+
 stop = jax.lax.stop_gradient
 PARAMS = {
     "a": 0.1 * jnp.arange(12.0).reshape(4, 3),
@@ -58,7 +64,7 @@ def in_a_custom_rule(p, x):
 CASES = [in_a_call, of_features, of_half, of_a_tree, in_a_custom_rule]
 
 
-@EACH
+@pytest.mark.parametrize("name", each(PERTURBATIONS, "lowrank", "node"))
 def test_the_gradient_is_zero_where_that_of_jax_is(name):
     """All cases in one loss, each with parameters of its own."""
     params = {case.__name__: PARAMS for case in CASES}
@@ -91,8 +97,8 @@ def test_a_stop_inside_of_a_loop_is_an_error_and_not_a_wrong_gradient():
         jax.eval_shape(lambda: ng.grad(loss, PERTURBATIONS["dense"])(PARAMS, X, key=KEY))
 
 
-@pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16, jnp.int32, jnp.bool_])
-@pytest.mark.parametrize("name", ["dense", pytest.param("lowrank", marks=pytest.mark.slow), "node"])
+@pytest.mark.parametrize("kind", each([jnp.float16, jnp.bfloat16, jnp.int32, jnp.bool_], jnp.bool_))
+@pytest.mark.parametrize("name", each(["dense", "lowrank", "node"], "node"))
 def test_losses_of_any_real_type(name, kind):
     loss = lambda p, x: (10 * jnp.sum((x @ p["a"]) ** 2, 1)).astype(kind)  # noqa: E731
     value, found = ng.value_and_grad(loss, PERTURBATIONS[name])(PARAMS, X, key=KEY)
@@ -110,7 +116,7 @@ OF_OTHERS = {
 }
 
 
-@pytest.mark.parametrize("other", OF_OTHERS)
+@pytest.mark.parametrize("other", each(OF_OTHERS, "rank", "largest"))
 def test_a_loss_that_depends_on_the_rest_of_the_batch_is_refused_where_examples_count_alone(other):
     loss = lambda p, x: OF_OTHERS[other](jnp.sum((x @ p["a"]) ** 2, 1))  # noqa: E731
     with pytest.raises(ConfigError, match=r"use nograd\.dense"):

@@ -13,7 +13,7 @@ from nograd.core.precision import as_floats, is_real
 from nograd.core.trees import parameter_count, require_floats
 from nograd.core.types import ConfigError, Key, Params, PyTree
 from nograd.models.stopped import held_at, reaching
-from nograd.perturbations.alone import EXAMPLES, depends_on_others, trial
+from nograd.perturbations.batch_dependence import EXAMPLES, depends_on_others, trial
 from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.dense import Dense, evaluator, weighted_noise
 from nograd.perturbations.population import Perturbation, by_pairs, local_population, population_both

@@ -13,8 +13,8 @@ from nograd.core.types import ConfigError, Key, Params
 from nograd.data import Dataset, checksum
 from nograd.models import Model
 from nograd.perturbations.population import Local, Perturbation, local_population
-from nograd.tasks.alone import require_alone
 from nograd.tasks.fitness import Fitness, checked_fitness, mean_fitness
+from nograd.tasks.per_example import require_alone
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Sampling: TypeAlias = Literal["random", "contiguous"]

@@ -11,7 +11,7 @@ from nograd.core.trees import add
 from nograd.core.types import ConfigError
 from nograd.data import Dataset
 from nograd.models import Model
-from nograd.perturbations.alone import EXAMPLES, depends_on_others, trial
+from nograd.perturbations.batch_dependence import EXAMPLES, depends_on_others, trial
 from nograd.tasks.fitness import Fitness, checked_fitness
 
 _REMEDY = (
