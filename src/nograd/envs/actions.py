@@ -2,6 +2,7 @@
 
 What is chosen is one array: numbers from 0 for choices, real numbers for a box, all in one line for nested spaces. It
 marks what follows from a NaN by a NaN, or by a negative choice. What is fitted is inside of its space, in its type.
+Outputs are arrays of JAX or of NumPy, and so is what is chosen by them.
 """
 
 from typing import Any
@@ -26,14 +27,14 @@ def chosen(action: Action, bins: int | None, outputs: Float[Array, "*batch outpu
     A component without both bounds is s + output, clipped to the bound that it has, with s the number nearest to 0
     inside of it. With bins, each component of a box is one of so many evenly spaced values between its bounds.
     """
-    parts, batch = action.parts, outputs.shape[:-1]
+    parts, batch, xp = action.parts, outputs.shape[:-1], _namespace(outputs)
     if action.kind != "nested":
         return _chosen(parts[0], bins, outputs).reshape(*batch, *action.shape)
     ends = np.cumsum([_width(leaf, bins) for leaf in parts])[:-1]
-    pieces = zip(parts, jnp.split(outputs, ends, axis=-1), strict=True)
-    flat = [_chosen(leaf, bins, piece).astype(jnp.float32) for leaf, piece in pieces]
-    whole = jnp.concatenate(flat, axis=-1)
-    return jnp.where(whole < 0, jnp.where(_are_choices(action), jnp.nan, whole), whole)
+    pieces = zip(parts, xp.split(outputs, ends, axis=-1), strict=True)
+    flat = [_chosen(leaf, bins, piece).astype(xp.float32) for leaf, piece in pieces]
+    whole = xp.concatenate(flat, axis=-1)
+    return xp.where((whole < 0) & _are_choices(action), xp.float32(xp.nan), whole)
 
 
 def usable(chosen: np.ndarray) -> np.ndarray:
@@ -87,31 +88,35 @@ def _are_choices(action: Action) -> np.ndarray:
     return np.concatenate([np.full(leaf.size, leaf.kind != "box") for leaf in action.parts])
 
 
-def _chosen(leaf: Leaf, bins: int | None, outputs: Array) -> Array:
+def _namespace(outputs: Any) -> Any:
+    return np if isinstance(outputs, np.ndarray) else jnp
+
+
+def _chosen(leaf: Leaf, bins: int | None, outputs: Any) -> Any:
     """What is chosen for one space, [*batch, components]."""
     if leaf.kind == "box":
         return _binned(leaf, bins, outputs) if bins else _scaled(leaf, outputs)
-    ends = np.cumsum(leaf.choices)[:-1]
-    pieces = jnp.split(outputs, ends, axis=-1)
-    best = [jnp.where(jnp.isnan(piece).any(-1), -1, jnp.argmax(piece, axis=-1)) for piece in pieces]
-    return jnp.stack(best, axis=-1).astype(jnp.int32)
+    xp, ends = _namespace(outputs), np.cumsum(leaf.choices)[:-1]
+    pieces = xp.split(outputs, ends, axis=-1)
+    best = [xp.where(xp.isnan(piece).any(-1), -1, xp.argmax(piece, axis=-1)) for piece in pieces]
+    return xp.stack(best, axis=-1).astype(xp.int32)
 
 
-def _binned(leaf: Leaf, bins: int, outputs: Array) -> Array:
-    low, high, _ = _range(leaf)
+def _binned(leaf: Leaf, bins: int, outputs: Any) -> Any:
+    (low, high, _), xp = _range(leaf), _namespace(outputs)
     each = outputs.reshape(*outputs.shape[:-1], -1, bins)
-    value = low + (high - low) * jnp.argmax(each, axis=-1) / (bins - 1)
-    return jnp.where(jnp.isnan(each).any(-1), jnp.nan, value)
+    value = low + (high - low) * xp.argmax(each, axis=-1) / (bins - 1)
+    return xp.where(xp.isnan(each).any(-1), xp.nan, value)
 
 
-def _scaled(leaf: Leaf, outputs: Array) -> Array:
-    low, high, bounded = _range(leaf)
+def _scaled(leaf: Leaf, outputs: Any) -> Any:
+    (low, high, bounded), xp = _range(leaf), _namespace(outputs)
     with np.errstate(invalid="ignore", over="ignore"):
         middle, half = (np.where(bounded, value, np.float32(0)) for value in ((low + high) / 2, (high - low) / 2))
     free = outputs
     if not (bounded | (np.isinf(low) & np.isinf(high))).all():
-        free = jnp.clip(np.clip(np.float32(0), low, high) + outputs, low, high)
-    return jnp.where(bounded, middle + half * jnp.clip(outputs, -1.0, 1.0), free)
+        free = xp.clip(np.clip(np.float32(0), low, high) + outputs, low, high)
+    return xp.where(bounded, middle + half * xp.clip(outputs, -1.0, 1.0), free)
 
 
 def _range(leaf: Leaf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
