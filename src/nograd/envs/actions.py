@@ -40,7 +40,8 @@ def chosen(action: Action, bins: int | None, outputs: Float[Array, "*batch outpu
 def usable(chosen: np.ndarray) -> np.ndarray:
     """Which rows follow from outputs without a NaN or an infinity, [rows]."""
     rows = chosen.reshape(len(chosen), -1)
-    return np.isfinite(rows).all(1) if chosen.dtype.kind == "f" else (rows >= 0).all(1)
+    sound: np.ndarray = np.isfinite(rows) if chosen.dtype.kind == "f" else rows >= 0
+    return np.all(sound, axis=1)
 
 
 def fitted(leaf: Leaf, chosen: np.ndarray) -> np.ndarray:

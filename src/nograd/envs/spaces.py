@@ -125,11 +125,10 @@ def observation_of(space: Any, name: str) -> Observation:
 def action_of(space: Any, name: str) -> Action:
     """The action of a Gymnasium space. Raises ConfigError for one of no fixed number of numbers."""
     leaves = tuple(_as_choices(leaf) for leaf in _leaves(space, (), f"the actions of {name}"))
-    path, kind, *rest = leaves[0]
-    if path or kind == "binary":
+    only = leaves[0]
+    if only.path or only.kind == "binary":
         return Action("nested", (sum(leaf.size for leaf in leaves),), leaves=leaves)
-    shape, dtype, *ranges = rest
-    return Action(kind, shape, *ranges, dtype)
+    return Action(only.kind, only.shape, only.choices, only.starts, only.low, only.high, only.dtype)
 
 
 def _as_choices(leaf: Leaf) -> Leaf:
