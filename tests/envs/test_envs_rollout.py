@@ -126,7 +126,8 @@ def test_actions_of_a_box_are_scaled_to_its_bounds():
     outputs = jnp.array([[-1.0, -1.0], [0.0, 0.0], [9.0, 9.0]])
     assert np.allclose(decoded(BOX, None, outputs), [[-1, 0], [1, 0.5], [3, 1]])
     free = BOX._replace(low=(None, 0.0), high=(3.0, 1.0))
-    assert np.allclose(decoded(free, None, jnp.array([[7.0, 9.0]])), [[7, 1]])
+    outputs = jnp.array([[7.0, 9.0], [-7.0, -9.0]])
+    assert np.allclose(decoded(free, None, outputs), [[3, 1], [-7, 0]])  # inside of the one bound that there is
 
 
 def test_actions_of_a_box_in_bins():

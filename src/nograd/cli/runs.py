@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from nograd.cli.flags import parse, prepare_jax
-from nograd.core.types import ConfigError
+from nograd.core.types import ConfigError, EngineError
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,18 @@ def evaluate(arguments: list[str], started: float) -> int:
         print(to_json(figures))
         return 0
     low, high = figures["interval"]
+    dropped = figures.get("dropped", 0)
+    if "return" in figures and figures["return"] is None:
+        raise EngineError(
+            f"the return of {config.run} is not known: {dropped:,} of {dropped + figures['episodes']:,} fresh episodes "
+            "gave a NaN or an infinity as observation, reward or action"
+        )
     if "return" in figures:
         print(
             f"return {figures['return']:,.2f}, 95% interval {low:,.2f} to {high:,.2f}, deviation "
             f"{figures['deviation']:,.2f}, {figures['minimum']:,.2f} to {figures['maximum']:,.2f}; "
             f"{figures['episodes']:,} fresh episodes of {figures['length']:,.0f} steps"
+            + (f"; {dropped:,} more gave a NaN or an infinity" if dropped else "")
         )
         if filmed:
             print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")

@@ -4,21 +4,17 @@ It is made from JSON alone (the environment's name and the rules of the episodes
 a worker knows neither the user's model nor the task. It stands where a compiled `evaluate` would.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from nograd.core.types import EngineError, NogradError
 from nograd.envs import Lanes, lanes
 from nograd.envs.normalization import Tally
-from nograd.envs.rollout import Pulse, episode_seeds, play
-from nograd.envs.spec import World, from_portable, summary
+from nograd.envs.rollout import episode_seeds, play
+from nograd.envs.spec import World, from_portable
+from nograd.envs.watch import watched
 
 Call = Callable[..., Any]
 
@@ -48,8 +44,9 @@ class Rollout:
             found += [np.zeros((chunks, *rest), np.float32) for rest in ((), shape, shape)]
         for chunk in range(int(start), int(start) + int(count)):
             parts = self._chunk(fixed, at_hand, int(number), chunk)
-            for whole, part in zip(found, parts, strict=True):
-                whole[chunk] = np.reshape(part, whole.shape[1:])
+            with np.errstate(over="ignore"):  # moments too large for float32 are left out where they are merged
+                for whole, part in zip(found, parts, strict=True):
+                    whole[chunk] = np.reshape(part, whole.shape[1:])
         return found
 
     def _chunk(self, fixed: Sequence[Any], published: Sequence[Any], number: int, chunk: int) -> list[Any]:
@@ -94,55 +91,9 @@ class Rollout:
             chosen = actions if everyone else actions[seats]
             return chosen.reshape(-1, *actions.shape[2:])
 
-        with self._watched() as pulse:
-            self._lanes = self._lanes or lanes(self._world)
-            played = play(self._lanes, act, seeds[seats].reshape(-1).tolist(), limit, self._order["skip"], tally, pulse)
+        places, lanes_at_hand = seeds[seats].reshape(-1).tolist(), self._lanes or lanes(self._world)
+        self._lanes = None  # none of an environment that fails
+        with watched(self._order["deadline"], self._world.name, self.tell, len(places)) as pulse:
+            played = play(lanes_at_hand, act, places, limit, self._order["skip"], tally, pulse)
+        self._lanes = lanes_at_hand
         return played.returns.reshape(-1, episodes), played.lengths.reshape(-1, episodes)
-
-    @contextmanager
-    def _watched(self) -> Iterator[Pulse]:
-        """What fails meanwhile is said in one line, and so is a step that does not return. Raises EngineError."""
-        with _alarm(self._order["deadline"], self._world.name, self.tell) as pulse:
-            try:
-                yield pulse
-            except NogradError:
-                raise
-            except Exception as error:
-                self._lanes = None
-                raise EngineError(f"the environment {self._world.name} failed: {summary(error)}") from error
-
-
-@contextmanager
-def _alarm(seconds: float, name: str, tell: Callable[[], None] | None) -> Iterator[Pulse]:
-    """A pulse; where nobody is told of it, and this is the main thread, its silence is an error."""
-    if tell is not None or threading.current_thread() is not threading.main_thread():
-        yield Pulse(tell or (lambda: None))
-        return
-
-    rung = False  # since the last pulse. One ring alone may be that this process was stopped meanwhile, by Ctrl-Z
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        nonlocal rung
-        if rung:
-            raise EngineError(
-                f"the environment {name} did not return from a step within {seconds:g} s; if it may take longer, use a "
-                "larger --deadline"
-            )
-        rung = True
-        _set(seconds / 2)
-
-    def beaten() -> None:
-        nonlocal rung
-        rung = False
-        _set(seconds / 2)
-
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        yield Pulse(beaten)
-    finally:
-        _set(0.0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _set(seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -20,7 +20,8 @@ from jaxtyping import Array, Int
 
 from nograd.core.types import ConfigError, PyTree
 from nograd.envs.spaces import Action, Observation
-from nograd.envs.spec import World, made, summary
+from nograd.envs.spec import World, made
+from nograd.envs.watch import summary
 
 INSTALL = "pip install 'nograd[jaxenvs]'"
 
@@ -56,20 +57,45 @@ def _of_brax(world: World) -> Any:
 
 def spaces(env: Any, name: str) -> tuple[Observation, Action]:
     """What a policy sees and does there. Raises ConfigError where its functions do not fit together."""
+    size = _action_size(env, name)
     try:
         first = jax.eval_shape(lambda: begun(env, jnp.int32(0)))
-        then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(env.action_size, jnp.float32)), first)
+        then = jax.eval_shape(lambda state: stepped(env, state, jnp.zeros(size, jnp.float32)), first)
     except Exception as error:
         raise ConfigError(f"the environment {name} cannot be traced by JAX: {summary(error)}") from error
     trees: list[Any] = list(map(jax.tree.structure, (first, then)))
     if trees[0] != trees[1]:
         raise ConfigError(f"the environment {name} must step to a state of the structure that its reset gives")
-    seen = first.obs
-    if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.shape:
-        raise ConfigError(f"the observations of {name} must be one array, got {jax.tree.structure(seen)}")
-    kind = Observation(tuple(seen.shape), "uint8" if seen.dtype == jnp.uint8 else "float32")
-    size = int(env.action_size)
-    return kind, Action("box", (size,), (), (), (-1.0,) * size, (1.0,) * size)
+    for part, other in zip(jax.tree.leaves(first), jax.tree.leaves(then), strict=True):
+        if part.shape != other.shape:
+            raise ConfigError(
+                f"the environment {name} must step to a state of the shapes that its reset gives, and "
+                f"{list(part.shape)} becomes {list(other.shape)}"
+            )
+    for which in ("reward", "done"):
+        if not hasattr(first, which) or getattr(getattr(first, which), "shape", None) != ():
+            raise ConfigError(f"the state of {name} must have a .{which} that is one number, an array of shape []")
+    seen = getattr(first, "obs", None)
+    if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.size:
+        raise ConfigError(
+            f"the observations of {name} must be one array, got {jax.tree.structure(seen)}; join its parts by "
+            "jax.numpy.concatenate in a module:function of your own"
+        )
+    shape = tuple(seen.shape) or (1,)
+    kind = Observation(shape, "uint8" if seen.dtype == jnp.uint8 and seen.shape else "float32")
+    return kind, Action("box", (size,), (), (), (-1.0,) * size, (1.0,) * size, "float32")
+
+
+def _action_size(env: Any, name: str) -> int:
+    size = env.action_size
+    if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < 1:
+        raise ConfigError(f"the action_size of {name} cannot be {size!r}; it must be a whole number of 1 or more")
+    return int(size)
+
+
+def observed(state: Any) -> Array:
+    """The observation of a state: a number by itself as a line of one."""
+    return state.obs if jnp.ndim(state.obs) else state.obs[None]
 
 
 def begun(env: Any, seed: Int[Array, ""]) -> PyTree:
@@ -90,21 +116,22 @@ class Steps:
     def __init__(self, world: World, **more: Any) -> None:
         self._env = traced(world)
         self._begun = jax.jit(jax.vmap(lambda seed: begun(self._env, seed)))
+        self._seen = jax.jit(jax.vmap(observed))
         self._stepped = jax.jit(jax.vmap(lambda state, action: stepped(self._env, state, action)))
         self._state: Any = None
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """See `Lanes`."""
         self._state = self._begun(np.asarray(seeds, np.int32))
-        return np.array(self._state.obs)
+        return self._observations()
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Lanes`. All lanes are stepped, so that the program's shapes never change."""
         whole = np.zeros((len(self._state.obs), *actions.shape[1:]), np.float32)
         whole[live] = actions
         self._state = self._stepped(self._state, whole)
-        observations, rewards, done = (np.asarray(x) for x in (self._state.obs, self._state.reward, self._state.done))
-        return observations[live], rewards[live].astype(np.float64), done[live] != 0
+        rewards, done = (np.asarray(x) for x in (self._state.reward, self._state.done))
+        return self._observations()[live], rewards[live].astype(np.float64), done[live] != 0
 
     def render(self) -> np.ndarray | None:
         """See `Lanes`: by the environment's own `render`, where it has one for Brax's states."""
@@ -116,3 +143,7 @@ class Steps:
     def close(self) -> None:
         """Lets go of the states."""
         self._state = None
+
+    def _observations(self) -> np.ndarray:
+        seen = np.array(self._seen(self._state))
+        return seen if seen.dtype == np.uint8 else seen.astype(np.float32)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from nograd.core.types import PyTree
-from nograd.envs.jax_env import begun, stepped
+from nograd.envs.jax_env import begun, observed, stepped
 from nograd.envs.normalization import Moments, merged, moments_of, no_moments
 
 # (observations [lanes, *shape], step) -> actions [lanes, …]
@@ -48,15 +48,22 @@ def rollout(
         moments: whether they are wanted.
     """
     state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape, jnp.float32)
-    seen = no_moments(state.obs.shape[1:]) if moments else ()
-    first = Rolled(state, playing, zeros, zeros.astype(jnp.int32), seen, jnp.int32(0))
+    see = jax.vmap(observed)
+    seen = no_moments(see(state).shape[1:]) if moments else ()
+    sound = _finite(state.obs)
+    returns = jnp.where(playing & ~sound, jnp.nan, zeros)
+    first = Rolled(state, playing & sound, returns, zeros.astype(jnp.int32), seen, jnp.int32(0))
 
     def acted(lanes: Rolled) -> Rolled:
-        x = lanes.state.obs
+        x = see(lanes.state)
         if isinstance(lanes.moments, Moments):
             of_step = moments_of(x.astype(jnp.float32), lanes.playing)
             lanes = lanes._replace(moments=merged(lanes.moments, of_step))
         actions = act(x, lanes.step)
+        usable = _finite(actions)  # a member whose outputs are NaN has no action
+        lanes = lanes._replace(
+            playing=lanes.playing & usable, returns=jnp.where(lanes.playing & ~usable, jnp.nan, lanes.returns)
+        )
         if skip == 1:
             lanes = _stepped(env, lanes, actions)
         else:
@@ -71,7 +78,7 @@ def _stepped(env: Any, lanes: Rolled, actions: Array) -> Rolled:
     """One step of the lanes that play; an episode is over where its environment says so or gives a NaN or infinity."""
     new, playing = jax.vmap(partial(stepped, env))(lanes.state, actions), lanes.playing
     reward = new.reward.astype(jnp.float32)
-    broken = ~jnp.isfinite(reward) | ~jnp.isfinite(new.obs).reshape(len(reward), -1).all(1)
+    broken = ~jnp.isfinite(reward) | ~_finite(new.obs)
     gained = lanes.returns + jnp.where(broken, jnp.nan, reward)
     return lanes._replace(
         state=jax.tree.map(partial(_where, playing), new, lanes.state),
@@ -85,3 +92,8 @@ def _where(playing: Bool[Array, " lanes"], new: Array, old: Array) -> Array:
     """The new leaf in the lanes that play, of the type that it had at the beginning."""
     new = new if new.dtype == old.dtype else new.astype(old.dtype)
     return jnp.where(playing.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+
+def _finite(x: Array) -> Bool[Array, " lanes"]:
+    """Which rows hold no NaN and no infinity, as float32 has them."""
+    return jnp.isfinite(x.astype(jnp.float32)).reshape(len(x), -1).all(1)

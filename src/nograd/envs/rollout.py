@@ -1,48 +1,52 @@
 """Episodes on the host: lanes in lockstep, one batched call of the policy a step, finished lanes masked out."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nograd.core.random import mix
-from nograd.envs import Lanes
+from nograd.envs.actions import usable
 from nograd.envs.normalization import Tally
+from nograd.envs.observing import finite
+from nograd.envs.vector import Lanes
+from nograd.envs.watch import Pulse
 
 # (observations [lanes, *shape], step) -> actions [lanes, …]
 Act: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
-NO_LIMIT = 2**31 - 1  # steps of an episode
+LONGEST = 1_000_000  # steps of an episode where no limit is asked for: no environment goes on for ever
 TRACED_LIMIT = 1000  # of environments of JAX, which have none of their own; Brax's trainers cut them there too
-_BEAT = 0.5  # seconds between signs of life
 
 
 class Played(NamedTuple):
     """What came of some episodes."""
 
-    returns: np.ndarray  # float64 [lanes], the sum of rewards; NaN where the environment gave a NaN
+    returns: np.ndarray  # float64 [lanes], the sum of rewards; NaN where something was no finite number
     lengths: np.ndarray  # int64 [lanes], in steps of the environment
 
+    @property
+    def sound(self) -> "Played":
+        """Those whose numbers were all finite."""
+        return Played(*(part[np.isfinite(self.returns)] for part in self))
 
-class Pulse:
-    """Tells someone twice a second, at most, that the work goes on."""
+    @property
+    def dropped(self) -> int:
+        """How many are not among them."""
+        return int(np.sum(~np.isfinite(self.returns)))
 
-    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
-        self._tell, self._last = tell, float("-inf")
-
-    def beat(self) -> None:
-        """Called at every step."""
-        if (now := time.monotonic()) - self._last > _BEAT:
-            self._last = now
-            self._tell()
+    @property
+    def mean(self) -> float | None:
+        """The mean return of the sound ones; None where most are dropped: what is left says little of the policy."""
+        returns = self.sound.returns
+        return float(np.mean(returns)) if 2 * len(returns) >= len(self.returns) else None
 
 
 def play(
     lanes: Lanes,
     act: Act,
     seeds: Sequence[int],
-    limit: int = NO_LIMIT,
+    limit: int = LONGEST,
     skip: int = 1,
     tally: Tally | None = None,
     pulse: Pulse | None = None,
@@ -61,34 +65,44 @@ def play(
     count = len(seeds)
     returns, lengths = np.zeros(count), np.zeros(count, np.int64)
     first = lanes.reset(seeds)
-    observations = np.ascontiguousarray(first, first.dtype if first.dtype == np.uint8 else np.float32)
-    live, step = np.arange(count), 0
+    observations = np.ascontiguousarray(first)
+    live, step = _dropped(returns, np.arange(count), finite(observations)), 0
     while len(live) and step * skip < limit:
         if tally:
             tally.add(observations if len(live) == count else observations[live])
         actions = act(observations, step)
+        live = _dropped(returns, live, usable(actions if len(live) == count else actions[live]))
         for _ in range(min(skip, limit - step * skip)):
-            seen, rewards, over = lanes.step(live, actions if len(live) == count else actions[live])
-            observations[live] = seen
-            returns[live] += rewards
-            lengths[live] += 1
-            if not np.isfinite(rewards).all() or not np.isfinite(seen).all():
-                over = over | _broken(returns, live, rewards, seen)
-            if over.any():
-                live = live[~over]
-                if not len(live):
-                    break
+            if not len(live):
+                break
+            live = _stepped(lanes, live, actions, Played(returns, lengths), observations)
         step += 1
         if pulse:
-            pulse.beat()
+            pulse.beat(step * skip if len(live) == count and limit >= LONGEST else 0)
     return Played(returns, lengths)
 
 
-def _broken(returns: np.ndarray, live: np.ndarray, rewards: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Which lanes gave a NaN or an infinity: their return becomes NaN, and they play no further."""
-    broken = ~np.isfinite(rewards) | ~np.isfinite(seen.reshape(len(seen), -1)).all(1)
-    returns[live[broken]] = np.nan
-    return broken
+def _stepped(
+    lanes: Lanes, live: np.ndarray, actions: np.ndarray, played: Played, observations: np.ndarray
+) -> np.ndarray:
+    """One step of the lanes that play: counted in `played`, seen in `observations`. Returns which play on."""
+    seen, rewards, over = lanes.step(live, actions if len(live) == len(actions) else actions[live])
+    observations[live] = seen
+    played.returns[live] += rewards
+    played.lengths[live] += 1
+    sound = np.isfinite(rewards) & finite(seen)
+    if over.any() or not sound.all():
+        _dropped(played.returns, live, sound)
+        return live[sound & ~over]
+    return live
+
+
+def _dropped(returns: np.ndarray, live: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """The lanes that play on; the return of one where something was no finite number becomes NaN."""
+    if sound.all():
+        return live
+    returns[live[~sound]] = np.nan
+    return live[sound]
 
 
 def episode_seeds(words: Any, generation: Any, members: Any, episodes: Any) -> Any:

@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple
 from nograd.config.task_settings import BRAX, FUNCTION, ID, is_environment
 from nograd.core.imports import import_object
 from nograd.core.types import ConfigError
-from nograd.envs.spaces import Action, Observation, action_of, observation_of
+from nograd.envs.contract import check_contract
+from nograd.envs.spaces import Action, Leaf, Observation, action_of, observation_of
+from nograd.envs.watch import summary
 
 INSTALL = "pip install 'nograd[envs]'"
 
@@ -27,7 +29,7 @@ class World(NamedTuple):
     @property
     def portable(self) -> dict[str, Any]:
         """What JSON holds of it; see `from_portable`."""
-        return {**self._asdict(), "observation": self.observation._asdict(), "action": self.action._asdict()}
+        return {**self._asdict(), "observation": _portable(self.observation), "action": _portable(self.action)}
 
     @property
     def said(self) -> dict[str, Any]:
@@ -42,14 +44,27 @@ class World(NamedTuple):
     @property
     def checksum(self) -> str:
         """SHA-256 of all that defines it: the same for every run on it."""
-        return hashlib.sha256(json.dumps(self.portable, sort_keys=True).encode()).hexdigest()
+        action = {name: value for name, value in self.portable["action"].items() if name != "dtype"}
+        return hashlib.sha256(json.dumps({**self.portable, "action": action}, sort_keys=True).encode()).hexdigest()
 
 
 def from_portable(portable: dict[str, Any]) -> World:
     """The world that `World.portable` came from."""
     kinds: tuple[tuple[str, Any], ...] = (("observation", Observation), ("action", Action))
-    spaces = {name: kind(**{key: _tuple(value) for key, value in portable[name].items()}) for name, kind in kinds}
-    return World(**{**portable, **spaces})
+    return World(**{**portable, **{name: _restored(kind, portable[name]) for name, kind in kinds}})
+
+
+def _portable(space: Observation | Action) -> dict[str, Any]:
+    """Its fields, the leaves only where there are some: plain spaces have the words of earlier versions."""
+    fields = {**space._asdict(), "leaves": [leaf._asdict() for leaf in space.leaves]}
+    return {name: value for name, value in fields.items() if name != "leaves" or value}
+
+
+def _restored(kind: Any, fields: dict[str, Any]) -> Any:
+    whole = {name: _tuple(value) for name, value in fields.items()}
+    if "leaves" in fields:
+        whole["leaves"] = tuple(_restored(Leaf, leaf) for leaf in fields["leaves"])
+    return kind(**whole)
 
 
 def environment(make: str | Callable[[], Any], **options: Any) -> World:
@@ -131,11 +146,6 @@ def single(world: World, **more: Any) -> Any:
     return _called(lambda **options: gymnasium.make(world.make, **options), world, **more)
 
 
-def summary(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
-
-
 def _checked(env: Any, world: World) -> Any:
     if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
         raise ConfigError(f"{world.make} must return a gymnasium.Env, got {type(env).__name__}")
@@ -144,8 +154,10 @@ def _checked(env: Any, world: World) -> Any:
 
 def _with_spaces(world: World, probe: Any) -> World:
     try:
-        observation = observation_of(probe.observation_space, world.name)
-        return world._replace(observation=observation, action=action_of(probe.action_space, world.name))
+        shown, taken = observation_of(probe.observation_space, world.name), action_of(probe.action_space, world.name)
+        if world.source != "envpool":
+            check_contract(probe, shown, taken, world.name)
+        return world._replace(observation=shown, action=taken)
     finally:
         probe.close()
 

@@ -11,7 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nograd.envs.actions import fitted, given
+from nograd.envs.contract import begun, stepped
 from nograd.envs.jax_env import Steps
+from nograd.envs.observing import encoded, encoded_batch
+from nograd.envs.spaces import Action, action_of
 from nograd.envs.spec import World, is_atari, pool_of, single
 
 
@@ -19,10 +23,10 @@ class Lanes(Protocol):
     """Environments of one world, numbered."""
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """Begins an episode a seed; returns the observations [seeds, *shape]."""
+        """Begins an episode a seed; returns the observations [seeds, *shape], as a policy gets them."""
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of the lanes named.
+        """One step of the lanes named, whose actions are `actions.chosen`.
 
         Returns:
             Observations [live, *shape], rewards [live], and whether the episode is over [live].
@@ -51,6 +55,7 @@ class Pool:
     def __init__(self, world: World, **more: Any) -> None:
         self._world, self._more = world, more
         self._pool: Any = None
+        self._taken: Action | None = None
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """A new pool, as its seeds can be set no other way."""
@@ -58,7 +63,7 @@ class Pool:
             return self._atari(seeds)
         self.close()
         self._pool = pool_of(self._world, list(map(int, seeds)), **self._more)
-        return np.asarray(self._pool.reset()[0])
+        return self._seen(self._pool.reset()[0])
 
     def _atari(self, seeds: Sequence[int]) -> np.ndarray:
         """The pool again where it has as many lanes: a game is made in 90 ms, and begins in 4.
@@ -77,7 +82,10 @@ class Pool:
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Lanes`."""
-        observations, rewards, ended, cut, info = self._pool.step(actions, live.astype(np.int32))
+        self._taken = self._taken or action_of(self._pool.action_space, self._world.name)
+        asked = fitted(self._taken.parts[0], actions)
+        answer, rewards, ended, cut, info = self._pool.step(asked, live.astype(np.int32))
+        observations = self._seen(answer)
         if np.array_equal(info["env_id"], live):
             return observations, rewards, ended | cut
         order = np.argsort(info["env_id"])  # `live` is sorted
@@ -94,6 +102,9 @@ class Pool:
             self._pool.close()
             self._pool = None
 
+    def _seen(self, batch: Any) -> np.ndarray:
+        return encoded_batch(self._world.observation, batch, self._world.name)
+
 
 class Singles:
     """Lanes of Gymnasium's environments, one after the other: its vector environments step the finished ones too."""
@@ -101,24 +112,21 @@ class Singles:
     def __init__(self, world: World, **more: Any) -> None:
         self._world, self._more = world, more
         self._all: list[Any] = []
+        self._taken: Action | None = None  # of the environments themselves: the words of a world may lack the type
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """The same environments for all episodes, each seeded anew."""
         self._all += [single(self._world, **self._more) for _ in range(len(seeds) - len(self._all))]
         pairs = zip(self._all, seeds, strict=False)
-        return np.stack([np.asarray(env.reset(seed=int(seed))[0]) for env, seed in pairs])
+        return self._seen([begun(env, int(seed), self._world.name) for env, seed in pairs])
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `Lanes`."""
-        discrete = self._world.action.kind == "discrete"
-        answers = []
-        for lane, action in zip(live, actions, strict=True):
-            environment = self._all[lane]
-            given = int(action) if discrete else action.astype(environment.action_space.dtype)
-            answers.append(environment.step(given)[:4])
-        observations, rewards, ended, cut = zip(*answers, strict=True)
-        over = np.logical_or(np.array(ended, bool), np.array(cut, bool))
-        return np.stack([np.asarray(one) for one in observations]), np.array(rewards, np.float64), over
+        self._taken = self._taken or action_of(self._all[0].action_space, self._world.name)
+        pairs = zip(live, given(self._taken, actions), strict=True)
+        answers = [stepped(self._all[lane], action, self._world.name) for lane, action in pairs]
+        observations, rewards, over = zip(*answers, strict=True)
+        return self._seen(observations), np.array(rewards, np.float64), np.array(over, bool)
 
     def render(self) -> np.ndarray | None:
         """See `Lanes`."""
@@ -129,3 +137,6 @@ class Singles:
         for environment in self._all:
             environment.close()
         self._all = []
+
+    def _seen(self, observations: Sequence[Any]) -> np.ndarray:
+        return encoded(self._world.observation, observations, self._world.name)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from nograd.core.types import ConfigError
-from nograd.envs.spec import INSTALL, World, environment, from_portable, pool_of, summary
+from nograd.envs.spec import INSTALL, World, environment, from_portable, pool_of
 from nograd.envs.vector import lanes
+from nograd.envs.watch import summary
 
 _SECOND = 30  # frames
 FORMATS = (".mp4", ".gif")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from nograd.core.chunks import chunk_units
-from nograd.core.trees import parameter_count
+from nograd.core.trees import all_finite, parameter_count
 from nograd.core.types import Params, PyTree
 from nograd.envs.normalization import Moments, merged
 from nograd.generation.base import Fixed, Generation, Outcome, at
@@ -144,8 +145,13 @@ class Playing(Generation):
 
 
 def _merged_chunks(moments: Moments, of_chunks: Moments) -> Moments:
-    """All merged in the order of the chunks."""
-    return jax.lax.scan(lambda total, own: (merged(total, own), None), moments, of_chunks)[0]
+    """All merged in the order of the chunks, but those that float32 cannot hold."""
+
+    def step(total: Moments, own: Moments) -> tuple[Moments, None]:
+        both = merged(total, own)
+        return jax.tree.map(partial(jnp.where, all_finite((own, both))), both, total), None
+
+    return jax.lax.scan(step, moments, of_chunks)[0]
 
 
 def _drawn(local: Local, mean: PyTree, key: Any, tile: Array) -> PyTree:

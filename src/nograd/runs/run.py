@@ -116,7 +116,8 @@ class Run:
         """
         if self.task:
             params, context = self.params
-            return np.asarray(self.model.apply(self.task.whole(params, context), self.task.see(context, np.asarray(x))))
+            seen = self.task.see(context, self.task.encoded(x))
+            return np.asarray(self.model.apply(self.task.whole(params, context), seen))
         data = self.config["data"]
         offset, scale = (np.asarray(data[name], np.float32) for name in ("offset", "scale"))
         return predict(self.model, self.params, np.asarray(x), offset, scale)
@@ -131,7 +132,7 @@ class Run:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The most likely class of each example, int [examples]; of observations, the actions."""
-        return np.asarray(self.task.act(self.outputs(x))) if self.task else self.outputs(x).argmax(-1)
+        return self.task.actions(self.outputs(x)) if self.task else self.outputs(x).argmax(-1)
 
     def evaluate(
         self, split: Split = "test", dataset: Dataset | None = None, episodes: int | None = None
@@ -203,11 +204,19 @@ def proportion(hits: int, count: int) -> dict[str, Any]:
 
 
 def mean_return(played: Played) -> dict[str, Any]:
-    """The mean return x̄ of n episodes with x̄ ± t s/√n, the 95% interval of Student (1908)."""
+    """The mean return x̄ of n episodes with x̄ ± t s/√n, the 95% interval of Student (1908).
+
+    Episodes that were dropped, since something was no finite number, are left out and counted. Where most of them are,
+    nothing is known of the return.
+    """
     from scipy.stats import t
 
-    returns = played.returns
-    mean, deviation = float(np.mean(returns)), float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    returns, mean = played.sound.returns, played.mean
+    dropped = {"dropped": played.dropped} if played.dropped else {}
+    if mean is None:
+        unknown = dict.fromkeys(("return", "deviation", "minimum", "maximum", "length"))
+        return {**unknown, "interval": [None, None], "episodes": len(returns), **dropped}
+    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
     half = float(t.ppf(0.975, max(len(returns) - 1, 1))) * deviation / math.sqrt(len(returns))
     return {
         "return": mean,
@@ -215,8 +224,9 @@ def mean_return(played: Played) -> dict[str, Any]:
         "deviation": deviation,
         "minimum": float(np.min(returns)),
         "maximum": float(np.max(returns)),
-        "length": float(np.mean(played.lengths)),
+        "length": float(np.mean(played.sound.lengths)),
         "episodes": len(returns),
+        **dropped,
     }
 
 

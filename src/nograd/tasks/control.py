@@ -1,6 +1,8 @@
 """An environment as a task: the fitness of a member is the mean return of its episodes."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,14 +13,15 @@ from jaxtyping import Array
 
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
-from nograd.core.types import ConfigError, EngineError, NogradError, Params
+from nograd.core.types import ConfigError, EngineError, Params
 from nograd.envs import Lanes, World, lanes
-from nograd.envs.actions import decoded, is_bounded, output_count
+from nograd.envs.actions import chosen, decoded, is_bounded, is_continuous, output_count
 from nograd.envs.jax_env import traced
 from nograd.envs.jax_rollout import Rolled, rollout
 from nograd.envs.normalization import Moments, no_moments, normalised
-from nograd.envs.rollout import NO_LIMIT, Played, play
-from nograd.envs.spec import summary
+from nograd.envs.observing import encoded, finite
+from nograd.envs.rollout import LONGEST, Played, play
+from nograd.envs.watch import DEADLINE, Pulse, watched
 from nograd.models import Model
 
 _SOURCES = {
@@ -59,12 +62,13 @@ class Environment(NamedTuple):
     eval_episodes: int = 16
     normalise: bool = False
     adaptive: bool = False  # whether an episode is cut at twice the mean length of the generation before
-    limit: int = NO_LIMIT  # steps of an episode beside the environment's own limit
+    limit: int = LONGEST  # steps of an episode beside the environment's own limit
     skip: int = 1  # steps that an action is held for
     bins: int | None = None  # values of each component of a continuous action; None: any
     action_noise: float = 0.0  # standard deviation of what is added to a member's continuous actions
     bonus: float = 0.0  # part of every step's reward that does not count in a member's fitness
     member_steps: int = 0  # a member goes on to further episodes until it has taken so many steps
+    deadline: float = DEADLINE  # seconds without a step, after which the environment counts as hung
 
     @property
     def measure(self) -> Measure:
@@ -74,11 +78,8 @@ class Environment(NamedTuple):
     @property
     def note(self) -> str:
         """One line about it."""
-        shown, taken = self.world.observation, self.world.action
         source = _SOURCES[self.world.source]
-        what = f"{sum(taken.choices)} choices" if taken.choices else f"actions {list(taken.shape)} of real numbers"
-        seen = f"{shown.states} states" if shown.states else f"observations {list(shown.shape)}"
-        return f"environment: {self.world.name} by {source}; {seen}, {what}"
+        return f"environment: {self.world.name} by {source}; {self.world.observation.text}, {self.world.action.text}"
 
     @property
     def checksum(self) -> str:
@@ -121,30 +122,44 @@ class Environment(NamedTuple):
             return x / 255.0
         return normalised(context.moments, x) if isinstance(context.moments, Moments) else x
 
+    def encoded(self, observations: Any) -> np.ndarray:
+        """Observations as the environment gives them, one a row, as `see` takes them. Raises EngineError."""
+        return encoded(self.world.observation, list(observations), self.world.name)
+
     def act(self, outputs: Array | np.ndarray) -> Array:
-        """Actions of a network's outputs."""
+        """What is chosen by a network's outputs: what an environment's lanes step by; see `envs.actions`."""
+        return chosen(self.world.action, self.bins, jnp.asarray(outputs))
+
+    def actions(self, outputs: Array | np.ndarray) -> Any:
+        """The environment's own actions of a network's outputs: an array, or a list of them where they are nested."""
         return decoded(self.world.action, self.bins, jnp.asarray(outputs))
 
     def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
         """Outputs [outputs] with the action noise of one step of the episode with this seed."""
-        if not self.action_noise or self.bins or self.world.action.kind != "box":
+        real = is_continuous(self.world.action)
+        if not self.action_noise or self.bins or not real.any():
             return outputs
         key = jax.random.wrap_key_data(jnp.stack([seed.astype(jnp.uint32), step.astype(jnp.uint32)]))
-        return outputs + self.action_noise * random_normals(key, outputs.shape[-1])
+        noise = self.action_noise * random_normals(key, outputs.shape[-1])
+        return outputs + (noise if real.all() else jnp.where(real, noise, 0.0))
 
     def scores(self, policy: Policy) -> dict[str, float | None]:
-        """The mean return of the evaluation's episodes, its standard error, their mean length: each time the same."""
-        played, count = self.played(policy, "val", self.eval_episodes), self.eval_episodes
-        error = float(np.std(played.returns, ddof=1)) / math.sqrt(count) if count > 1 else None
+        """The mean return of the evaluation's episodes, its standard error, their mean length: each time the same.
+
+        Episodes that were dropped, since something was no finite number, are left out and counted.
+        """
+        played = self.played(policy, "val", self.eval_episodes)
+        returns = played.sound.returns
         return {
-            self.measure.val: float(np.mean(played.returns)),
-            self.measure.error: error,
+            self.measure.val: played.mean,
+            self.measure.error: float(np.std(returns, ddof=1)) / math.sqrt(len(returns)) if len(returns) > 1 else None,
             "val_length": float(np.mean(played.lengths)),
+            **({"val_dropped": played.dropped} if played.dropped else {}),
         }
 
     def tested(self, policy: Policy) -> dict[str, float | None]:
         """The mean return of as many other episodes, for the end."""
-        return {self.measure.test: float(np.mean(self.played(policy, "test", self.eval_episodes).returns))}
+        return {self.measure.test: self.played(policy, "test", self.eval_episodes).mean}
 
     def played(self, policy: Policy, split: str, count: int, where: Lanes | None = None) -> Played:
         """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
@@ -153,14 +168,17 @@ class Environment(NamedTuple):
         if self.world.is_traced and where is None:
             done = _traced_episodes(self, whole, context, jnp.array(self.seeds(split, count), jnp.int32))
             return Played(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
+        act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
+        with self._lanes(where, count) as (found, pulse):
+            return play(found, act, self.seeds(split, count), self.limit, self.skip, pulse=pulse)
+
+    @contextmanager
+    def _lanes(self, where: Lanes | None, count: int) -> Iterator[tuple[Lanes, Pulse]]:
+        """Lanes, watched, and closed at the end."""
         found = lanes(self.world) if where is None else where
         try:
-            act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
-            return play(found, act, self.seeds(split, count), self.limit, self.skip)
-        except NogradError:
-            raise
-        except Exception as error:
-            raise EngineError(f"the environment {self.world.name} failed: {summary(error)}") from error
+            with watched(self.deadline, self.world.name, lanes=count) as pulse:
+                yield found, pulse
         finally:
             found.close()
 
@@ -183,28 +201,27 @@ def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Arr
 
 
 def _reference(task: Environment) -> np.ndarray:
-    """Observations of random actions, [batch, *shape]: of some lanes, some steps apart."""
+    """Observations of random actions, [batch, *shape]: of some lanes, some steps apart, without what is not finite."""
     draws, seen = np.random.default_rng([task.seed, _STREAMS["reference"]]), []
     outputs = output_count(task.world.action, task.bins)
 
     def act(observations: np.ndarray, step: int) -> np.ndarray:
         if step % _APART == 0:
-            seen.append(observations.copy())
+            seen.append(observations[finite(observations)])
         return np.asarray(task.act(draws.normal(size=(_LANES, outputs)).astype(np.float32)))
 
-    found = lanes(task.world)
-    try:
-        while len(seen) * _LANES < _REFERENCE:
-            play(found, act, task.seeds("reference", _LANES), _REFERENCE * _APART // _LANES)
-        return np.concatenate(seen)[:_REFERENCE]
-    finally:
-        found.close()
+    with task._lanes(None, _LANES) as (found, pulse):
+        for _ in range(_REFERENCE):
+            play(found, act, task.seeds("reference", _LANES), _REFERENCE * _APART // _LANES, pulse=pulse)
+            if sum(map(len, seen)) >= _REFERENCE:
+                return np.concatenate(seen)[:_REFERENCE]
+    raise EngineError(f"the environment {task.world.name} gives no observations that are finite")
 
 
 def check_environment(task: Environment) -> Environment:
     """The task itself. Raises ConfigError where a setting does not fit the environment."""
-    box = task.world.action.kind == "box"
-    if task.bins is not None and not box:
+    real = is_continuous(task.world.action).any()
+    if task.bins is not None and not real:
         raise ConfigError(
             f"--action-bins {task.bins} cuts continuous actions, and those of {task.world.name} are choices; "
             "leave it out"
@@ -216,7 +233,7 @@ def check_environment(task: Environment) -> Environment:
             f"--observations normalized is for real numbers, and those of {task.world.name} are "
             f"{'states' if task.world.observation.states else 'bytes'}; use --observations raw"
         )
-    if task.action_noise and not box:
+    if task.action_noise and not real:
         raise ConfigError(
             f"--action-noise {task.action_noise} is for continuous actions, and those of {task.world.name} are "
             "choices; leave it out"

@@ -10,7 +10,7 @@ from nograd.core.chunks import MAX_CHUNKS
 from nograd.core.types import Params
 from nograd.envs import World
 from nograd.envs.actions import output_count
-from nograd.envs.rollout import NO_LIMIT, TRACED_LIMIT
+from nograd.envs.rollout import LONGEST, TRACED_LIMIT
 from nograd.models import Builder, Model, build_model
 from nograd.perturbations.lowrank import LowRank
 from nograd.perturbations.population import Local, local_population
@@ -32,12 +32,13 @@ def make_environment(config: TrainConfig, world: World, model: Model | Builder) 
             eval_episodes=config.eval_episodes,
             normalise=config.observations == "normalized",
             adaptive=config.episode_limit == "adaptive",
-            limit=episode_limit(config.episode_limit) or (TRACED_LIMIT if world.is_traced else NO_LIMIT),
+            limit=episode_limit(config.episode_limit) or (TRACED_LIMIT if world.is_traced else LONGEST),
             skip=config.frame_skip,
             bins=config.action_bins,
             action_noise=config.action_noise,
             bonus=config.survival_bonus,
             member_steps=config.member_steps,
+            deadline=config.deadline,
         )
     )
 

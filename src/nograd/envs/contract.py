@@ -1,0 +1,90 @@
+"""What Gymnasium's `reset` and `step` are to return, and which mistake it is where they do not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nograd.core.types import ConfigError, EngineError
+from nograd.envs.actions import given
+from nograd.envs.observing import encoded
+from nograd.envs.spaces import Action, Observation
+from nograd.envs.watch import DEADLINE, watched
+
+_OLD = "4 are those of Gym before 0.26, whose done is either terminated or, at a limit of time, truncated"
+
+
+def begun(env: Any, seed: int, name: str) -> Any:
+    """The first observation of the episode with this seed. Raises EngineError where it is not (observation, info)."""
+    answer = env.reset(seed=seed)
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
+        return answer[0]
+    raise EngineError(
+        f"{name} returns {_said(answer)} from reset(), and Gymnasium's reset returns (observation, info), where info "
+        "is a dict; return observation, {}"
+    )
+
+
+def stepped(env: Any, action: Any, name: str) -> tuple[Any, float, bool]:
+    """Observation, reward, and whether the episode is over.
+
+    Raises:
+        EngineError: the step does not return (observation, reward, terminated, truncated, info) of these types.
+    """
+    answer = env.step(action)
+    if not isinstance(answer, tuple) or len(answer) != 5:
+        raise EngineError(
+            f"{name} returns {_said(answer)} from step(), and Gymnasium's step returns 5 values: observation, reward, "
+            f"terminated, truncated, info; {_OLD if _is_old(answer) else 'return all of them'}"
+        )
+    observation, reward, terminated, truncated, _ = answer
+    over = _truth(terminated, "terminated", name), _truth(truncated, "truncated", name)
+    return observation, _number(reward, name), any(over)
+
+
+def check_contract(env: Any, shown: Observation, taken: Action, name: str) -> None:
+    """One reset and one step. Raises ConfigError where they raise, or do not return what Gymnasium's return."""
+    middle = np.zeros((1, *taken.shape), np.float32)
+    try:
+        with watched(DEADLINE, name) as pulse:
+            encoded(shown, [begun(env, 0, name)], name)
+            pulse.beat()
+            encoded(shown, [stepped(env, given(taken, middle)[0], name)[0]], name)
+    except EngineError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _number(reward: Any, name: str) -> float:
+    array = _scalar(reward)
+    if array is None or array.dtype.kind not in "fiub":
+        raise EngineError(f"{name} returns the reward {_said(reward)} from step(), and it must be one number")
+    return float(array)
+
+
+def _truth(value: Any, which: str, name: str) -> bool:
+    """A bool, of Python or NumPy, or 0 or 1."""
+    array = _scalar(value)
+    if array is None or array.dtype.kind not in "biu" or int(array) not in (0, 1):
+        raise EngineError(f"{name} returns {_said(value)} as {which} from step(), and it must be True or False")
+    return bool(array)
+
+
+def _scalar(value: Any) -> np.ndarray | None:
+    """A number of any library as an array of no axes; None for anything else."""
+    if not isinstance(value, bool | int | float) and not hasattr(value, "__array__"):
+        return None
+    array = np.asarray(value)
+    return array if array.shape == () else None
+
+
+def _is_old(answer: Any) -> bool:
+    return isinstance(answer, tuple) and len(answer) == 4
+
+
+def _said(value: Any) -> str:
+    """What came, in a few words."""
+    if isinstance(value, tuple):
+        return f"{len(value)} values"
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {list(value.shape)}"
+    return "None" if value is None else f"{str(value)[:30]!r} ({type(value).__name__})"

@@ -1,0 +1,106 @@
+"""What watches an environment while it is stepped: where it raises or hangs, or never ends, one line says so."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from nograd.core.types import EngineError, NogradError
+
+DEADLINE = 60.0  # seconds without a step, after which an environment counts as hung
+_BEAT = 0.5  # seconds between signs of life
+_LONG_STEPS, _LONG_SECONDS = 10_000, 10.0  # after which an episode that nothing cuts may be without an end
+_named: set[str] = set()  # environments that this process has said so of
+
+
+class Pulse:
+    """Tells someone twice a second, at most, that the work goes on."""
+
+    def __init__(self, tell: Callable[[], None] = lambda: None, name: str = "") -> None:
+        self._tell, self._name, self._last, self._began = tell, name, float("-inf"), time.monotonic()
+
+    def beat(self, unended: int = 0) -> None:
+        """Called at every step.
+
+        Args:
+            unended: steps that episodes have gone on for where not one has ended, and no limit was asked for.
+        """
+        if (now := time.monotonic()) - self._last <= _BEAT:
+            return
+        self._last = now
+        self._tell()
+        if unended >= _LONG_STEPS and now - self._began > _LONG_SECONDS and self._name not in _named:
+            _named.add(self._name)
+            print(
+                f"nograd: no episode of {self._name} has ended after {unended:,} steps; --episode-limit with a number "
+                "of steps, such as 1000, cuts them",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def summary(error: BaseException) -> str:
+    """The kind of an error and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
+
+
+@contextmanager
+def watched(seconds: float, name: str, tell: Callable[[], None] | None = None, lanes: int = 1) -> Iterator[Pulse]:
+    """What fails meanwhile is said in one line, and so is a step that does not return. Raises EngineError."""
+    with alarm(seconds, name, tell, lanes) as pulse:
+        try:
+            yield pulse
+        except NogradError:
+            raise
+        except Exception as error:
+            raise EngineError(f"the environment {name} failed: {summary(error)}") from error
+
+
+@contextmanager
+def alarm(seconds: float, name: str, tell: Callable[[], None] | None = None, lanes: int = 1) -> Iterator[Pulse]:
+    """A pulse; where nobody is told of it, and this is the main thread, its silence is an error.
+
+    Args:
+        seconds: that a step may take.
+        name: of the environment.
+        tell: told now and then that the work goes on.
+        lanes: environments that are made and reset before the first step, each of which may take as long.
+
+    Raises:
+        EngineError: nothing was heard for so long.
+    """
+    if tell is not None or threading.current_thread() is not threading.main_thread():
+        yield Pulse(tell or (lambda: None), name)
+        return
+
+    rung = False  # since the last pulse. One ring alone may be that this process was stopped meanwhile, by Ctrl-Z
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        nonlocal rung
+        if rung:
+            raise EngineError(
+                f"the environment {name} did not return from a step within {seconds:g} s; if it may take longer, use a "
+                "larger --deadline"
+            )
+        rung = True
+        _set(seconds / 2)
+
+    def beaten() -> None:
+        nonlocal rung
+        rung = False
+        _set(seconds / 2)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    _set(seconds * lanes)
+    try:
+        yield Pulse(beaten, name)
+    finally:
+        _set(0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _set(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
