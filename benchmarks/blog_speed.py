@@ -25,7 +25,8 @@ from nograd.config.recipes import preset
 from nograd.config.settings import TrainConfig
 from nograd.data import Dataset
 from nograd.engines.inline import Inline
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 
 FLOPS = 50 * 128 * 2 * (784 * 784 + 784 * 10)  # members × examples × 2 × multiplications
 SIGMA, LR, BATCH, POPULATION = 0.1, 0.001, 128, 50
@@ -91,7 +92,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     config = replace(TrainConfig(), **preset("blog").settings)
-    dataset = load_data(config)
+    dataset = load_source(config)
     plain = Plain(dataset.x_train, dataset.y_train)
     plain.generation()
     steps = {noise: step(replace(config, noise=noise), dataset) for noise in ("gaussian", "rademacher", "table")}

@@ -35,7 +35,8 @@ from nograd.engines.crew import Crew
 from nograd.engines.pool import Pool
 from nograd.engines.processes import process_engine
 from nograd.scaling.measure import timed
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 
 WORKS = {  # 99,985 parameters on the digits; shares of 8 chunks each
     "dense": {"perturbation": "dense", "population": 64, "batch": 64},
@@ -56,7 +57,7 @@ def overhead(rounds: int) -> None:
     """A line a kind of perturbation: medians over the generations of a round, then over the rounds."""
     for name, settings in WORKS.items():
         config = replace(TrainConfig(), task="digits", model="mlp:1333", **settings)
-        job = build_job(config, load_data(config))
+        job = build_job(config, load_source(config))
         with closing(process_engine(job.generation, job.state_shapes(), job.keys, 2)) as engine:
             engine.wait_until_ready()
             larger = watch_phases(engine)
@@ -146,7 +147,7 @@ def followed(path: Path, process: subprocess.Popen) -> Iterator[str]:
 def ray(rounds: int) -> None:
     """The same generations by both engines, each on two workers, in turns."""
     config = replace(TrainConfig(), **preset("blog").settings)
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     made = {name: make_engine(job.generation, job.state_shapes(), job.keys, name, "2") for name in ("process", "ray")}
     state, times, where = job.init_state(), {name: [] for name in made}, {}
     try:

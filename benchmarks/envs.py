@@ -51,11 +51,12 @@ def trained(task: str, rounds: int, flags: list[str]) -> float:
     from nograd.config.settings import TrainConfig
     from nograd.config.validate import validate
     from nograd.engines.inline import Inline
-    from nograd.training.job import build_job, load_data
+    from nograd.tasks.kinds import load_source
+    from nograd.training.job import build_job
 
     given = parse(TrainConfig, [task, *flags], "nograd train")
     config = validate(parse(TrainConfig, [task, *flags], "nograd train", default=base_config(given)))
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     engine = Inline(job.generation, job.state_shapes(), job.keys)
     state, _ = engine.step(job.init_state())
     steps, start = 0, time.perf_counter()

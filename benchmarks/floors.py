@@ -21,7 +21,8 @@ from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.engines.inline import Inline
 from nograd.perturbations.directions import frame
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 from scaling import seconds_of
 
 TILE = 1 << 19  # elements: 2 MB
@@ -57,7 +58,7 @@ def table(preset: str, data_dir: str | None) -> list[tuple[str, float, str]]:
     """(part, milliseconds, how) of one recipe; the measured generation first."""
     config = replace(base_config(TrainConfig(preset=preset)), data_dir=data_dir)
     hidden = int(config.model.partition(":")[2])
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     state = job.init_state()
     engine = Inline(job.generation, state, job.keys)
     times = []

@@ -25,10 +25,11 @@ def job_of(flags: list[str], preset: str) -> Any:
     from nograd.config.recipes import base_config
     from nograd.config.settings import TrainConfig
     from nograd.config.validate import validate
-    from nograd.training.job import build_job, load_data
+    from nograd.tasks.kinds import load_source
+    from nograd.training.job import build_job
 
     config = validate(parse(TrainConfig, flags, "nograd train", default=base_config(TrainConfig(preset=preset))))
-    return build_job(config, load_data(config))
+    return build_job(config, load_source(config))
 
 
 def say(line: dict[str, Any], as_json: bool) -> None:
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments, flags = parser.parse_known_args()
     flags = [arguments.env, "--seed", str(arguments.seed), *flags]
-    from nograd.core.cache import kept_programs
+    from nograd.core.runtime import kept_programs
 
     os.environ.update({name: value for name, value in kept_programs().items() if name not in os.environ})
     if arguments.speed:

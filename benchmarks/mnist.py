@@ -32,13 +32,14 @@ def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, obj
     from nograd.config.recipes import base_config
     from nograd.config.settings import TrainConfig
     from nograd.engines.create import make_engine
-    from nograd.tasks.classification import split_accuracy
-    from nograd.training.job import build_job, load_data
+    from nograd.tasks.kinds import load_source
+    from nograd.tasks.supervised import split_figures
+    from nograd.training.job import build_job
 
     base = base_config(TrainConfig(preset=preset))
     config = parse(TrainConfig, shlex.split(arguments.flags), "nograd train", default=base)
     config = replace(config, seed=seed, data_dir=arguments.data_dir)
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     state = job.init_state()
     engine = make_engine(job.generation, state, job.keys, workers=arguments.workers)
     engine.wait_until_ready()
@@ -49,7 +50,7 @@ def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, obj
             state, _ = engine.step(state)
             generation += 1
         seconds += time.perf_counter() - start
-        accuracy = 100 * split_accuracy(job.task, state.params, "test")
+        accuracy = 100 * split_figures(job.task, state.params, "test")["accuracy"]
         for mark in MARKS:
             if accuracy >= mark:
                 reached.setdefault(mark, round(seconds, 2))

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 import nograd as ng
-from nograd.training.factories import resolve_model
+from nograd.models.resolve import resolve_model
 
 
 def seconds_of(function: Callable[..., object], *arguments: object, repeats: int = 5) -> float:

@@ -17,8 +17,8 @@ FOLDERS = (
     "envs",
     "perturbations",
     "strategies",
-    "tasks",
     "generation",
+    "tasks",
     "engines",
     "runs",
     "training",
@@ -28,7 +28,7 @@ FOLDERS = (
     "cli",
 )
 # Still to be turned round.
-UPWARD = {("runs", "training"), ("training", "reports")}
+UPWARD = {("training", "reports")}
 
 
 def folder(path: Path) -> str:

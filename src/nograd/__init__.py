@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nograd.models import mlp_spiking as mlp_spiking
     from nograd.models import oriented as oriented
     from nograd.models.straight_through import straight_through as straight_through
+    from nograd.perturbations.base import LocalPerturbation as LocalPerturbation
+    from nograd.perturbations.base import Perturbation as Perturbation
     from nograd.perturbations.dense import dense as dense
     from nograd.perturbations.lowrank import lowrank as lowrank
     from nograd.perturbations.node import node as node
@@ -34,12 +36,17 @@ if TYPE_CHECKING:
     from nograd.runs.run import Run as Run
     from nograd.runs.run import load as load
     from nograd.strategies.ars import ars as ars
+    from nograd.strategies.base import Rule as Rule
+    from nograd.strategies.base import Strategy as Strategy
     from nograd.strategies.gradient import grad as grad
     from nograd.strategies.gradient import value_and_grad as value_and_grad
     from nograd.strategies.openai_es import openai_es as openai_es
     from nograd.strategies.pgpe import pgpe as pgpe
     from nograd.strategies.sep_cma_es import sep_cma_es as sep_cma_es
     from nograd.strategies.snes import snes as snes
+    from nograd.tasks.base import Task as Task
+    from nograd.tasks.targets import Targets as Targets
+    from nograd.training.loop import Observer as Observer
     from nograd.training.train import train as train
     from nograd.tuning.search import search as search
 
@@ -47,9 +54,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "Builder": "nograd.models",
     "Dataset": "nograd.data",
+    "LocalPerturbation": "nograd.perturbations.base",
     "Model": "nograd.models",
     "NogradError": "nograd.core.types",
+    "Observer": "nograd.training.loop",
+    "Perturbation": "nograd.perturbations.base",
+    "Rule": "nograd.strategies.base",
     "Run": "nograd.runs.run",
+    "Strategy": "nograd.strategies.base",
+    "Targets": "nograd.tasks.targets",
+    "Task": "nograd.tasks.base",
     "TrainConfig": "nograd.config.settings",
     "World": "nograd.envs",
     "ars": "nograd.strategies.ars",

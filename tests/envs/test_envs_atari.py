@@ -16,7 +16,8 @@ from nograd.core.types import ModelError
 from nograd.envs import environment, lanes
 from nograd.envs.rollout import play
 from nograd.models import build_model, parse_policy
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 
 
 def direct(params, reference, x):
@@ -61,7 +62,7 @@ def test_lowrank_members_are_normalised_by_what_their_own_weights_make_of_the_re
     config = validate(
         TrainConfig(task="worlds:pictures", model="atari", perturbation="lowrank", population=16, chunks=2)
     )
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     generation, task, state = job.generation, job.task, job.init_state()
     fixed, published = generation.fixed(job.keys), generation.published(state)
     held = jax.jit(generation.chunk_members)(fixed, published, jnp.int32(0), jnp.int32(1))

@@ -20,8 +20,9 @@ from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
 from nograd.envs import lanes
 from nograd.envs.rollout import episode_seeds, play
-from nograd.tasks.control import Policy
-from nograd.training.job import build_job, load_data
+from nograd.generation.context import Policy
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 
 WALK = {"task": "worlds:walk", "population": 24, "model": "mlp:8", "chunks": 6, "noise": "gaussian"}
 POOL = {"task": "CartPole-v1", "population": 24, "model": "linear", "chunks": 6, "sigma": 0.3}
@@ -42,7 +43,7 @@ FAST = ("pool", "moments, limit, noise, two episodes", "lowrank")
 
 def job_of(**settings):
     config = validate(TrainConfig(**settings))
-    return build_job(config, load_data(config))
+    return build_job(config, load_source(config))
 
 
 def inline(job, generations=3):

@@ -20,9 +20,10 @@ from nograd.envs import environment, lanes
 from nograd.envs.jax_rollout import rollout
 from nograd.envs.normalization import Moments
 from nograd.envs.rollout import episode_seeds, play
+from nograd.generation.context import Policy
 from nograd.generation.jax_episodes import Traced
-from nograd.tasks.control import Policy
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 from runs import StopAt, lines, tensors
 
 WALK = {"task": "jaxworlds:walk", "population": 24, "model": "mlp:8", "chunks": 3, "noise": "gaussian"}
@@ -43,7 +44,7 @@ SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "20
 
 def job_of(**settings):
     config = validate(TrainConfig(**settings))
-    return build_job(config, load_data(config))
+    return build_job(config, load_source(config))
 
 
 def steer(observations, step):

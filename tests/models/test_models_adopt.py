@@ -14,7 +14,7 @@ from flax import nnx
 import nograd as ng
 from nograd.core.types import ModelError
 from nograd.models import Builder, Model, adopt, build_model
-from nograd.training.factories import resolve_model
+from nograd.models.resolve import resolve_model
 
 KEY = jax.random.key(0)
 

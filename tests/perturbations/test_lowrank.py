@@ -10,7 +10,7 @@ from unshared import members, multiplied_out
 
 import nograd as ng
 from nograd.core.types import ConfigError, InterpretError
-from nograd.perturbations import lowrank as module
+from nograd.perturbations import lowrank_members as module
 from nograd.perturbations.jaxpr.interpret import lift
 from nograd.perturbations.lowrank import Cuts, lowrank
 
@@ -29,12 +29,12 @@ def some_of(cases, fast):
 
 def assert_lifted_is_densified(function, params, inputs, rank):
     perturbation = lowrank(rank=rank, noise="gaussian", densify=True)
-    cuts = module.prepare(perturbation, function, params, inputs)
+    cuts = perturbation.prepare(function, params, inputs)
 
     @jax.jit
     def both(params):
-        noise = module.draw(perturbation, cuts, params, KEY, 0, 1)
-        lifted, own = lift(function, params, *inputs), module._one_direction(noise)
+        noise = perturbation.draw(cuts, params, KEY, 0, 1)
+        lifted, own = lift(function, params, *inputs), module.one_direction(noise)
         dense = jax.tree.map(lambda leaf: leaf[0, 0], multiplied_out(noise))
 
         def plain(scale):
@@ -75,7 +75,7 @@ def test_lifted_is_densified_for_the_layers_of_the_frameworks(name):
 )  # fmt: skip
 def test_a_parameter_is_cut_where_its_factors_are_smallest(shape, rank, cut):
     params = {"p": jnp.zeros(shape)}
-    cuts = module.prepare(lowrank(rank=rank), lambda p, x: jnp.vdot(x, jnp.ones(3)), params, (jnp.zeros(3),))
+    cuts = lowrank(rank=rank).prepare(lambda p, x: jnp.vdot(x, jnp.ones(3)), params, (jnp.zeros(3),))
     assert cuts.at == (cut,)
 
 
@@ -92,7 +92,7 @@ def test_a_parameter_is_cut_where_the_network_allows():
             + h.sum()
         )
 
-    assert module.prepare(lowrank(), loss, params, (jnp.ones(12),)).at == (2, 1)
+    assert lowrank().prepare(loss, params, (jnp.ones(12),)).at == (2, 1)
 
 
 # Draws ---------------------------------------------------------------------------------------------------
@@ -103,9 +103,7 @@ def test_a_parameter_is_cut_where_the_network_allows():
 def test_weights_have_mean_zero_variance_one_and_do_not_correlate(noise, rank):
     units, directions = 8192, 3
     drawn = jax.jit(
-        lambda: multiplied_out(
-            module.draw(lowrank(rank, 0.1, directions, noise=noise), Cuts((None, 1)), PARAMS, KEY, 0, units)
-        )
+        lambda: multiplied_out(lowrank(rank, 0.1, directions, noise=noise).draw(Cuts((None, 1)), PARAMS, KEY, 0, units))
     )()
     flat = np.concatenate([np.asarray(leaf, np.float64).reshape(units, directions, -1) for leaf in drawn.values()], -1)
     for own in flat.swapaxes(0, 1):  # a product of two normals has kurtosis 9, and Σ over ranks less
@@ -115,9 +113,7 @@ def test_weights_have_mean_zero_variance_one_and_do_not_correlate(noise, rank):
 
 def test_a_unit_has_the_same_noise_whatever_tile_draws_it():
     def of(first, units):
-        return jax.tree.leaves(
-            jax.jit(lambda: module.draw(lowrank(2, 0.1, 4), Cuts((None, 1)), PARAMS, KEY, first, units))()
-        )
+        return jax.tree.leaves(jax.jit(lambda: lowrank(2, 0.1, 4).draw(Cuts((None, 1)), PARAMS, KEY, first, units))())
 
     whole, parts = of(0, 6), [of(0, 3), of(3, 3)]
     for i, leaf in enumerate(whole):
@@ -139,12 +135,12 @@ Y = np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)
 @pytest.mark.parametrize(("rank", "mirrored", "shared"), [(2, True, False), (1, False, True)])
 def test_fitness_and_estimate_are_those_of_the_members_written_out(rank, mirrored, shared):
     perturbation = lowrank(rank, 0.3, 5, mirrored=mirrored)
-    noise = module.draw(perturbation, Cuts((None, 1)), PARAMS, KEY, 0, 3)
+    noise = perturbation.draw(Cuts((None, 1)), PARAMS, KEY, 0, 3)
     inputs = (X[0], Y[0]) if shared else (X, Y)
 
     @jax.jit
     def both(weights):
-        fitness = module.fitness(perturbation, Cuts((None, 1)), loss, PARAMS, inputs, noise, shared, 5)
+        fitness = perturbation.fitness(Cuts((None, 1)), loss, PARAMS, inputs, noise, shared, 5)
         return fitness, module.estimate(noise, weights)
 
     weights = np.random.default_rng(2).normal(size=(3, 5, 1 + mirrored)).astype(np.float32)
@@ -216,14 +212,12 @@ def test_a_large_matrix_without_a_rule_is_named(function, primitive):
     assert "\n" not in text
     for word in (repr(primitive), "'layer/kernel'", "0.036 MB a member", "densify=True", "node or dense"):
         assert word in text, text
-    cuts = module.prepare(lowrank(densify=True), lambda p, x: loss(p, x), params, (jnp.ones(90),))
+    cuts = lowrank(densify=True).prepare(lambda p, x: loss(p, x), params, (jnp.ones(90),))
     assert cuts.at == (None, 1)
-    assert len(module.fallbacks(cuts)) == 1
+    assert len(lowrank().fallbacks(cuts)) == 1
 
 
 def test_a_small_one_has_dense_noise_of_its_own():
     """Such as the biases [heads, width] of an attention."""
     params = {"bias": jnp.ones((3, 4))}
-    assert module.prepare(lowrank(), lambda p, x: jnp.sum(jnp.tanh(x + p["bias"])), params, (jnp.ones((3, 4)),)).at == (
-        None,
-    )
+    assert lowrank().prepare(lambda p, x: jnp.sum(jnp.tanh(x + p["bias"])), params, (jnp.ones((3, 4)),)).at == (None,)

@@ -10,10 +10,10 @@ from networks import FRAMEWORKS
 
 import nograd as ng
 from nograd.core.types import ConfigError, InterpretError
-from nograd.perturbations import node as module
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.jaxpr.walk import Walk, refuse
 from nograd.perturbations.node import node
+from nograd.perturbations.node_network import arguments
 from nograd.perturbations.population import local_population, population_both
 
 KEY = jax.random.fold_in(jax.random.key(4), 2)
@@ -28,7 +28,7 @@ def some_of(cases, fast):
 
 
 def sites_of(loss, params, *example, **settings):
-    return module.prepare(node(**settings), loss, params, example)
+    return node(**settings).prepare(loss, params, example)
 
 
 # The layers carry the whole gradient ---------------------------------------------------------------------
@@ -58,7 +58,7 @@ def assert_layers_carry_the_gradient(loss, params, inputs, monkeypatch):
 
     def walk(params, noise):
         left = iter(noise)
-        closed, given = flat_jaxpr(loss, params, *inputs)[0], module.arguments(params, inputs)
+        closed, given = flat_jaxpr(loss, params, *inputs)[0], arguments(params, inputs)
         known = Walk(closed, given, refuse).before_noise()
         walk = Walk(closed, given, lambda shape, kind, *_: next(left).astype(kind), known)
         (value,) = walk.run()
@@ -98,7 +98,7 @@ def test_layers_carry_the_gradient(name, monkeypatch):
 def test_layers_of_the_frameworks_carry_the_gradient(name, monkeypatch):
     network = FRAMEWORKS[name]()
     sites = assert_layers_carry_the_gradient(scalar(network.loss), network.params, network.inputs, monkeypatch)
-    assert module.fallbacks(sites) == []  # no parameter of a usual layer has noise of its own
+    assert node().fallbacks(sites) == []  # no parameter of a usual layer has noise of its own
 
 
 # Where noise goes ----------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_bias_residual_and_scale_share_the_site_of_their_sum():
 def test_a_learned_temperature_falls_back_to_noise_of_its_own(make, expected, monkeypatch):
     params = {"t": jnp.float32(0.7), "w": normal(7, 3, 3)}
     sites = assert_layers_carry_the_gradient(make, jax.tree.map(jnp.asarray, params), (X[0],), monkeypatch)
-    assert module.fallbacks(sites) == expected
+    assert node().fallbacks(sites) == expected
     batch = (jnp.asarray(X),)
     local = local_population(node(), make, params, *batch)
     assert local.fallbacks == expected
@@ -160,7 +160,7 @@ def test_a_learned_temperature_falls_back_to_noise_of_its_own(make, expected, mo
 def test_of_two_parameters_the_smaller_one_has_noise_of_its_own():
     params = {"left": jnp.ones((80, 2)), "right": jnp.ones((2, 3000))}
     sites = sites_of(lambda p, x: jnp.sum(jnp.tanh(x @ (p["left"] @ p["right"]))), params, jnp.ones(80))
-    assert module.fallbacks(sites) == ["left"]
+    assert node().fallbacks(sites) == ["left"]
 
 
 # The estimate --------------------------------------------------------------------------------------------
@@ -170,8 +170,8 @@ def test_of_two_parameters_the_smaller_one_has_noise_of_its_own():
 @pytest.mark.parametrize(("mirrored", "block"), [(True, 6), (False, 6), (True, 2)])
 def test_fitness_and_estimate_are_those_of_a_numpy_twin(noise, mirrored, block):
     perturbation = node(0.3, 6, noise=noise, mirrored=mirrored)
-    sites = module.prepare(perturbation, mlp_loss, PARAMS, (X[0], Y[0]))
-    drawn = jax.jit(lambda: module.draw(perturbation, sites, PARAMS, KEY, 0, 6))()
+    sites = perturbation.prepare(mlp_loss, PARAMS, (X[0], Y[0]))
+    drawn = jax.jit(lambda: perturbation.draw(sites, PARAMS, KEY, 0, 6))()
     weights = np.random.default_rng(0).normal(size=(6, 6, 1 + mirrored)).astype(np.float32)
 
     def given(values, first):
@@ -180,9 +180,9 @@ def test_fitness_and_estimate_are_those_of_a_numpy_twin(noise, mirrored, block):
     @jax.jit
     def ours(params):
         inputs = (X[:, None], Y[:, None])
-        alone = module.fitness(perturbation, sites, mlp_loss, params, inputs, drawn, False, block)
-        values, total = module.both(perturbation, sites, mlp_loss, params, inputs, drawn, given, False, block)
-        return alone, values, module.turned(total, params)
+        alone = perturbation.fitness(sites, mlp_loss, params, inputs, drawn, False, block)
+        values, total = perturbation.both(sites, mlp_loss, params, inputs, drawn, given, False, block)
+        return alone, values, perturbation.laid_out(total, params)
 
     alone, values, total = ours(jax.tree.map(jnp.asarray, PARAMS))
     xi1, xi2 = (np.asarray(frame.all(), np.float64) for frame in drawn)
@@ -259,7 +259,7 @@ def test_a_large_matrix_that_no_layer_output_carries_is_named(function, primitiv
         "straight_through",
     ):
         assert word in text, text
-    assert module.fallbacks(sites_of(loss, params, jnp.ones(90), densify=True)) == ["layer/kernel"]
+    assert node().fallbacks(sites_of(loss, params, jnp.ones(90), densify=True)) == ["layer/kernel"]
     marked = ng.straight_through(function)
     sites = sites_of(lambda p, x: jnp.sum(jnp.tanh(x @ marked(p["layer"]["kernel"]))), params, jnp.ones(90))
     assert shapes_and_names(sites) == [((100,), None)]

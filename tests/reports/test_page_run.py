@@ -14,6 +14,7 @@ from nograd.cli.flags import parse
 from nograd.config.recipes import base_config, preset, presets
 from nograd.config.settings import TrainConfig, settings
 from nograd.config.validate import validate
+from nograd.core.metrics import ACCURACY
 from nograd.reports.curves import Trace, _some, curves, thinned
 from nograd.reports.mistakes import confusion_table, mistakes_of, most_confident
 from nograd.reports.pictures import first_layer, is_image, picture_of, picture_of_weights
@@ -21,7 +22,7 @@ from nograd.reports.predictions import Mistake, Predictions, confident_mistakes,
 from nograd.reports.reproduce import changed, command
 from nograd.reports.run import run_page
 from nograd.reports.snapshot import snapshot
-from nograd.runs.run import load, proportion
+from nograd.runs.run import load
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 EVIL = "<script>alert(1)</script>"
@@ -37,7 +38,7 @@ def text_of(html: str) -> str:
 
 def test_a_finished_run_shows_its_figures_with_intervals(run):
     text, result = text_of(run_page(run)), run.result
-    low, high = proportion(round(result["test_accuracy"] * 250), 250)["interval"]
+    low, high = ACCURACY.interval(result["test_accuracy"], 250)
     for word in (f"{result['test_accuracy']:.2%}", f"{low:.2%} to {high:.2%}", "all generations done", "mlp:4"):
         assert word in text
     for title in ("Curves", "Confusion matrix", "most confident mistakes", "Weights of the first layer", "Settings"):

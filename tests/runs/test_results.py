@@ -10,16 +10,16 @@ from nograd.core.metrics import ACCURACY
 from nograd.core.text import duration
 from nograd.core.types import ConfigError
 from nograd.runs.curves import draw_curves
-from nograd.runs.run import known_split, prediction_table, proportion
+from nograd.tasks.classification import CLASSES
+from nograd.tasks.examples import known_split
 from nograd.training.display import Display
 from nograd.training.loop import Limits, Progress
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 10), (10, 10), (1, 3), (950, 1000), (6956, 10000)])
 def test_the_interval_solves_wilsons_equation(hits, count):
-    figures = proportion(hits, count)
-    share, (low, high) = figures["accuracy"], figures["interval"]
-    assert share == hits / count
+    share = hits / count
+    low, high = ACCURACY.interval(share, count)
     assert low + 1e-12 >= 0
     assert high <= 1 + 1e-12
     for bound in (low, high):  # |p̂ − p| = z √(p(1 − p)/n) at both ends
@@ -29,15 +29,15 @@ def test_the_interval_solves_wilsons_equation(hits, count):
 def test_the_interval_covers():
     rng = np.random.default_rng(0)
     covered = [
-        np.prod(np.subtract(proportion(hits, 200)["interval"], 0.9)) <= 0 for hits in rng.binomial(200, 0.9, 2000)
+        np.prod(np.subtract(ACCURACY.interval(hits / 200, 200), 0.9)) <= 0 for hits in rng.binomial(200, 0.9, 2000)
     ]
     assert abs(np.mean(covered) - 0.95) < 0.02
 
 
 def test_the_table_of_predictions():
     outputs = np.log([[0.2, 0.8], [0.75, 0.25]])
-    assert prediction_table(outputs) == "class\n1\n0\n"
-    assert prediction_table(outputs, probabilities=True) == ("class,p0,p1\n1,0.200000,0.800000\n0,0.750000,0.250000\n")
+    assert CLASSES.table(outputs) == "class\n1\n0\n"
+    assert CLASSES.table(outputs, details=True) == ("class,p0,p1\n1,0.200000,0.800000\n0,0.750000,0.250000\n")
 
 
 def test_splits_have_names():

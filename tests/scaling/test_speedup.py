@@ -17,6 +17,7 @@ from scipy import stats
 
 from nograd.cli.main import main
 from nograd.config.settings import TrainConfig
+from nograd.core.intervals import student
 from nograd.core.types import ConfigError, EngineError
 from nograd.engines import create as choose
 from nograd.scaling import intervals
@@ -36,7 +37,7 @@ from nograd.scaling.table import show
 def test_student_is_scipys(degrees):
     for confidence in (0.5, 0.95, 0.999):
         wanted = stats.t.ppf((1 + confidence) / 2, degrees)
-        assert intervals.student(degrees, confidence) == pytest.approx(wanted, rel=1e-9)
+        assert student(degrees, confidence) == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [2, 5, 6, 9, 20])
@@ -54,7 +55,7 @@ def test_a_single_value_has_no_spread():
     assert intervals.summary([3.0]) == (3.0, 3.0, 3.0)
     assert intervals.coverage(1) == 0
     assert math.isnan(intervals.standard_error([3.0]))
-    assert intervals.student(0) == math.inf
+    assert student(0) == math.inf
 
 
 # The laws ------------------------------------------------------------------------------------------------

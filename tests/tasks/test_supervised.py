@@ -7,8 +7,9 @@ import pytest
 
 from nograd.core.types import ConfigError
 from nograd.models import build_model, mlp
-from nograd.tasks.classification import model_input, split_accuracy, supervised
+from nograd.tasks.examples import model_input
 from nograd.tasks.fitness import accuracy, cross_entropy
+from nograd.tasks.supervised import split_figures, supervised
 
 
 def make_task(blobs, **settings):
@@ -84,8 +85,8 @@ def test_accuracy_of_a_split(blobs, split):
     params = task.model.init(jax.random.key(0))
     x, y = getattr(blobs, f"x_{split}"), getattr(blobs, f"y_{split}")
     expected = float(np.mean(accuracy(task.model.apply(params, x), y)))
-    assert split_accuracy(task, params, split) == pytest.approx(expected)
-    assert split_accuracy(task, params, split, limit=7) == pytest.approx(
+    assert split_figures(task, params, split)["accuracy"] == pytest.approx(expected)
+    assert split_figures(task, params, split, limit=7)["accuracy"] == pytest.approx(
         float(np.mean(accuracy(task.model.apply(params, x[:7]), y[:7])))
     )
 
@@ -93,9 +94,9 @@ def test_accuracy_of_a_split(blobs, split):
 def test_accuracy_is_the_same_block_by_block(blobs, monkeypatch):
     task = make_task(blobs)
     params = task.model.init(jax.random.key(0))
-    whole = split_accuracy(task, params, "train")
-    monkeypatch.setattr("nograd.tasks.classification._EVALUATION_BLOCK", 33)
-    assert split_accuracy(task, params, "train") == whole
+    whole = split_figures(task, params, "train")["accuracy"]
+    monkeypatch.setattr("nograd.tasks.examples._EVALUATION_BLOCK", 33)
+    assert split_figures(task, params, "train")["accuracy"] == whole
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_schedule_ends_with_its_generations(tmp_path):
 def test_shift_moves_images_by_whole_pixels():
     import jax
 
-    from nograd.tasks.classification import shifted
+    from nograd.tasks.examples import shifted
 
     x = np.arange(1, 2 * 5 * 5 + 1, dtype=np.uint8).reshape(2, 5, 5)
     corners = jax.random.randint(jax.random.key(0), (len(x), 2), 0, 3)

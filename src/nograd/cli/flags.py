@@ -3,13 +3,12 @@
 import contextlib
 import io
 import itertools
-import os
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
-from nograd.core.cache import kept_programs
+from nograd.core.runtime import keep_programs, use_one_thread
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
@@ -74,6 +73,5 @@ def prepare_jax() -> None:
 
     A second XLA thread gains nothing here, and would change the order of sums.
     """
-    os.environ.setdefault("NPROC", "1")
-    for name, value in kept_programs().items():
-        os.environ.setdefault(name, value)
+    use_one_thread()
+    keep_programs()

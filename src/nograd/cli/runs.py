@@ -32,7 +32,8 @@ def evaluate(arguments: list[str], started: float) -> int:
     config = parse(EvaluateConfig, arguments, "nograd evaluate")
     prepare_jax()
     from nograd.core.json_text import to_json
-    from nograd.runs.run import known_split, load
+    from nograd.runs.run import load
+    from nograd.tasks.examples import known_split
 
     if config.episodes is not None and config.episodes < 1:
         raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
@@ -59,9 +60,10 @@ def evaluate(arguments: list[str], started: float) -> int:
         if filmed:
             print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
         return 0
+    measure = run.measure
     print(
-        f"{config.split} accuracy {figures['accuracy']:.2%}, 95% interval {low:.2%} to {high:.2%}, "
-        f"{figures['examples']:,} examples"
+        f"{config.split} {measure.what} {measure.text(figures[measure.name])}, 95% interval {measure.text(low)} to "
+        f"{measure.text(high)}, {figures['examples']:,} examples"
     )
     return 0
 
@@ -88,14 +90,14 @@ def predict(arguments: list[str], started: float) -> int:
 
     from nograd.data import load_inputs
     from nograd.runs.files import write_atomically
-    from nograd.runs.run import load, prediction_table
+    from nograd.runs.run import load
 
     run = load(config.run)
-    if run.task:
-        raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
     data = run.config["data"]
+    if "input_shape" not in data:
+        raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
     x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]))
-    table = prediction_table(run.outputs(x), config.probabilities)
+    table = run.task.table(run.outputs(x), config.probabilities)
     if config.out:
         write_atomically(Path(config.out), table.encode())
         print(f"{len(x):,} predictions: {config.out}")

@@ -17,14 +17,6 @@ def user_cache(name: str) -> Path:
     return base / "nograd" / name
 
 
-def kept_programs() -> dict[str, str]:
-    """The environment variables that let JAX keep compiled programs for the next time, where the cache takes files."""
-    folder = user_cache("xla")
-    if not writable(folder):
-        return {}
-    return {"JAX_COMPILATION_CACHE_DIR": str(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-
-
 def trim(folder: Path, size: int) -> None:
     """Removes the files that were not used for longest, until the folder has `size` bytes at most."""
     with suppress(OSError):  # another process may trim it at the same time

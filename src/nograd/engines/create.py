@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import jax
 
 from nograd.core.forked import refuse_fork
+from nograd.core.runtime import threads
 from nograd.core.types import ConfigError
 from nograd.engines.base import Engine
 from nograd.engines.cores import core_count
@@ -105,8 +106,8 @@ def _obstacle() -> str:
     """Why there can be no worker processes, with the remedy; empty where there can."""
     if (backend := jax.default_backend()) != "cpu":
         return f"JAX computes on {backend}; use --engine inline, or set JAX_PLATFORMS=cpu"
-    if os.environ.get("NPROC") != "1":
-        return "JAX was started with several threads; set NPROC=1 before, or import nograd.training.train first"
+    if threads() != "1":
+        return "JAX has started with several threads; call nograd.train before other JAX functions, or set NPROC=1"
     if os.name != "posix":
         return "it needs a POSIX system; use --engine inline"
     return ""

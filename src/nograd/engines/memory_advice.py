@@ -21,7 +21,6 @@ from nograd.core.types import EngineError
 from nograd.engines.programs import Program
 from nograd.generation.base import Generation
 from nograd.perturbations.batch_limits import room
-from nograd.perturbations.node import Node
 from nograd.perturbations.population import Local
 
 _WORTH = 0.25  # of the plan, that a remedy saves
@@ -74,7 +73,7 @@ def smaller(generation: Generation, programs: Mapping[str, Program], parameters:
     whole, local, chunks = plans[name], generation.local, generation.plan.chunks
     sums = 0 if name == "evaluate" else parameters * chunks.bit_length()
     # The estimate of `node` by ranks unrolls over the units of a chunk: fewer, larger chunks take more there.
-    unrolled = name == "estimate" and local is not None and isinstance(local.perturbation, Node)
+    unrolled = name == "estimate" and local is not None and local.perturbation.by_example
     fewer = Setting("--chunks 2", parameters * (chunks.bit_length() - 2))
     if sums > whole / 2:
         return fewer if fewer.saved > _WORTH * whole and not unrolled else None

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from nograd.core import chunks
 from nograd.core.trees import Span, all_finite, scaled
 from nograd.core.types import Key, PyTree
-from nograd.perturbations.dense import Dense, Distribution, weighted_score
+from nograd.perturbations.dense import Distribution, weighted_score
 from nograd.perturbations.population import Local, by_pairs, by_tiles, population_estimate
 from nograd.strategies.base import Info, State, Strategy
 from nograd.strategies.shaping import Fused, valid_members, weights
@@ -131,8 +131,7 @@ class Generation(ABC):
 
     def fixed(self, keys: Keys) -> Fixed:
         """What the functions below read, on the default device."""
-        perturbation = self.strategy.perturbation
-        shared = perturbation.noise.prepare() if isinstance(perturbation, Dense) else ()
+        shared = self.strategy.perturbation.shared()
         return Fixed(self.task.arrays(), shared, *map(jax.random.key_data, (keys.noise, keys.batch)))
 
     def estimate(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,40 @@ from nograd.perturbations.dense import Distribution, evaluator
 from nograd.perturbations.population import population_both, population_fitness
 from nograd.strategies.base import State
 from nograd.strategies.shaping import Fused, fused, weights
-from nograd.tasks.classification import Supervised
+
+
+class Sampled(Protocol):
+    """What a generation on examples asks of its task."""
+
+    @property
+    def batch(self) -> int:
+        """Examples of a minibatch."""
+
+    @property
+    def private(self) -> bool:
+        """Whether each unit of the population draws a minibatch of its own."""
+
+    def arrays(self) -> PyTree:
+        """The training examples on the default device."""
+
+    def pick(self, arrays: PyTree, key: Key) -> PyTree:
+        """Which examples are in the minibatch at an address, by number [batch]."""
+
+    def read(self, arrays: PyTree, picks: PyTree) -> tuple[Array, Array]:
+        """The examples picked: inputs and targets with the leading axes of `picks`."""
+
+    def draw(self, arrays: PyTree, key: Key) -> tuple[Array, Array]:
+        """The minibatch at an address."""
+
+    def objective(self, params: PyTree, x: Array, y: Array) -> Float[Array, ""]:
+        """The fitness of a member on a minibatch."""
 
 
 @dataclass(frozen=True)
 class Batches(Generation):
-    """Generations of a `Supervised` task."""
+    """Generations of a task on examples."""
 
-    task: Supervised
+    task: Sampled
 
     @property
     def evaluations(self) -> int:

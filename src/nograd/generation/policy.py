@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,13 @@ from nograd.core.trees import all_finite, parameter_count
 from nograd.core.types import Params, PyTree
 from nograd.envs.normalization import Moments, merged
 from nograd.generation.base import Fixed, Generation, Outcome, at
+from nograd.generation.context import Context, EpisodeTask, Policy
 from nograd.models import Model
-from nograd.perturbations import lowrank
+from nograd.perturbations.base import MemberPerturbation
 from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.dense import Distribution, member_params
 from nograd.perturbations.population import Local
 from nograd.strategies.shaping import Fused
-from nograd.tasks.control import Context, Environment, Policy
 
 
 class Carried(NamedTuple):
@@ -49,13 +49,13 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True)
 class Playing(Generation):
-    """Generations of an `Environment` task, wherever it is stepped.
+    """Generations of a task on episodes, wherever the environment is stepped.
 
     A member's seat in its chunk is its place in the flattened row of the fitness. Every seat plays `task.episodes`
     episodes side by side.
     """
 
-    task: Environment
+    task: EpisodeTask
 
     watched: ClassVar[tuple[str, ...]] = ("episode_length",)
 
@@ -156,7 +156,12 @@ def _merged_chunks(moments: Moments, of_chunks: Moments) -> Moments:
 
 def _drawn(local: Local, mean: PyTree, key: Any, tile: Array) -> PyTree:
     """The noise of a tile's units."""
-    return lowrank.draw(local.perturbation, local.prepared, mean, key, tile * local.tile, local.tile)  # type: ignore[arg-type]
+    return local.perturbation.draw(local.prepared, mean, key, tile * local.tile, local.tile)
+
+
+def _of_members(local: Local) -> MemberPerturbation:
+    """The perturbation of a population that plays: `Task.population` lets no other through."""
+    return cast(MemberPerturbation, local.perturbation)
 
 
 def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Array) -> Array:
@@ -172,25 +177,25 @@ def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Arra
     return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
 
 
-def _lowrank_prepared(local: Local, task: Environment, context: Context, mean: PyTree, noise: PyTree) -> PyTree:
+def _lowrank_prepared(local: Local, task: EpisodeTask, context: Context, mean: PyTree, noise: PyTree) -> PyTree:
     """What the network of each low-rank member makes of the reference batch, [tiles, units, directions, signs, ...]."""
-    prepare, perturbation = task.model.prepare, local.perturbation
+    prepare, perturbation = task.model.prepare, _of_members(local)
     if prepare is None:
         return ()
     reference = task.see(context, jnp.asarray(context.reference))
-    return jax.lax.map(lambda tile: lowrank.of_members(perturbation, prepare, mean, (reference,), tile), noise)  # type: ignore[arg-type]
+    return jax.lax.map(lambda tile: perturbation.of_members(prepare, mean, (reference,), tile), noise)
 
 
 def _lowrank_outputs(local: Local, model: Model, members: PyTree, seen: Array) -> Array:
     """The outputs of low-rank members, [seats, episodes, outputs], the product with the mean made for all at once."""
     mean, noise, prepared = members
-    perturbation, tiles = local.perturbation, jax.tree.leaves(noise)[0].shape[0]
+    perturbation, tiles = _of_members(local), jax.tree.leaves(noise)[0].shape[0]
     inputs = seen.reshape(tiles, local.tile, perturbation.directions, perturbation.signs, *seen.shape[1:])
 
     def apply(params: Params, x: Array, prepared: PyTree) -> Array:
         return model.apply((params, prepared) if model.prepare else params, x)
 
     def tile(noise: PyTree, inputs: PyTree) -> Array:
-        return lowrank.outputs(perturbation, apply, mean, inputs, noise)  # type: ignore[arg-type]
+        return perturbation.outputs(apply, mean, inputs, noise)
 
     return jax.vmap(tile)(noise, (inputs, prepared)).reshape(*seen.shape[:2], -1)

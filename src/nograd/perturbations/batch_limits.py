@@ -32,6 +32,11 @@ def room() -> Room:
     return Room(1 << 27, 1 << 27, 1 << 20, 1, devices, devices, 1 << 27)
 
 
+def power_of_two(most: int) -> int:
+    """The largest power of two up to `most`, at least 1."""
+    return 1 << max(most, 1).bit_length() - 1
+
+
 def at_once(elements: int) -> int:
     """Units that are evaluated side by side, of so many parameters each (those of all of its dense members)."""
     return max(room().members // elements, 1)

@@ -1,15 +1,19 @@
 """Dense perturbation: every parameter of a member moves by its own draw (Salimans et al. 2017, Algorithm 1)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.core.trees import add_scaled, scaled
+from nograd.core import chunks
+from nograd.core.trees import add_scaled, parameter_count, scaled
 from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.perturbations.base import Perturbation, Values, Weights
+from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.jaxpr.interpret import lift
+from nograd.perturbations.members import Loss
 from nograd.perturbations.noise import NOISES, Noise
 
 
@@ -22,9 +26,63 @@ class Dense(NamedTuple):
     directions: int = 64  # of one call of `nograd.grad`; a strategy's population sets its own
 
     @property
+    def word(self) -> str:
+        """What the command line calls it."""
+        return "dense"
+
+    @property
     def members(self) -> int:
         """Members of the population that one draw makes."""
         return 2 if self.mirrored else 1
+
+    @property
+    def signs(self) -> int:
+        """The same."""
+        return self.members
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings; the population is the strategy's."""
+        return {"sigma": self.sigma, "noise": self.noise.name, "mirrored": self.mirrored}
+
+    @property
+    def shared_directions(self) -> None:
+        """The population says."""
+        return None
+
+    @property
+    def by_example(self) -> bool:
+        """All examples see the same members."""
+        return False
+
+    def whole_batch(self) -> "Dense":
+        """It is already."""
+        return self
+
+    def shared(self) -> PyTree:
+        """The table of noise, where there is one."""
+        return self.noise.prepare()
+
+    def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> None:
+        """Members are whole networks: nothing about the batch matters."""
+        return None
+
+    def sampled(
+        self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
+    ) -> tuple[Float[Array, "pairs members"], Params]:
+        """Fitness and Σ w · ε of `directions` draws, each member on the whole batch."""
+        plan = chunks.plan(self.directions)
+        keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
+        shared = self.shared()
+        evaluate = evaluator(self, lambda *arguments: jnp.mean(values(*arguments)), params, *inputs)
+        together = at_once(self.members * parameter_count(params))
+        chunked = chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit]), at_once=together)
+        fitness = chunks.by_units(plan, chunked)
+        shaped = chunks.by_chunks(plan, weights(fitness))
+        total = chunks.estimate_chunks(
+            plan, lambda unit, own: weighted_noise(self, shared, keys[unit], own, params), shaped
+        )
+        return fitness, total
 
 
 def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = True, directions: int = 64) -> Dense:
@@ -136,3 +194,8 @@ def weighted_score(
         return jnp.asarray(even, s.dtype) * (e * e - 1)
 
     return Distribution(scaled(odd, noise), jax.tree.map(score, noise, around.scale))
+
+
+def as_dense(perturbation: Perturbation) -> Dense | None:
+    """The perturbation, where its members are whole networks that can be asked for; else None."""
+    return perturbation if isinstance(perturbation, Dense) else None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,14 @@ from jaxtyping import Array, Float
 from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_names, leaf_streams
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
+from nograd.perturbations.base import Values, Weights
+from nograd.perturbations.batch_limits import Room, power_of_two
 from nograd.perturbations.directions import Frame, check_frame, frame, rows
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
-from nograd.perturbations.members import SMALL, Loss, Weigh, over_members, signs
+from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
+from nograd.perturbations.members import SMALL, Loss, Weigh, signs
+from nograd.perturbations.population import Local, local_population, sampled_by_example
 
 
 class LowRank(NamedTuple):
@@ -29,9 +33,149 @@ class LowRank(NamedTuple):
     densify: bool
 
     @property
+    def word(self) -> str:
+        """What the command line calls it."""
+        return "lowrank"
+
+    @property
     def signs(self) -> int:
         """Members a direction."""
         return signs(self.mirrored)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All of its fields."""
+        return self._asdict()
+
+    @property
+    def shared_directions(self) -> int | None:
+        """All of them, where the group is the whole batch."""
+        return None if self.group else self.directions
+
+    @property
+    def by_example(self) -> bool:
+        """A group of them sees the same members."""
+        return False
+
+    def whole_batch(self) -> "LowRank":
+        """The same with members that all examples see."""
+        return self._replace(group=0)
+
+    def along(self, directions: int) -> "LowRank":
+        """The same with another number of directions a unit."""
+        return self._replace(directions=directions)
+
+    def shared(self) -> tuple[()]:
+        """Draws read nothing but their address."""
+        return ()
+
+    def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> Local:
+        """How its population lies on a batch."""
+        return local_population(self, loss, params, *batch, count=count)
+
+    def sampled(
+        self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
+    ) -> tuple[Float[Array, "pairs members"], Params]:
+        """Fitness and Σ w · ε of a population of its own directions."""
+        return sampled_by_example(self, values, params, inputs, key, weights)
+
+    def prepare(self, loss: Loss, params: Params, example: PyTree) -> "Cuts":
+        """Where to cut each leaf: between the axes that make the factors smallest and that the network allows.
+
+        Raises:
+            InterpretError: a large parameter meets a primitive without a low-rank rule, and `densify` is not set.
+        """
+        names, shapes = leaf_names(params), [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
+        left = {name: _candidates(shape, self.rank) for name, shape in zip(names, shapes, strict=True)}
+        ruleless: tuple[str, ...] = ()
+        while True:
+            cuts = Cuts(tuple(left[name][0] for name in names), ruleless)
+
+            def value(params: Params, example: PyTree, cuts: Cuts = cuts) -> PyTree:
+                noise = self.draw(cuts, params, jax.random.key(0), 0, 1)
+                return lift(loss, params, *example)(one_direction(noise), 1.0)
+
+            try:
+                jax.eval_shape(value, params, example)
+                return cuts
+            except NoRuleError as error:
+                left[error.path].pop(0)
+                size = math.prod(shapes[names.index(error.path)])
+                if left[error.path] == [None]:
+                    ruleless += (error.path,)
+                if left[error.path] == [None] and size > SMALL and not self.densify:
+                    raise InterpretError(
+                        f"{error}; pass densify=True to give it dense noise ({4e-6 * size:.3g} MB a member), "
+                        "or use perturbation node or dense"
+                    ) from None
+
+    def fallbacks(self, prepared: "Cuts") -> list[str]:
+        """The matrices that have dense noise: they meet a primitive without a low-rank rule."""
+        return sorted(prepared.ruleless)
+
+    def tile(self, elements: int, units: int, count: int | None, there: Room) -> tuple[int, int]:
+        """As many units as fit one call with all their directions."""
+        wanted = -(-units // (count or there.lowrank_tiles))
+        most = min(there.tile // max(elements * self.directions, 1), there.units, wanted)
+        return power_of_two(most), self.directions
+
+    def draw(self, prepared: "Cuts", params: Params, key: Key, first: Array | int, units: int) -> PyTree:
+        """The noise of units first, first + 1, …: a tree like the parameters.
+
+        A leaf is `Factors` of a [units, *A, r] and a `Frame` of b [units, directions, *B, r], or a `Frame` of dense
+        noise [units, directions, *shape].
+        """
+        leaves, structure = jax.tree.flatten(params)
+        drawn = []
+        for leaf, cut, stream in zip(leaves, prepared.at, leaf_streams(params), strict=True):
+            shape = jnp.shape(leaf)
+            kind = jnp.result_type(leaf)
+            if cut is None:
+                drawn.append(_scaled(frame(self.noise, key, stream, first, units, self.directions, shape), 1.0, kind))
+                continue
+            a = rows(self.noise, key, stream ^ ROW_STREAM, first, units, (*shape[:cut], self.rank))
+            b = frame(self.noise, key, stream, first, units, self.directions, (*shape[cut:], self.rank))
+            drawn.append(Factors(a.astype(kind), _scaled(b, 1 / math.sqrt(self.rank), kind)))  # type: ignore[arg-type]
+        return jax.tree.unflatten(structure, drawn)
+
+    def fitness(
+        self, prepared: "Cuts", loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool, block: int
+    ) -> Float[Array, "units directions signs"]:
+        """The mean over a unit's examples of the function's value for each member; all directions at once."""
+        return fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
+
+    def both(
+        self,
+        prepared: "Cuts",
+        loss: Loss,
+        params: Params,
+        inputs: PyTree,
+        noise: PyTree,
+        weights: Weigh,
+        shared: bool,
+        block: int,
+    ) -> tuple[Float[Array, "units directions signs"], Params]:
+        """The fitness of all members, and Σ w · ε; the fitness is not computed where no weight asks for it."""
+        values = fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
+        return values, estimate(noise, weights(values, 0))
+
+    def laid_out(self, total: Params, params: Params) -> Params:
+        """It is already."""
+        return total
+
+    def outputs(
+        self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
+    ) -> Float[Array, "units directions signs batch outputs"]:
+        """What each member's network gives for inputs of its own."""
+        return outputs(self._scales, apply, params, inputs, noise)
+
+    def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
+        """What a function of (params, *inputs) gives for each member, on the same inputs."""
+        return of_members(self._scales, self.directions, function, params, inputs, noise)
+
+    @property
+    def _scales(self) -> Float[Array, " signs"]:
+        return jnp.array([self.sigma, -self.sigma][: self.signs])
 
 
 class Cuts(NamedTuple):
@@ -79,203 +223,11 @@ def lowrank(
     return LowRank(sigma, rank, directions, group, noise, mirrored, densify)
 
 
-def prepare(lowrank: LowRank, loss: Loss, params: Params, example: PyTree) -> Cuts:
-    """Where to cut each leaf: between the axes that make the factors smallest and that the network allows.
-
-    Raises:
-        InterpretError: a large parameter meets a primitive without a low-rank rule, and `densify` is not set.
-    """
-    names, shapes = leaf_names(params), [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
-    left = {name: _candidates(shape, lowrank.rank) for name, shape in zip(names, shapes, strict=True)}
-    ruleless: tuple[str, ...] = ()
-    while True:
-        cuts = Cuts(tuple(left[name][0] for name in names), ruleless)
-
-        def value(params: Params, example: PyTree, cuts: Cuts = cuts) -> PyTree:
-            noise = draw(lowrank, cuts, params, jax.random.key(0), 0, 1)
-            return lift(loss, params, *example)(_one_direction(noise), 1.0)
-
-        try:
-            jax.eval_shape(value, params, example)
-            return cuts
-        except NoRuleError as error:
-            left[error.path].pop(0)
-            size = math.prod(shapes[names.index(error.path)])
-            if left[error.path] == [None]:
-                ruleless += (error.path,)
-            if left[error.path] == [None] and size > SMALL and not lowrank.densify:
-                raise InterpretError(
-                    f"{error}; pass densify=True to give it dense noise ({4e-6 * size:.3g} MB a member), "
-                    "or use perturbation node or dense"
-                ) from None
-
-
-def draw(lowrank: LowRank, cuts: Cuts, params: Params, key: Key, first: Array | int, units: int) -> PyTree:
-    """The noise of units first, first + 1, …: a tree like the parameters.
-
-    A leaf is `Factors` of a [units, *A, r] and a `Frame` of b [units, directions, *B, r], or a `Frame` of dense
-    noise [units, directions, *shape].
-    """
-    leaves, structure = jax.tree.flatten(params)
-    drawn = []
-    for leaf, cut, stream in zip(leaves, cuts.at, leaf_streams(params), strict=True):
-        shape = jnp.shape(leaf)
-        kind = jnp.result_type(leaf)
-        if cut is None:
-            drawn.append(_scaled(frame(lowrank.noise, key, stream, first, units, lowrank.directions, shape), 1.0, kind))
-            continue
-        a = rows(lowrank.noise, key, stream ^ ROW_STREAM, first, units, (*shape[:cut], lowrank.rank))
-        b = frame(lowrank.noise, key, stream, first, units, lowrank.directions, (*shape[cut:], lowrank.rank))
-        drawn.append(Factors(a.astype(kind), _scaled(b, 1 / math.sqrt(lowrank.rank), kind)))  # type: ignore[arg-type]
-    return jax.tree.unflatten(structure, drawn)
-
-
-def fallbacks(cuts: Cuts) -> list[str]:
-    """The matrices that have dense noise: they meet a primitive without a low-rank rule."""
-    return sorted(cuts.ruleless)
-
-
-def fitness(
-    lowrank: LowRank, cuts: Cuts, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool, block: int
-) -> Float[Array, "units directions signs"]:
-    """The mean over a unit's examples of the function's value for each of its members.
-
-    Args:
-        inputs: [units, group, ...], or with `shared` [batch, ...] for all units.
-    """
-    scales = _scales(lowrank)
-
-    def unit(inputs: PyTree, noise: PyTree) -> Array:
-        axes = _direction_axes(noise)
-
-        def example(example: PyTree) -> Array:
-            lifted = lift(loss, params, *example)
-            return over_members(
-                lambda noise, scale: (lifted(noise, scale), ()), noise, axes, lowrank.directions, scales
-            )[0]
-
-        return jnp.mean(jax.vmap(example)(inputs), axis=0)
-
-    return jax.vmap(unit, in_axes=(None if shared else 0, 0))(inputs, _all_directions(noise))
-
-
-def outputs(
-    lowrank: LowRank, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
-) -> Float[Array, "units directions signs batch outputs"]:
-    """What each member's network gives for inputs of its own, the product with the mean made once for all members.
-
-    Args:
-        apply: (params, *inputs of a member) -> [batch, outputs].
-        inputs: a tuple of trees of arrays [units, directions, signs, ...].
-    """
-
-    def unit(inputs: PyTree, noise: PyTree) -> Array:
-        def direction(noise: PyTree, inputs: PyTree) -> Array:
-            return jax.vmap(lambda scale, own: lift(apply, params, *own)(noise, scale))(_scales(lowrank), inputs)
-
-        return jax.vmap(direction, (_direction_axes(noise), 0))(noise, inputs)
-
-    return jax.vmap(unit)(inputs, _all_directions(noise))
-
-
-def of_members(
-    lowrank: LowRank, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree
-) -> PyTree:
-    """What a function of (params, *inputs) gives for each member, [units, directions, signs, ...], on the same inputs.
-
-    A direction at a time: the inputs may be many examples.
-    """
-    lifted = lift(function, params, *inputs)
-
-    def unit(noise: PyTree) -> PyTree:
-        axes = _direction_axes(noise)
-
-        def direction(at: Array) -> PyTree:
-            own = jax.tree.map(lambda leaf, axis: leaf if axis is None else leaf[at], noise, axes)
-            return jax.vmap(lambda scale: lifted(own, scale))(_scales(lowrank))
-
-        return jax.lax.map(direction, jnp.arange(lowrank.directions))
-
-    return jax.lax.map(unit, _all_directions(noise))
-
-
-def both(
-    lowrank: LowRank,
-    cuts: Cuts,
-    loss: Loss,
-    params: Params,
-    inputs: PyTree,
-    noise: PyTree,
-    weights: Weigh,
-    shared: bool,
-    block: int,
-) -> tuple[Float[Array, "units directions signs"], Params]:
-    """The fitness of all members, and Σ w · ε over them with w = weights(f)."""
-    values = fitness(
-        lowrank, cuts, loss, params, inputs, noise, shared, block
-    )  # not computed where no weight asks for it
-    return values, estimate(noise, weights(values, 0))
-
-
-def laid_out(total: Params, params: Params) -> Params:
-    """The sum of what `both` gives, as the parameters are laid out: it is already."""
-    return total
-
-
-def estimate(noise: PyTree, weights: Float[Array, "units directions signs"]) -> Params:
-    """Σ w · ε over the members, multiplied out: one matrix product a leaf."""
-    signed = weights[..., 0] - weights[..., 1] if weights.shape[-1] == 2 else weights[..., 0]
-
-    def leaf(noise: Frame | Factors) -> Array:
-        if isinstance(noise, Frame):
-            return jnp.sum(noise.weighted(signed.astype(noise.values.dtype)), axis=0)
-        a, directions = noise.a, cast(Frame, noise.b)
-        b = directions.weighted(signed.astype(directions.values.dtype))
-        units, rank = a.shape[0], a.shape[-1]
-        total = jnp.einsum("uar,ubr->ab", a.reshape(units, -1, rank), b.reshape(units, -1, rank))
-        return total.reshape(*a.shape[1:-1], *b.shape[1:-1])
-
-    return jax.tree.map(leaf, noise, is_leaf=_is_noise)
-
-
 def _candidates(shape: tuple[int, ...], rank: int) -> list[int | None]:
     """Cuts from the smallest factors to the largest; None, dense noise, comes last."""
     cuts = [c for c in range(1, len(shape)) if min(math.prod(shape[:c]), math.prod(shape[c:])) > rank]
     return [*sorted(cuts, key=lambda c: math.prod(shape[:c]) + math.prod(shape[c:])), None]
 
 
-def _scales(lowrank: LowRank) -> Float[Array, " signs"]:
-    return jnp.array([lowrank.sigma, -lowrank.sigma][: lowrank.signs])
-
-
-def _is_noise(node: Any) -> bool:
-    return isinstance(node, Factors | Frame)
-
-
 def _scaled(frame: Frame, scale: float, kind: Any) -> Frame:
     return Frame((frame.values * scale).astype(kind), frame.rows.astype(kind))
-
-
-def _all_directions(noise: PyTree) -> PyTree:
-    """The noise with its frames as arrays [units, directions, ...]."""
-
-    def leaf(node: Frame | Factors) -> Array | Factors:
-        return node.all() if isinstance(node, Frame) else Factors(node.a, cast(Frame, node.b).all())
-
-    return jax.tree.map(leaf, noise, is_leaf=_is_noise)
-
-
-def _direction_axes(noise: PyTree) -> PyTree:
-    """vmap's axes for one direction of a unit's noise: a is shared, b and dense noise are not."""
-    is_factors = lambda node: isinstance(node, Factors)  # noqa: E731
-    return jax.tree.map(lambda node: Factors(None, 0) if is_factors(node) else 0, noise, is_leaf=is_factors)  # type: ignore[arg-type]
-
-
-def _one_direction(noise: PyTree) -> PyTree:
-    """The first direction of the first unit, as `lift` takes it."""
-    is_factors = lambda node: isinstance(node, Factors)  # noqa: E731
-    return jax.tree.map(
-        lambda node: Factors(node.a[0], node.b[0, 0]) if is_factors(node) else node[0, 0],
-        _all_directions(noise),
-        is_leaf=is_factors,
-    )

@@ -17,16 +17,10 @@ from jaxtyping import Array, Float
 from nograd.core import chunks
 from nograd.core.trees import Span
 from nograd.core.types import ConfigError, Key, Params, PyTree
-from nograd.perturbations import lowrank, node
+from nograd.perturbations.base import LocalPerturbation, Values, Weights
 from nograd.perturbations.batch_limits import room
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
-from nograd.perturbations.lowrank import LowRank
-from nograd.perturbations.members import Loss
-from nograd.perturbations.node import Node
-
-Perturbation: TypeAlias = LowRank | Node
-# fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
-Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
+from nograd.perturbations.members import Loss, Weigh
 
 # A part of the batch as it is handed over -> arrays of examples: where it is only numbers of examples, each chunk
 # reads its own.
@@ -38,7 +32,7 @@ _BLOCK = 32  # directions of a unit whose examples are the whole batch
 class Local(NamedTuple):
     """A population on batches of one size."""
 
-    perturbation: Perturbation  # with the directions of one unit
+    perturbation: LocalPerturbation  # with the directions of one unit
     loss: Loss  # (params, *one example) -> its value
     prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
     units: int
@@ -65,21 +59,16 @@ class Local(NamedTuple):
     @property
     def fallbacks(self) -> list[str]:
         """Parameters that have dense noise of their own where others have none: see the perturbation's module."""
-        return self.kind.fallbacks(self.prepared)
-
-    @property
-    def kind(self) -> Any:
-        """The module of the perturbation: its prepare, draw, fitness, both, laid_out and fallbacks."""
-        return _kind(self.perturbation)
+        return self.perturbation.fallbacks(self.prepared)
 
 
 def local_population(
-    perturbation: Perturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None
+    perturbation: LocalPerturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None
 ) -> Local:
     """How the batch and the directions are cut into units, tiles and chunks: from shapes alone.
 
     Args:
-        perturbation: `lowrank` or `node`.
+        perturbation: `lowrank`, `node`, or one of your own.
         loss: (params, *one example) -> its value, higher is better. Each example counts alone.
         params: the mean, or its shapes.
         batch: arrays (or their shapes) with a leading axis of examples.
@@ -103,34 +92,12 @@ def local_population(
         while block % 2 == 0 and perturbation.directions // block < (count or 1):
             block //= 2  # a unit is in one chunk
         units = perturbation.directions // block
-        perturbation = perturbation._replace(directions=block)
-    prepared = _kind(perturbation).prepare(perturbation, loss, params, example)
+        perturbation = perturbation.along(block)
+    prepared = perturbation.prepare(loss, params, example)
     elements = group * perturbation.signs * _widest(loss, params, example)  # for one unit and direction
-    tile, block = _tile_size(perturbation, elements, units, count)
+    tile, block = perturbation.tile(elements, units, count, room())
     plan = chunks.plan(-(-units // tile), count)
     return Local(perturbation, loss, prepared, units, group, shared, tile, block, plan)
-
-
-def _tile_size(perturbation: Perturbation, elements: int, units: int, count: int | None) -> tuple[int, int]:
-    """Units of a tile, and directions of a block.
-
-    A tile of `node` is as large as the chunks allow, since the transposes of the first layers are applied once a
-    tile: their products are the better the more examples go into one. It is then gone through in blocks of directions
-    that the caches hold.
-    """
-    directions, there = perturbation.directions, room()
-    if isinstance(perturbation, Node):
-        wanted = -(-units // count) if count else max(-(-units // there.node_tiles), there.least)
-        tile = _power_of_two(min(there.units, wanted, units))
-        blocks = [block for block in range(1, directions + 1) if directions % block == 0]
-        return tile, max((block for block in blocks if tile * block * elements <= there.block), default=1)
-    wanted = -(-units // (count or there.lowrank_tiles))
-    return _power_of_two(min(there.tile // max(elements * directions, 1), there.units, wanted)), directions
-
-
-def _power_of_two(most: int) -> int:
-    """The largest power of two up to `most`, at least 1."""
-    return 1 << max(most, 1).bit_length() - 1
 
 
 def _as_it_is(batch: PyTree) -> PyTree:
@@ -144,7 +111,9 @@ def population_fitness(
     rows = _padded(local, batch, read)
 
     def tile(index: Array) -> Array:
-        return local.kind.fitness(*_tile(local, params, rows, key, index, read), local.shared, local.block).reshape(-1)
+        inputs, noise = _tile(local, params, rows, key, index, read)
+        found = local.perturbation.fitness(local.prepared, local.loss, params, inputs, noise, local.shared, local.block)
+        return found.reshape(-1)
 
     return chunks.evaluate_chunks(local.plan, tile, span)
 
@@ -169,9 +138,10 @@ def population_estimate(
         def given(fitness: Array, first: Array | int) -> Array:
             return jax.lax.dynamic_slice_in_dim(shaped, first, fitness.shape[1], axis=1)
 
-        return local.kind.both(*_tile(local, params, rows, key, index, read), given, local.shared, local.block)[1]
+        inputs, noise = _tile(local, params, rows, key, index, read)
+        return _both(local, params, inputs, noise, given)[1]
 
-    return local.kind.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
+    return local.perturbation.laid_out(chunks.estimate_chunks(local.plan, tile, weights, span), params)
 
 
 def population_both(
@@ -193,13 +163,11 @@ def population_both(
             shaped = weights(fitness.reshape(-1, fitness.shape[-1])).reshape(fitness.shape)
             return jnp.where(real[:, None, None], shaped, 0.0)
 
-        fitness, total = local.kind.both(
-            *_tile(local, params, rows, key, index, read), of_pairs, local.shared, local.block
-        )
+        fitness, total = _both(local, params, *_tile(local, params, rows, key, index, read), of_pairs)
         return fitness.reshape(-1), total
 
     fitness, total = chunks.both_chunks(local.plan, tile, span)
-    return fitness, local.kind.laid_out(total, params)
+    return fitness, local.perturbation.laid_out(total, params)
 
 
 def by_pairs(local: Local, fitness: Float[Array, "chunks size members"]) -> Float[Array, "pairs members"]:
@@ -227,18 +195,19 @@ def _padded(local: Local, batch: PyTree, read: Read) -> PyTree:
     return jax.tree.map(rows, batch)
 
 
-def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array, read: Read) -> tuple[Any, ...]:
-    """What a perturbation's `fitness` and `both` take first: all about one tile."""
+def _both(local: Local, params: Params, inputs: PyTree, noise: PyTree, weights: Weigh) -> tuple[Array, Params]:
+    given = (local.prepared, local.loss, params, inputs, noise)
+    return local.perturbation.both(*given, weights, local.shared, local.block)
+
+
+def _tile(local: Local, params: Params, rows: PyTree, key: Key, index: Array, read: Read) -> tuple[PyTree, PyTree]:
+    """The inputs and the noise of one tile."""
     start = index * local.tile
     inputs = rows
     if not local.shared:
         inputs = read(jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, local.tile), rows))
-    noise = local.kind.draw(local.perturbation, local.prepared, params, key, start, local.tile)
-    return local.perturbation, local.prepared, local.loss, params, inputs, noise
-
-
-def _kind(perturbation: Perturbation) -> Any:
-    return node if isinstance(perturbation, Node) else lowrank
+    noise = local.perturbation.draw(local.prepared, params, key, start, local.tile)
+    return inputs, noise
 
 
 def _widest(loss: Loss, params: Params, example: PyTree) -> int:
@@ -254,3 +223,16 @@ def _widest(loss: Loss, params: Params, example: PyTree) -> int:
         both = [v.aval for v in equation.outvars if v in of_members and v in of_examples]
         largest = max([largest, *(math.prod(getattr(aval, "shape", ())) for aval in both)])
     return largest
+
+
+def sampled_by_example(
+    perturbation: LocalPerturbation, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
+) -> tuple[Float[Array, "pairs members"], Params]:
+    """See `Perturbation.sampled`: every example is evaluated alone."""
+
+    def fitness(params: Params, *example: PyTree) -> Array:
+        return values(params, *jax.tree.map(lambda leaf: leaf[None], example))[0]
+
+    local = local_population(perturbation, fitness, params, *inputs)
+    chunked, total = population_both(local, params, inputs, key, weights)
+    return by_pairs(local, chunked), total

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, TypeAlias
 
 from nograd.core.cache import user_cache, writable
-from nograd.core.metrics import ACCURACY, Measure
+from nograd.core.metrics import Measure
 from nograd.core.types import ConfigError, RunError
 from nograd.reports.html import Markup, data_block, tag
 
@@ -156,8 +156,8 @@ def share(field: str, title: str, **more: Any) -> Spec:
 
 
 def score(field: str, title: str, measure: Measure) -> Spec:
-    """A score along an axis that need not start at 0: an accuracy in percent."""
-    return share(field, title) if measure == ACCURACY else quantity(field, title, scale={"zero": False})
+    """A score along an axis that need not start at 0: a proportion in percent."""
+    return share(field, title) if measure.proportion else quantity(field, title, scale={"zero": False})
 
 
 def category(field: str, names: Sequence[str], colours: Sequence[str] = COLOURS, **more: Any) -> Spec:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nograd.config.settings import settings
-from nograd.core.metrics import ACCURACY
 from nograd.core.text import short
 from nograd.reports.curves import curves
 from nograd.reports.document import badge, document, note
 from nograd.reports.html import Markup, join, section, tag
-from nograd.reports.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
+from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spent, unfinished
 from nograd.reports.tables import Cell, Row, table
 from nograd.runs.run import Run
 
@@ -54,9 +53,10 @@ def differing(every: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _results(found: Sequence[Snapshot]) -> Markup:
-    """A row a run; the best test accuracy is marked."""
-    best = max((score for now in found if (score := _test(now)) is not None), default=None)
-    what = found[0].run.measure.what
+    """A row a run; the best test score is marked."""
+    measure = found[0].run.measure
+    best = max((score for now in found if (score := _test(now)) is not None), key=measure.goodness, default=None)
+    what = measure.what
     columns = ("run", f"test {what}", "95% interval", f"validation {what}", "generations", "training time")
     rows = [_result(now, best) for now in found]
     drawn = table((*columns, "evaluations/s", "state"), rows, sortable=True)
@@ -70,9 +70,7 @@ def _test(now: Snapshot) -> float | None:
 def _result(now: Snapshot, best: float | None) -> Row:
     measure = now.run.measure
     score, validation = _test(now), now.best.get(measure.val)
-    shown, interval = measure.text(score), "–"
-    if measure == ACCURACY:
-        shown, interval = measured(score, now.run.config["data"]["test"])
+    shown, interval = measure.text(score), interval_said(now, "test")
     return [
         Cell(now.name, now.name),
         Cell(shown, score, number=True, mark=score is not None and score == best),
@@ -105,5 +103,5 @@ def _data(found: Sequence[Snapshot]) -> Markup:
         [now.name, Cell(tag("code", checksum[:16]), mark=checksum != sums[0])]
         for now, checksum in zip(found, sums, strict=True)
     ]
-    said = note("The runs have different data: their accuracies are not on the same examples.")
+    said = note("The runs have different data: their scores are not on the same examples.")
     return join([said, table(("run", "checksum (SHA-256)"), rows)])

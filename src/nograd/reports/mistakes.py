@@ -12,7 +12,7 @@ from nograd.reports.pictures import first_layer, gallery, is_image, picture_of, 
 from nograd.reports.predictions import Mistake, Predictions, predictions
 from nograd.reports.tables import Cell, Row, table
 from nograd.runs.run import Run
-from nograd.tasks.classification import Split
+from nograd.tasks.examples import Split
 
 _CLASSES = 26  # up to which the confusion matrix is shown whole
 _COLUMNS = 12  # of a table's row

@@ -6,8 +6,9 @@ import numpy as np
 
 from nograd.core.types import DataError
 from nograd.data import find_mnist
-from nograd.runs.run import Run, softmax
-from nograd.tasks.classification import Split
+from nograd.runs.run import Run
+from nograd.tasks.classification import softmax
+from nograd.tasks.examples import Split
 
 MISTAKES = 24
 

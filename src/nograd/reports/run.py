@@ -7,14 +7,13 @@ from typing import Any
 
 from nograd.config.recipes import to_toml
 from nograd.config.settings import TrainConfig
-from nograd.core.metrics import ACCURACY
 from nograd.core.text import byte_count, short, short_time
 from nograd.reports.curves import curves
 from nograd.reports.document import badge, document, note
 from nograd.reports.html import Child, Markup, section, tag
-from nograd.reports.mistakes import mistakes_of
 from nograd.reports.reproduce import changed, command
-from nograd.reports.snapshot import Snapshot, measured, rate, snapshot, spent, unfinished
+from nograd.reports.sections import own_sections
+from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spent, unfinished
 from nograd.reports.tables import Cell, Row, cards, facts, table
 from nograd.runs.run import Run
 
@@ -46,7 +45,7 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
         [", ".join(filter(None, what)), " ", _state(now)],
         cards(_key_figures(now)),
         section("Curves", curves([now.trace])) if now.metrics else note("No generation is done yet."),
-        mistakes_of(run, "test" if tested else "val") if network and not run.task else None,
+        own_sections(run, "test" if tested else "val") if network else None,
         section("Time", facts(_times(now))),
         section("Settings", _settings(config)),
         section("Data and versions", facts(_data(run.config["data"])), facts(_versions(run.config["nograd"]))),
@@ -61,31 +60,18 @@ def _state(now: Snapshot) -> Markup:
 
 
 def _key_figures(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
-    data, measure = now.run.config["data"], now.run.measure
-    if measure != ACCURACY:
-        yield from _returns(now)
-        return
+    measure, shown = now.run.measure, now.run.shown
     if now.result:
-        accuracy, interval = measured(now.result["test_accuracy"], data["test"])
-        yield "test accuracy", accuracy, f"95% interval {interval}; {data['test']:,} examples"
-    accuracy, interval = measured(now.best.get("val_accuracy"), data["val"])
-    chosen = f"; generation {now.best['generation']:,}" if now.best else ""
-    yield "best validation accuracy", accuracy, f"95% interval {interval}{chosen}" if now.best else interval
+        over = f"{shown.units['test']:,} {measure.units}"
+        said = f"95% interval {interval_said(now, 'test')}; {over}"
+        yield f"test {measure.what}", measure.text(now.result.get(measure.test)), said
+    said = "not measured"
+    if now.best:
+        said = f"95% interval {interval_said(now, 'val')}; generation {now.best['generation']:,}"
+    yield f"best validation {measure.what}", measure.text(now.best.get(measure.val)), said
     yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
     yield "training time", spent(now), _each(now)
-    yield "evaluations a second", rate(now), f"{now.evaluations:,} forward passes of one example"
-
-
-def _returns(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:
-    """The key figures of a run on an environment."""
-    measure, episodes = now.run.measure, now.run.settings.eval_episodes
-    if now.result:
-        yield "test return", measure.text(now.result.get(measure.test)), f"mean of {episodes:,} episodes"
-    chosen = f"generation {now.best['generation']:,}, mean of {episodes:,} episodes" if now.best else "not measured"
-    yield "best validation return", measure.text(now.best.get(measure.val)), chosen
-    yield "generations", f"{now.generations:,}", f"of {now.run.settings.generations:,}"
-    yield "training time", spent(now), _each(now)
-    yield "steps a second", rate(now), f"{now.evaluations:,} steps of the environment"
+    yield "evaluations a second", rate(now), f"{now.evaluations:,} {shown.unit_of_work}"
 
 
 def _each(now: Snapshot) -> str:

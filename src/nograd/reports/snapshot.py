@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from nograd.core.text import duration, percent
+from nograd.core.text import duration
 from nograd.reports.curves import Trace
 from nograd.reports.document import badge
 from nograd.reports.html import Markup
-from nograd.runs.run import Run, proportion
+from nograd.runs.run import Run
 
 
 class Snapshot(NamedTuple):
@@ -45,7 +45,7 @@ def snapshot(run: Run, name: str | None = None) -> Snapshot:
     metrics, result = run.metrics, run.result
     last = metrics[-1]["generation"] if metrics else 0
     measured = [line for line in metrics if line.get(run.measure.val) is not None]
-    best: dict[str, Any] = max(measured, key=lambda line: line[run.measure.val], default={})
+    best: dict[str, Any] = max(measured, key=lambda line: run.measure.goodness(line[run.measure.val]), default={})
     ended = result if result and result["generations"] >= last else {}
     return Snapshot(run, name or run.path.resolve().name, metrics, ended, best)
 
@@ -55,12 +55,17 @@ def unfinished() -> Markup:
     return badge("not finished", "busy")
 
 
-def measured(accuracy: float | None, examples: int) -> tuple[str, str]:
-    """An accuracy and its 95% interval in words."""
-    if accuracy is None:
-        return "–", "not measured"
-    low, high = proportion(round(accuracy * examples), examples)["interval"]
-    return percent(accuracy), f"{low:.2%} to {high:.2%}"
+def interval_said(now: Snapshot, split: str) -> str:
+    """The 95% interval of the test score, or of the best validation score, in words; a dash where it is not known."""
+    measure = now.run.measure
+    if split == "test":
+        found = now.result.get("test_interval")
+        if found:
+            return f"{measure.text(found[0])} to {measure.text(found[1])}"
+        value, error = now.result.get(measure.test), None
+    else:
+        value, error = now.best.get(measure.val), now.best.get(measure.error)
+    return "–" if value is None else measure.interval_text(value, now.run.shown.units[split], error) or "–"
 
 
 def rate(now: Snapshot) -> str:

@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nograd.core.metrics import ACCURACY, Measure
+from nograd.core.metrics import Measure
 from nograd.core.text import duration, short
 from nograd.reports import study_charts as charts
 from nograd.reports.charts import figures
 from nograd.reports.document import badge, document, note
 from nograd.reports.html import Child, Markup, join, section, tag
 from nograd.reports.parallel_coordinates import parallel
-from nograd.reports.snapshot import measured
 from nograd.reports.tables import Cell, Row, cards, facts, table
 from nograd.reports.trials import axes, ended, groups, is_finished
-from nograd.scaling.intervals import student
 from nograd.tuning.study.records import Study, Trial, Winner
 
 _MOST = 1000  # trials on a page; of more, the best
@@ -77,13 +75,10 @@ def _key_figures(study: Study, ranked: Sequence[Trial], statistics: Statistics) 
 
 
 def _interval(study: Study, trial: Trial) -> str:
-    """The 95% interval of a trial's value: Wilson's of an accuracy, Student's of a mean return."""
-    if study.measure == ACCURACY:
-        return measured(trial.value, study.validation)[1]
-    if trial.value is None or trial.standard_error is None:
+    """The 95% interval of a trial's value."""
+    if trial.value is None:
         return "unknown"
-    half = student(study.validation - 1) * trial.standard_error
-    return f"{study.measure.text(trial.value - half)} to {study.measure.text(trial.value + half)}"
+    return study.measure.interval_text(trial.value, study.validation, trial.standard_error) or "unknown"
 
 
 def _counted(study: Study) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from nograd.core.intervals import CONFIDENCE
 from nograd.scaling import laws
-from nograd.scaling.intervals import CONFIDENCE, coverage, standard_error, summary
+from nograd.scaling.intervals import coverage, standard_error, summary
 from nograd.scaling.measure import Measurement
 
 CORES = (4, 16, 1440)  # projected to; 1,440 is the paper's machine

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from nograd.core.intervals import CONFIDENCE
 
 
 class Summary(NamedTuple):
@@ -43,33 +43,6 @@ def _rank(count: int, confidence: float) -> int:
 
 def _covered(count: int, rank: int) -> float:
     return 1.0 - 2.0 * sum(math.comb(count, i) for i in range(rank)) / 2.0**count
-
-
-def student(degrees: int, confidence: float = CONFIDENCE) -> float:
-    """t with P(|T| ≤ t) = confidence for T of Student's distribution; infinite without degrees of freedom."""
-    if degrees < 1:
-        return math.inf
-    low, high = 0.0, 1.0
-    while _student_within(high, degrees) < confidence:
-        high *= 2.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_within(middle, degrees) < confidence else (low, middle)
-    return high
-
-
-def _student_within(t: float, degrees: int) -> float:
-    """P(|T| ≤ t), by the finite sums in θ = atan(t/√ν) (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4)."""
-    angle = math.atan(t / math.sqrt(degrees))
-    odd = degrees % 2
-    term = math.cos(angle) if odd else 1.0
-    total = 0.0
-    for power in range(2 + odd, degrees + 1, 2):
-        total += term
-        term *= math.cos(angle) ** 2 * (power - 1) / power
-    if odd:
-        return 2 / math.pi * (angle + math.sin(angle) * total)
-    return math.sin(angle) * total
 
 
 def standard_error(values: Sequence[float] | np.ndarray) -> float:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nograd.scaling.intervals import standard_error, student
+from nograd.core.intervals import student
+from nograd.scaling.intervals import standard_error
 
 
 class Estimate(NamedTuple):

@@ -13,6 +13,7 @@ from nograd.config.task_settings import reads
 from nograd.config.validate import counts_population, validate
 from nograd.core.forked import refuse_fork
 from nograd.core.json_text import to_json
+from nograd.core.runtime import use_one_thread
 from nograd.core.trees import parameter_count
 from nograd.core.types import ConfigError, RunError
 from nograd.engines.create import places
@@ -21,7 +22,8 @@ from nograd.scaling.figures import spread, strong_figures, weak_figures
 from nograd.scaling.measure import Post, Tell, measure
 from nograd.scaling.plot import draw
 from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers
-from nograd.training.job import Job, Source, build_job, load_data
+from nograd.tasks.kinds import Source, load_source
+from nograd.training.job import Job, build_job
 
 
 def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, Any]:
@@ -36,8 +38,9 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
         NogradError: it cannot be measured here; the message says what to do.
     """
     refuse_fork()
+    use_one_thread()
     folder = _folder(config.out)
-    source = load_data(train)
+    source = load_source(train)
     job = build_job(train, source)
     with places(config.engine, config.address) as cores:
         figures = _measured(config, job, source, cores, tell)

@@ -7,9 +7,8 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from nograd.core.types import ConfigError, Params
-from nograd.perturbations.dense import Dense, Distribution, dense
-from nograd.perturbations.lowrank import LowRank
-from nograd.perturbations.population import Perturbation
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.dense import Distribution, dense
 from nograd.strategies.ascent import State, ascend, decayed, start
 from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked
@@ -51,7 +50,7 @@ def ars(
     *,
     top: int | None = None,
     noise: str = "gaussian",
-    perturbation: Dense | Perturbation | None = None,
+    perturbation: Perturbation | None = None,
     weight_decay: float = 0.0,
     chunks: int | None = None,
 ) -> Strategy:
@@ -88,13 +87,10 @@ def ars(
 def _check_top(top: int, strategy: Strategy) -> None:
     """Raises ConfigError where there are fewer directions, or not all of them are judged by the same examples."""
     perturbation = strategy.perturbation
-    if isinstance(perturbation, Dense):
-        directions = strategy.units
-    elif isinstance(perturbation, LowRank) and perturbation.group == 0:
-        directions = perturbation.directions
-    else:
+    directions = strategy.units if strategy.population else perturbation.shared_directions
+    if directions is None:
         raise ConfigError(
-            f"top cannot be {top} with {type(perturbation).__name__.lower()} perturbation on parts of a batch: the "
+            f"top cannot be {top} with {perturbation.word} perturbation on parts of a batch: the "
             "best directions would be those of the easiest examples; leave top out, or use a dense or whole-batch one"
         )
     if not isinstance(top, int) or not 1 <= top <= directions:

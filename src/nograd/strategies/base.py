@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 from nograd.core import chunks as cut
 from nograd.core.trees import norm, parameter_count, require_floats
 from nograd.core.types import ConfigError, Key, Params
-from nograd.perturbations.dense import Dense, Distribution, member_params, weighted_score
-from nograd.perturbations.population import Perturbation
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.dense import Dense, Distribution, as_dense, member_params, weighted_score
 from nograd.perturbations.spacing import check_spacing
 from nograd.strategies.shaping import Shaping, weights
 
@@ -77,7 +77,7 @@ class Strategy(NamedTuple):
     """Pure functions over the rule's state: `init`, `ask` and `tell`, and the parts of `tell` for an engine."""
 
     population: int | None  # None where it follows from the batch
-    perturbation: Dense | Perturbation
+    perturbation: Perturbation
     shaping: Shaping
     rule: Rule[Any]
     chunks: int | None = None  # that a dense population is cut into; None: as many as suit it
@@ -85,12 +85,13 @@ class Strategy(NamedTuple):
     @property
     def dense(self) -> Dense:
         """The perturbation, where members are whole networks that can be asked for. Raises ConfigError otherwise."""
-        if not isinstance(self.perturbation, Dense):
+        dense = as_dense(self.perturbation)
+        if dense is None:
             raise ConfigError(
-                f"{type(self.perturbation).__name__.lower()} perturbation needs the network's function, so it has no "
+                f"{self.perturbation.word} perturbation needs the network's function, so it has no "
                 "ask and tell; use nograd.grad, nograd.train, or a dense perturbation"
             )
-        return self.perturbation
+        return dense
 
     @property
     def size(self) -> int:

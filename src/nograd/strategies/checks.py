@@ -3,8 +3,8 @@
 from typing import Any
 
 from nograd.core.types import ConfigError
-from nograd.perturbations.dense import Dense
-from nograd.perturbations.population import Perturbation
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.dense import Dense, as_dense
 from nograd.strategies.base import Strategy
 from nograd.strategies.shaping import SHAPINGS, Shaping
 
@@ -12,7 +12,7 @@ from nograd.strategies.shaping import SHAPINGS, Shaping
 def checked(strategy: Strategy) -> Strategy:
     """The strategy itself. Raises ConfigError where its population cannot be."""
     population, perturbation = strategy.population, strategy.perturbation
-    if not isinstance(perturbation, Dense):
+    if as_dense(perturbation) is None:
         if population is not None:
             raise ConfigError(f"population cannot be {population} here; it follows from batch, group and directions")
     elif not isinstance(population, int) or population < 2:
@@ -24,19 +24,20 @@ def checked(strategy: Strategy) -> Strategy:
     return strategy
 
 
-def require_scalable(perturbation: Dense | Perturbation, name: str) -> Dense:
+def require_scalable(perturbation: Perturbation, name: str) -> Dense:
     """The perturbation, where a sigma for each parameter can be learnt from it. Raises ConfigError otherwise."""
-    if not isinstance(perturbation, Dense):
+    dense = as_dense(perturbation)
+    if dense is None:
         raise ConfigError(
             f"{name} learns a sigma for each parameter, so it needs a dense perturbation, got "
-            f"{type(perturbation).__name__.lower()}; use a dense one, or the strategy openai-es or ars"
+            f"{perturbation.word}; use a dense one, or the strategy openai-es or ars"
         )
-    if perturbation.noise.name == "rademacher":
+    if dense.noise.name == "rademacher":
         raise ConfigError(
             f"{name} learns sigma from the size of the draws, and those of rademacher noise are all equal; "
             "use noise gaussian or table"
         )
-    return perturbation
+    return dense
 
 
 def require_positive(name: str, value: Any, example: float) -> None:

@@ -8,22 +8,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.core import chunks
 from nograd.core.precision import as_floats, is_real
-from nograd.core.trees import parameter_count, require_floats
+from nograd.core.trees import require_floats
 from nograd.core.types import ConfigError, Key, Params, PyTree
 from nograd.models.stopped import held_at, reaching
+from nograd.perturbations.base import Perturbation
 from nograd.perturbations.batch_dependence import EXAMPLES, depends_on_others, trial
-from nograd.perturbations.batch_limits import at_once
-from nograd.perturbations.dense import Dense, evaluator, weighted_noise
-from nograd.perturbations.population import Perturbation, by_pairs, local_population, population_both
+from nograd.perturbations.dense import as_dense
 from nograd.strategies.shaping import raw, valid_members, weights
 
 # (params, *inputs [batch, ...]) -> losses [batch], where loss i depends on example i alone; lower is better.
 Losses: TypeAlias = Callable[..., Float[Array, " batch"]]
 
 
-def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable[..., tuple[Float[Array, ""], Params]]:
+def value_and_grad(loss: Losses, perturbation: Perturbation) -> Callable[..., tuple[Float[Array, ""], Params]]:
     """(L, g) with L the mean loss of the members and g = E[(L(θ + σε) − L(θ − σε)) ε] / 2σ.
 
     g is an unbiased estimate of the gradient of the *smoothed* loss E[L(θ + σε)], L = mean(loss), whether the loss
@@ -52,14 +50,12 @@ def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable
         _check(loss, params, inputs)
         reached = reaching(loss, params, *inputs)
         held = held_at(loss, params)
-        if isinstance(perturbation, Dense):
-            fitness, total = _dense(held, perturbation, params, inputs, key)
-        else:
-            shapes = str(jax.tree.map(jnp.shape, (params, inputs)))
-            if shapes not in tried:
-                _require_alone(loss, params, inputs)
-                tried.add(shapes)
-            fitness, total = _local(held, perturbation, params, inputs, key)
+        shapes = str(jax.tree.map(jnp.shape, (params, inputs)))
+        if as_dense(perturbation) is None and shapes not in tried:
+            _require_alone(loss, params, inputs)
+            tried.add(shapes)
+        values = lambda *arguments: -as_floats(held(*arguments))  # noqa: E731
+        fitness, total = perturbation.sampled(values, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
         valid = valid_members(fitness)
         count = jnp.maximum(jnp.sum(valid), 1)
         value = -jnp.sum(jnp.where(valid, fitness, 0.0)) / count
@@ -69,7 +65,7 @@ def value_and_grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable
     return estimate
 
 
-def grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable[..., Params]:
+def grad(loss: Losses, perturbation: Perturbation) -> Callable[..., Params]:
     """The estimate g of `value_and_grad` alone: nograd.grad(loss, perturbation)(params, *inputs, key=key)."""
     both = value_and_grad(loss, perturbation)
 
@@ -77,34 +73,6 @@ def grad(loss: Losses, perturbation: Dense | Perturbation) -> Callable[..., Para
         return both(params, *inputs, key=key)[1]
 
     return estimate
-
-
-def _local(
-    loss: Losses, perturbation: Perturbation, params: Params, inputs: PyTree, key: Key
-) -> tuple[Float[Array, "pairs members"], Params]:
-    def fitness(params: Params, *example: PyTree) -> Array:
-        return -as_floats(loss(params, *jax.tree.map(lambda leaf: leaf[None], example)))[0]
-
-    local = local_population(perturbation, fitness, params, *inputs)
-    values, total = population_both(local, params, inputs, key, lambda pairs: weights(raw, pairs)[0])
-    return by_pairs(local, values), total
-
-
-def _dense(
-    loss: Losses, dense: Dense, params: Params, inputs: PyTree, key: Key
-) -> tuple[Float[Array, "pairs members"], Params]:
-    plan = chunks.plan(dense.directions)
-    keys = jax.vmap(lambda unit: jax.random.fold_in(key, unit))(jnp.arange(plan.chunks * plan.size))
-    shared = dense.noise.prepare()
-    evaluate = evaluator(dense, lambda *arguments: -jnp.mean(as_floats(loss(*arguments))), params, *inputs)
-    together = at_once(dense.members * parameter_count(params))
-    chunked = chunks.evaluate_chunks(plan, lambda unit: evaluate(shared, keys[unit]), at_once=together)
-    fitness = chunks.by_units(plan, chunked)
-    shaped = chunks.by_chunks(plan, weights(raw, fitness)[0])
-    total = chunks.estimate_chunks(
-        plan, lambda unit, own: weighted_noise(dense, shared, keys[unit], own, params), shaped
-    )
-    return fitness, total
 
 
 def _check(loss: Losses, params: Params, inputs: PyTree) -> None:

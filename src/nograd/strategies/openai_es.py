@@ -7,8 +7,8 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from nograd.core.types import Params
-from nograd.perturbations.dense import Dense, Distribution, dense
-from nograd.perturbations.population import Perturbation
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.dense import Distribution, dense
 from nograd.strategies.ascent import State, ascend, decayed, start
 from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, known_shaping
@@ -48,7 +48,7 @@ def openai_es(
     *,
     noise: str = "gaussian",
     mirrored: bool = True,
-    perturbation: Dense | Perturbation | None = None,
+    perturbation: Perturbation | None = None,
     shaping: str | Shaping = "centered_rank",
     weight_decay: float = 0.0,
     chunks: int | None = None,

@@ -1,13 +1,76 @@
-"""What turns a member into a fitness, and what is learnt into a score."""
+"""What a training asks of its task, and what a finished run asks of it without the data."""
 
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from nograd.core.metrics import Measure
+from nograd.core.types import Params, PyTree
+from nograd.generation.base import Generation
 from nograd.models import Model
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.population import Local
+from nograd.strategies.base import Strategy
+
+# (a tree of shapes, the name of a part of the state) -> that part of a checkpoint.
+ReadPart = Callable[[PyTree, str], PyTree]
+# The inputs and targets of the split that is asked for, read only where they are needed.
+ReadSplit = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+class Shown(NamedTuple):
+    """What reports show of a run on some task, beside its settings and metrics."""
+
+    sections: tuple[str, ...]  # of the run's page that are this task's own: words of `nograd.reports.sections`
+    unit_of_work: str  # what `evaluations` counts, for a person
+    units: Mapping[str, int]  # the examples or episodes that a score of each split is the mean over
+
+
+class Learnt(Protocol):
+    """A task as a finished run knows it, from its config.json alone: what can be done with what was learnt."""
+
+    @property
+    def model(self) -> Model:
+        """The network."""
+
+    @property
+    def measure(self) -> Measure:
+        """What a run is judged by: its name, direction, format and how its interval is made."""
+
+    def read_params(self, read: ReadPart) -> Params:
+        """What is learnt, from the parts of a checkpoint."""
+
+    def outputs(self, params: Params, x: np.ndarray) -> np.ndarray:
+        """The network's outputs [examples, outputs] for examples as the data store them, or for observations."""
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """What outputs [examples, outputs] predict: classes, numbers, actions."""
+
+    def table(self, outputs: np.ndarray, details: bool) -> str:
+        """Predictions as the text of a CSV file, with the probabilities where details are asked for.
+
+        Raises:
+            ConfigError: nothing can be predicted from a file.
+        """
+
+    def evaluate(self, params: Params, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
+        """The measure on a split (or on fresh episodes), its 95% `interval`, and over how many units it is.
+
+        Raises:
+            ConfigError: there are no such splits, or no episodes.
+        """
+
+    def film(self, params: Params, path: Path) -> dict[str, Any]:
+        """One episode as a film; its return and length. Raises ConfigError where there are none."""
 
 
 class Task(Protocol):
-    """What a training asks of its task, beside the functions of a generation."""
+    """What a training asks of its task: member → fitness by `generation`, parameters → score by `scores`.
+
+    `nograd.testing.task` has the laws that every task keeps.
+    """
 
     @property
     def model(self) -> Model:
@@ -28,8 +91,27 @@ class Task(Protocol):
     def record(self) -> dict[str, Any]:
         """What config.json says of it."""
 
-    def scores(self, params: Any) -> dict[str, Any]:
+    def chunk_count(self, population: int, mirrored: bool) -> int | None:
+        """The chunks that a population is cut into where the settings name no number; None: as many as suit it."""
+
+    def population(self, perturbation: Perturbation, chunks: int | None) -> Local | None:
+        """How a population lies on this task's examples; None where its members are whole networks.
+
+        Raises:
+            ConfigError: members of this perturbation cannot be evaluated on this task.
+        """
+
+    def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
+        """The functions of its generations. `deadline`: seconds after which a host that does not answer is hung."""
+
+    def begin(self, search: Any) -> Any:
+        """The state of generation 0, from the strategy's own: with what else the task carries from one to the next."""
+
+    def state_shapes(self, search: Any) -> Any:
+        """The shapes of any state, from those of the strategy's own, without computing one."""
+
+    def scores(self, params: Params) -> dict[str, Any]:
         """What the metrics say of what is learnt, `measure.val` among it."""
 
-    def tested(self, params: Any) -> dict[str, Any]:
-        """`measure.test` of what is learnt, for the end."""
+    def tested(self, params: Params) -> dict[str, Any]:
+        """`measure.test` of what is learnt, for the end; `test_interval`, its 95% interval, goes with it."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -21,8 +22,20 @@ from nograd.envs.jax_rollout import Rolled, rollout
 from nograd.envs.normalization import Moments, no_moments, normalised
 from nograd.envs.observing import encoded, finite
 from nograd.envs.rollout import LONGEST, Played, play
+from nograd.envs.video import Filmed
 from nograd.envs.watch import DEADLINE, Pulse, watched
+from nograd.generation.base import Generation
+from nograd.generation.context import Context, Policy
+from nograd.generation.host_episodes import Episodes
+from nograd.generation.jax_episodes import Traced
+from nograd.generation.policy import Carried
 from nograd.models import Model
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.population import Local
+from nograd.strategies.base import Strategy
+from nograd.tasks.base import ReadPart, ReadSplit
+from nograd.tasks.scores import mean_return
+from nograd.tasks.seats import chunk_count, seated
 
 _SOURCES = {
     "envpool": "EnvPool",
@@ -32,24 +45,10 @@ _SOURCES = {
     "jax": "a function of yours, in JAX",
 }
 _STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
+_FRESH = 100  # episodes that `evaluate` plays
 
 
 _REFERENCE, _APART, _LANES = 128, 8, 8  # observations of the reference batch, steps between them, lanes they come from
-
-
-class Context(NamedTuple):
-    """What a policy reads beside its parameters, and what its episodes are limited to."""
-
-    moments: Moments | tuple[()]  # of observations, where they are normalised
-    limit: Array | tuple[()]  # steps of an episode, where it adapts
-    reference: Array | tuple[()] = ()  # [batch, *shape], where the network is prepared by some observations
-
-
-class Policy(NamedTuple):
-    """What a training leaves: the network's parameters and their context."""
-
-    params: Params
-    context: Context
 
 
 class Environment(NamedTuple):
@@ -157,9 +156,61 @@ class Environment(NamedTuple):
             **({"val_dropped": played.dropped} if played.dropped else {}),
         }
 
-    def tested(self, policy: Policy) -> dict[str, float | None]:
-        """The mean return of as many other episodes, for the end."""
-        return {self.measure.test: self.played(policy, "test", self.eval_episodes).mean}
+    def tested(self, policy: Policy) -> dict[str, Any]:
+        """The mean return of as many other episodes, for the end, with its interval."""
+        found = mean_return(self.played(policy, "test", self.eval_episodes))
+        return {self.measure.test: found["return"], "test_interval": found["interval"]}
+
+    def chunk_count(self, population: int, mirrored: bool) -> int:
+        """As many as hold enough episodes for one call of the policy."""
+        return chunk_count(self, population, mirrored)
+
+    def population(self, perturbation: Perturbation, chunks: int | None) -> Local | None:
+        """Each member sees observations of its own; the members of a dense perturbation are whole networks."""
+        return seated(perturbation, self, chunks)
+
+    def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
+        """Generations on episodes: within a program where the environment is one of JAX."""
+        if self.world.is_traced:
+            return Traced(self, strategy, local)
+        return Episodes(self, strategy, local, deadline)
+
+    def begin(self, search: Any) -> Carried:
+        """The strategy's state with the first context."""
+        return Carried(self.context(), search)
+
+    def state_shapes(self, search: Any) -> Carried:
+        """The shapes of the same."""
+        return Carried(jax.eval_shape(self.blank), search)
+
+    # What a finished run asks of it; see `Learnt`.
+
+    def read_params(self, read: ReadPart) -> Policy:
+        """The network's parameters and their context."""
+        context = read(jax.eval_shape(self.blank), "context")
+        return Policy(read(jax.eval_shape(self.model.init, jax.random.key(0)), "search/params"), context)
+
+    def outputs(self, policy: Policy, x: np.ndarray) -> np.ndarray:
+        """The network's outputs [observations, outputs]."""
+        seen = self.see(policy.context, self.encoded(x))
+        return np.asarray(self.model.apply(self.whole(policy.params, policy.context), seen))
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """The actions."""
+        return self.actions(outputs)
+
+    def table(self, outputs: np.ndarray, details: bool) -> str:
+        """There are no files of observations."""
+        raise ConfigError(f"this run was trained on the environment {self.world.name}; use nograd evaluate")
+
+    def evaluate(self, policy: Policy, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
+        """The mean return of fresh episodes, none of those that training or validation played."""
+        return mean_return(self.played(policy, "fresh", episodes or _FRESH))
+
+    def film(self, policy: Policy, path: Path) -> dict[str, Any]:
+        """One fresh episode, rendered without a screen. Raises ConfigError where it cannot be rendered here."""
+        played = self.played(policy, "fresh", 1, Filmed(self.world, path))
+        return {"return": float(played.returns[0]), "length": int(played.lengths[0])}
 
     def played(self, policy: Policy, split: str, count: int, where: Lanes | None = None) -> Played:
         """Episodes of a policy without any noise. Raises EngineError where the environment fails."""

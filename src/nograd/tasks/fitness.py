@@ -1,19 +1,19 @@
-"""What a network's outputs are worth: fitness per example, higher is better.
+"""What a network's outputs are worth where the targets are classes: fitness per example, higher is better.
 
 A fitness is a function `(outputs [batch, classes], labels [batch]) -> [batch]`; it need not be differentiable.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nograd.core.imports import import_object
 from nograd.core.precision import as_floats, is_real
+from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
-
-Fitness: TypeAlias = Callable[[Float[Array, "batch classes"], Int[Array, " batch"]], Float[Array, "*batch"]]
+from nograd.tasks.targets import Fitness
 
 
 def cross_entropy(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
@@ -48,11 +48,11 @@ def mean_fitness(values: Array) -> Float[Array, ""]:
     return jnp.mean(as_floats(values)).astype(jnp.float32)
 
 
-def checked_fitness(fitness: Fitness, batch: int, classes: int) -> tuple[int, ...]:
+def checked_fitness(fitness: Fitness, batch: int, width: int, targets: jax.ShapeDtypeStruct) -> tuple[int, ...]:
     """The shape of its values: (), one number for the batch, or (batch,). Raises ConfigError for any other."""
-    outputs = jax.ShapeDtypeStruct((batch, classes), jnp.float32)
+    outputs = jax.ShapeDtypeStruct((batch, width), jnp.float32)
     try:
-        found = jax.eval_shape(fitness, outputs, jax.ShapeDtypeStruct((batch,), jnp.int32))
+        found = jax.eval_shape(fitness, outputs, targets)
         shape, kind = jnp.shape(found), jnp.result_type(found)
     except Exception as error:
         told = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -62,3 +62,12 @@ def checked_fitness(fitness: Fitness, batch: int, classes: int) -> tuple[int, ..
     if not is_real(kind):
         raise ConfigError(f"fitness must return real numbers, got {kind}; return its real part or its size")
     return shape
+
+
+def resolve_fitness(name: str, known: Mapping[str, Fitness] = FITNESSES) -> Fitness:
+    """The fitness of this name among those of a kind of target, or the user's `module:function`."""
+    if name in known:
+        return known[name]
+    if ":" in name:
+        return import_object(name, "fitness")
+    raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, known)}; or module:function of your own")

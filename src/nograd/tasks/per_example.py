@@ -12,6 +12,7 @@ from nograd.core.types import ConfigError
 from nograd.data import Dataset
 from nograd.models import Model
 from nograd.perturbations.batch_dependence import EXAMPLES, depends_on_others, trial
+from nograd.tasks.examples import target_shapes
 from nograd.tasks.fitness import Fitness, checked_fitness
 
 _REMEDY = (
@@ -20,17 +21,18 @@ _REMEDY = (
 )
 
 
-def require_alone(fitness: Fitness, model: Model, dataset: Dataset, batch: int) -> None:
+def require_alone(fitness: Fitness, model: Model, dataset: Dataset, batch: int, width: int) -> None:
     """Raises ConfigError where the fitness or the network's outputs for an example depend on the rest of the batch.
 
     By the shape of the fitness, then by a trial on a few examples. What the library brings along is not tried.
     """
-    if batch > 1 and checked_fitness(fitness, batch, dataset.classes) == ():
+    if batch > 1 and checked_fitness(fitness, batch, width, target_shapes(dataset, batch)) == ():
         raise ConfigError(f"the fitness is one number for the whole batch, and {_REMEDY} return one value an example")
     count = min(EXAMPLES, len(dataset.x_train))
-    labels = np.resize(np.asarray(dataset.y_train[:count]), EXAMPLES)
+    labels = np.asarray(dataset.y_train[:count])
+    labels = np.resize(labels, (EXAMPLES, *labels.shape[1:]))
     if not _is_own(fitness):
-        outputs = trial(jax.ShapeDtypeStruct((EXAMPLES, dataset.classes), jnp.float32))
+        outputs = trial(jax.ShapeDtypeStruct((EXAMPLES, width), jnp.float32))
         if depends_on_others(fitness, outputs, labels):
             raise ConfigError(f"the fitness of an example depends on the rest of its batch, and {_REMEDY} change that")
     if not _is_own(model.apply):

@@ -1,31 +1,27 @@
-"""From words to objects: perturbation, strategy, optimizer, network and fitness."""
+"""From words to objects: perturbation, strategy and optimizer."""
 
 from typing import Any
 
 import optax
 
-from nograd import models
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import top_directions
-from nograd.core.imports import call_object, import_object
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
-from nograd.models import Builder, Model
-from nograd.perturbations.dense import Dense, dense
+from nograd.perturbations.base import Perturbation
+from nograd.perturbations.dense import as_dense, dense
 from nograd.perturbations.lowrank import lowrank
 from nograd.perturbations.node import node
-from nograd.perturbations.population import Perturbation
 from nograd.strategies.ars import ars
 from nograd.strategies.base import Strategy
 from nograd.strategies.openai_es import openai_es
 from nograd.strategies.pgpe import pgpe
 from nograd.strategies.sep_cma_es import sep_cma_es
 from nograd.strategies.snes import snes
-from nograd.tasks.fitness import FITNESSES, Fitness
 
 
-def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
+def make_perturbation(config: TrainConfig) -> Perturbation:
     """The perturbation that the config names."""
     if config.perturbation in (None, "dense"):
         return dense(config.sigma, config.noise, config.mirrored)
@@ -39,13 +35,13 @@ def make_perturbation(config: TrainConfig) -> Dense | Perturbation:
 
 def make_strategy(
     config: TrainConfig,
-    perturbation: Dense | Perturbation | None = None,
+    perturbation: Perturbation | None = None,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Strategy:
     """The strategy that the config names, with this perturbation and this optimizer in place of the config's."""
     perturbation = perturbation or make_perturbation(config)
     common: dict[str, Any] = {
-        "population": population_of(config) if isinstance(perturbation, Dense) else None,
+        "population": population_of(config) if as_dense(perturbation) else None,
         "perturbation": perturbation,
         "chunks": config.chunks,
     }
@@ -93,28 +89,3 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     if config.optimizer not in makers:
         raise ConfigError(f"unknown optimizer {config.optimizer!r}{did_you_mean(config.optimizer, makers)}")
     return makers[config.optimizer]()
-
-
-def resolve_model(spec: str) -> Model | Builder:
-    """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
-    if ":" in spec and not models.is_built_in(spec):
-        made = call_object(spec, "model")
-        model = models.adopt(made)
-        if model is None and not callable(made):
-            raise ConfigError(f"model {spec!r} returned {type(made).__name__}; return nograd.Model(init, apply)")
-        return model or Builder(spec, made)
-    return models.parse_model(spec)
-
-
-def resolve_policy(spec: str) -> Model | Builder:
-    """The policy that a spec names: a built-in, or what `module:function` of the user's returns."""
-    return models.parse_policy(spec) if models.is_policy(spec) else resolve_model(spec)
-
-
-def resolve_fitness(name: str) -> Fitness:
-    """The fitness of this name, or the user's `module:function`."""
-    if name in FITNESSES:
-        return FITNESSES[name]
-    if ":" in name:
-        return import_object(name, "fitness")
-    raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, FITNESSES)}; or module:function of your own")

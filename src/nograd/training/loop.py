@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from nograd.core.interrupt import interruptible
+from nograd.core.metrics import Measure
 from nograd.core.types import Params
 from nograd.engines.base import Engine
 from nograd.generation.base import Outcome
@@ -46,10 +47,14 @@ class Limits(NamedTuple):
 
 
 class Observer(Protocol):
-    """Watches a training; nothing it does changes the run."""
+    """Watches a training; nothing it does changes a generation. `nograd.testing.observer` has the laws of all.
 
-    def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """After each generation, with its line of metrics."""
+    One that is a context manager is entered before the first generation and left after the last, also where an error
+    ends the training; one with a method `finish(run)` is told of the finished run, after result.json is written.
+    """
+
+    def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
+        """After each generation, with its line of metrics. A word asks for a clean end: it is the stop_reason."""
 
 
 class Keeper(Protocol):
@@ -201,7 +206,7 @@ class Trainer:
         """The stop reason that holds before another generation, or ""."""
         limits = self.limits
         score = progress.val_score
-        if limits.target is not None and score is not None and score >= limits.target:
+        if limits.target is not None and score is not None and self.task.measure.reached(score, limits.target):
             return "target"
         if limits.patience is not None and progress.stale >= limits.patience:
             return "no_improvement"
@@ -227,7 +232,7 @@ class Trainer:
         line |= {"bytes_up": self.engine.bytes_up, "bytes_down": self.engine.bytes_down}
         if progress.generation % self.limits.eval_every == 0:
             line |= self._scores(state)
-            progress = _with_validation(progress, line[self.task.measure.val])
+            progress = _with_validation(progress, line[self.task.measure.val], self.task.measure)
         return progress, line
 
     def _scores(self, state: State) -> dict[str, Any]:
@@ -244,10 +249,9 @@ class Trainer:
         return {"identity": self.identity, "progress": asdict(progress)}
 
 
-def _with_validation(progress: Progress, score: float | None) -> Progress:
+def _with_validation(progress: Progress, score: float | None, measure: Measure) -> Progress:
     """With one score more; None, of an environment that gave a NaN, is never the best."""
-    best = progress.best_score
-    if score is not None and (best is None or score > best):
+    if score is not None and measure.better(score, progress.best_score):
         return replace(progress, val_score=score, best_score=score, best_generation=progress.generation, stale=0)
     return replace(progress, val_score=score, stale=progress.stale + 1)
 

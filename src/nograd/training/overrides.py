@@ -9,10 +9,9 @@ from nograd.config.settings import TrainConfig, recipe_fields
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 from nograd.envs import World
-from nograd.perturbations.dense import Dense
-from nograd.perturbations.population import Perturbation
 from nograd.strategies.base import Strategy
-from nograd.training.job import Objects, Source
+from nograd.tasks.kinds import Source
+from nograd.training.job import Objects
 from nograd.training.provenance import model_spec
 
 _NUMBERS_AS_WORDS = ("workers", "episode_limit")
@@ -46,11 +45,6 @@ def strategy_word(strategy: Strategy) -> str:
     return f"({type(strategy.rule).__name__}, a Python object)"
 
 
-def perturbation_word(perturbation: Dense | Perturbation) -> str:
-    """The word of the command line for a perturbation."""
-    return type(perturbation).__name__.lower()
-
-
 def named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
     """The config with the words for what was handed over as objects, for config.json."""
     words: dict[str, Any] = {}
@@ -66,10 +60,5 @@ def named(config: TrainConfig, objects: Objects, source: Source | None) -> Train
         words |= {"population": strategy.population, "chunks": strategy.chunks}
         objects = objects._replace(perturbation=strategy.perturbation)
     if (perturbation := objects.perturbation) is not None:
-        words |= {name: value for name, value in perturbation._asdict().items() if name not in ("noise", "directions")}
-        words["perturbation"] = perturbation_word(perturbation)
-        if isinstance(perturbation, Dense):
-            words["noise"] = perturbation.noise.name
-        else:
-            words |= {"noise": perturbation.noise, "directions": perturbation.directions}
+        words |= perturbation.settings | {"perturbation": perturbation.word}
     return replace(config, **words)

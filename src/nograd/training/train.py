@@ -1,6 +1,5 @@
 """The whole job: from settings to a finished run directory. Command line and Python both come here."""
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,40 +9,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optax
-from jax._src import xla_bridge
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
+from nograd.core.runtime import use_one_thread
 from nograd.core.text import parse_duration
 from nograd.data import Dataset
 from nograd.engines.create import check_engine, make_engine
 from nograd.envs import World
 from nograd.models import Builder, Model
-from nograd.perturbations.dense import Dense
-from nograd.perturbations.population import Perturbation
+from nograd.perturbations.base import Perturbation
 from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
 from nograd.runs.files import write_atomically
+from nograd.runs.placement import anchored, placed
 from nograd.runs.run import Run, saved_settings
 from nograd.strategies.base import State, Strategy
-from nograd.tasks.fitness import Fitness
-from nograd.training.job import Job, Objects, Source, build_job, load_data
+from nograd.tasks.kinds import Source, check_source, load_source
+from nograd.tasks.targets import Fitness
+from nograd.training.job import Job, Objects, build_job
 from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer
 from nograd.training.observers.combined import require_packages, together
-from nograd.training.overrides import known_settings, named, perturbation_word, require_own, strategy_word
-from nograd.training.provenance import anchored, check_data, check_resumable, identity, placed, record, versions
+from nograd.training.overrides import known_settings, named, require_own, strategy_word
+from nograd.training.provenance import check_resumable, identity, record, versions
 from nograd.training.restore import Restored, restore, resume_from
 
-
-def _one_thread() -> None:
-    """One XLA thread on a CPU, where JAX has not started yet: more gain nothing, and add in another order."""
-    if not xla_bridge.backends_are_initialized():
-        os.environ.setdefault("NPROC", "1")
-
-
-_one_thread()
 _GRACE = 5.0  # seconds between SIGTERM and the end; containers and batch systems send SIGKILL after 10 to 30
 
 
@@ -71,7 +63,7 @@ def train(
     model: str | Model | Builder | None = None,
     fitness: str | Fitness | None = None,
     strategy: str | Strategy | None = None,
-    perturbation: str | Dense | Perturbation | None = None,
+    perturbation: str | Perturbation | None = None,
     optimizer: str | optax.GradientTransformation | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -111,7 +103,7 @@ def train(
         given["strategy"] = strategy_word(strategy)
         perturbation = strategy.perturbation
     if perturbation is not None and not isinstance(perturbation, str):
-        given["perturbation"] = perturbation_word(perturbation)
+        given["perturbation"] = perturbation.word
     base = base_config(replace(TrainConfig(), **given)) if resume is None else resumed_settings(str(resume))
     objects = Objects(
         None if isinstance(model, str) else model,
@@ -141,6 +133,7 @@ def run_config(
         on_start: called when all is ready; returns who watches. A context manager is entered meanwhile.
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
+    use_one_thread()
     started = time.perf_counter() if started is None else started
     refuse_fork()
     require_packages(config)
@@ -161,7 +154,8 @@ def _trained(start: Start, on_start: OnStart | None, started: float) -> Run:
         own = on_start(start) if on_start else None
         observer = together(start.job.config, start.directory, start.progress, own)
         startup = time.perf_counter() - started - engine.compile_seconds
-        trainer = Trainer(start.job.task, engine, start.directory, start.limits, start.identity, observer, grace=_GRACE)
+        told = (start.limits, start.identity, observer, observer.stop)
+        trainer = Trainer(start.job.task, engine, start.directory, *told, grace=_GRACE)
         if config.resume:  # not before all else is ready: what fails until here leaves the run as it was
             resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
@@ -182,7 +176,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         check_resumable(saved_settings(directory), config)
     if source is None:
         config = placed(config, directory.path) if directory else anchored(config)
-        source = load_data(config)
+        source = load_source(config)
     job = build_job(config, source, objects)
     check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, versions())
@@ -193,7 +187,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         restored = Restored()
     else:
         saved = directory.config()
-        check_data(saved, source)
+        check_source(saved["data"], config, source)
         recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
         directory.write_config(recorded)

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 
 from nograd.config.settings import TrainConfig, settings
 from nograd.config.task_settings import is_file
-from nograd.core.metrics import ACCURACY, RETURN
 from nograd.core.types import NogradError, RunError
-from nograd.data import Dataset, checksum
 from nograd.runs.files import write_atomically
 from nograd.runs.lock import DirectoryLock
-from nograd.training.job import Source, build_job
-from nograd.training.provenance import check_data
+from nograd.tasks.kinds import Source, check_source, kind_of
+from nograd.training.job import build_job
 from nograd.tuning import settings as flags
 from nograd.tuning.settings import SearchConfig, Terms
 from nograd.tuning.space import draw, make_space, random_value, trial_config, try_draws
@@ -76,12 +74,14 @@ def _again(given: SearchConfig, place: Place) -> Opened:
         record = attributes[read.RECORD]
         base, terms = TrainConfig(**record["base"]), Terms(**record["search"])
         space = read.space_of(record)
-        recorded = {"data": {"checksum": str(record["data"]["checksum"])}}
+        recorded = {"checksum": str(record["data"]["checksum"])}
     flags.check_same_work(given, base, terms)
     terms, base = flags.renewed(terms, given), flags.placed(base, given)
     source = source_of(base)
-    check_data(recorded, source)
-    return Opened(place, terms, base, space, _note(source), {**record, "search": asdict(terms)}, "")
+    check_source(recorded, base, source)
+    return Opened(
+        place, terms, base, space, kind_of(source).about(base, source).note, {**record, "search": asdict(terms)}, ""
+    )
 
 
 def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
@@ -90,8 +90,8 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
         base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
     make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
     source = source_of(base)
-    examples = len(source.x_train) if isinstance(source, Dataset) else None
-    space = make_space(base, given.space or "default", changes, examples)
+    about = kind_of(source).about(base, source)
+    space = make_space(base, given.space or "default", changes, about.examples)
     failing, why = try_draws(base, space)
     _build_one(base, space, source)
     terms = flags.terms_of(given, base, changes)
@@ -99,8 +99,10 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
         "base": settings(base),
         "space": [dimension._asdict() for dimension in space],
         "search": asdict(terms),
-        "data": {"name": source.name, "checksum": _checksum(source)},
-        **_measured(base, source),
+        "data": {"name": source.name, "checksum": about.checksum},
+        "measure": about.measure.name,
+        "metric": about.measure._asdict(),
+        "validation": about.validation,
     }
     path = _new_folder(given, base)
     lock = DirectoryLock(path / _LOCK, patience=_PATIENCE)
@@ -117,22 +119,7 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
     doubt = (
         f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
     )
-    return Opened(place, terms, base, space, _note(source), record, doubt)
-
-
-def _note(source: Source) -> str:
-    return source.note if isinstance(source, Dataset) else f"environment: {source.name}"
-
-
-def _checksum(source: Source) -> str:
-    return checksum(source) if isinstance(source, Dataset) else source.checksum
-
-
-def _measured(base: TrainConfig, source: Source) -> dict[str, Any]:
-    """What a trial's value is, and how many examples or episodes it is the mean over."""
-    if isinstance(source, Dataset):
-        return {"measure": ACCURACY.name, "validation": len(source.x_val)}
-    return {"measure": RETURN.name, "validation": base.eval_episodes}
+    return Opened(place, terms, base, space, about.note, record, doubt)
 
 
 def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from nograd.core.forked import refuse_fork
 from nograd.core.interrupt import interruptible
 from nograd.core.json_text import to_json
+from nograd.core.runtime import use_one_thread
 from nograd.core.text import did_you_mean, duration
 from nograd.core.types import ConfigError
 from nograd.engines.cores import core_count
@@ -78,6 +79,7 @@ def run_search(given: SearchConfig, display: Display, lifetime: Lifetime) -> Out
         lifetime: of this command: the budget begins with it.
     """
     refuse_fork()
+    use_one_thread()
     check(given)
     opened = open_or_make(given, lifetime)
     place, terms = opened.place, opened.terms

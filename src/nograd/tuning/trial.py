@@ -9,12 +9,10 @@ from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
 from nograd.engines.inline import Inline
-from nograd.runs.run import mean_return, proportion
 from nograd.strategies.base import State
-from nograd.tasks.classification import Supervised, split_accuracy
-from nograd.tasks.control import Environment
-from nograd.training.job import Source, build_job, load_data
-from nograd.training.loop import Ending, Progress, Trainer
+from nograd.tasks.kinds import Source, load_source
+from nograd.training.job import build_job
+from nograd.training.loop import Progress, Trainer
 from nograd.training.train import limits_of
 from nograd.tuning.study.records import TrialState
 
@@ -99,7 +97,8 @@ def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
     ending = trainer.run(built.init_state(), Progress(), None)
     value = ending.best.score if ending.best else None
     state = STATES.get(ending.reason, "failed")
-    tested = _tested(built.task, ending) if job.test and state == "complete" else {}
+    chosen = ending.best.params if ending.best else ending.state.params
+    tested = built.task.tested(chosen) if job.test and state == "complete" else {}
     return Ended(state, value, ending.reason, tested)
 
 
@@ -113,15 +112,4 @@ _FROM = ("task", "data_dir", "label", "split_seed", "standardize", "env_options"
 
 @lru_cache(maxsize=2)
 def _source(**words: Any) -> Source:
-    return load_data(TrainConfig(**words))
-
-
-def _tested(task: Supervised | Environment, ending: Ending) -> dict[str, Any]:
-    """The score of the parameters that validation chose on the test split or episodes, with its 95% interval."""
-    chosen = ending.best.params if ending.best else ending.state.params
-    if isinstance(task, Environment):
-        figures = mean_return(task.played(chosen, "test", task.eval_episodes))
-    else:
-        examples = len(task.dataset.y_test)
-        figures = proportion(round(split_accuracy(task, chosen, "test") * examples), examples)
-    return {task.measure.test: figures[task.measure.name], "test_interval": figures["interval"]}
+    return load_source(TrainConfig(**words))

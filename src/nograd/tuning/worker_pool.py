@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
-from nograd.core.cache import kept_programs
+from nograd.core.runtime import kept_programs
 from nograd.core.types import EngineError
 from nograd.engines.child_process import ENVIRONMENT, ChildProcess
 from nograd.engines.cores import pinned_cores

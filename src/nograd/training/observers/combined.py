@@ -32,6 +32,7 @@ class Together:
     def __init__(self, observers: list[Observer]) -> None:
         self.observers = observers
         self._entered: list[AbstractContextManager[Any]] = []
+        self._asked = ""
 
     def __enter__(self) -> Self:
         for observer in list(self.observers):
@@ -46,9 +47,14 @@ class Together:
             self._leave(observer, kind, error, trace)
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """After each generation."""
+        """After each generation. The first word that one of them gives is what `stop` says."""
         for observer in list(self.observers):
-            self._guarded(observer, observer.generation, progress, line)
+            word = self._guarded(observer, observer.generation, progress, line)
+            self._asked = self._asked or word or ""
+
+    def stop(self) -> str:
+        """What the training is asked to end for; empty while nothing is."""
+        return self._asked
 
     def finish(self, run: Run) -> None:
         """After result.json is written."""
@@ -60,15 +66,17 @@ class Together:
         observer.__enter__()
         self._entered.append(observer)
 
-    def _guarded(self, observer: Any, method: Callable[..., object], *arguments: Any) -> None:
+    def _guarded(self, observer: Any, method: Callable[..., Any], *arguments: Any) -> Any:
+        """What the method returns; None where it fails, which the observer is then told nothing after."""
         try:
-            method(*arguments)
+            return method(*arguments)
         except Exception as error:
             said = f": {error}" if str(error) else ""
             name = f"the observer {type(observer).__name__}"
             notice(f"{name} failed ({type(error).__name__}{said}); it is told nothing more, the training goes on")
             self.observers = [other for other in self.observers if other is not observer]
             self._leave(observer, type(error), error, error.__traceback__)
+            return None
 
     def _leave(self, observer: Any, *error: Any) -> None:
         """Leaves an observer that was entered; what it raises then is no news."""

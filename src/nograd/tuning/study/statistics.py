@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nograd.core.metrics import ACCURACY
 from nograd.tuning.study.database import quiet_optuna
 from nograd.tuning.study.read import LOST
 from nograd.tuning.study.records import Dimension, Study, Trial
@@ -36,8 +35,8 @@ def standard_errors(study: Study) -> list[float | None]:
 
     That of a trial without any value is 0. None: of a single episode, which has no scatter.
     """
-    if study.measure == ACCURACY:
-        return [math.sqrt(value * (1 - value) / study.validation) for value in outcomes(study)]
+    if study.measure.proportion:
+        return [study.measure.standard_error(value, study.validation) for value in outcomes(study)]
     return [0.0 if trial.value is None else trial.standard_error for trial in _ended(study)]
 
 

@@ -1,0 +1,51 @@
+"""What JAX reads when it starts: the number of its threads, and the cache of compiled programs.
+
+That is when it makes its devices, at the first computation. Nothing here happens on an import: whatever is about to
+compute calls `use_one_thread`, and the command line `keep_programs` too.
+"""
+
+import os
+import sys
+from typing import Any
+
+from nograd.core.cache import user_cache, writable
+
+
+def use_one_thread() -> None:
+    """One XLA thread on a CPU, where JAX has not started yet and nobody has chosen another number."""
+    if not has_started():
+        os.environ.setdefault("NPROC", "1")
+
+
+def threads() -> str:
+    """How many threads XLA was told to use on a CPU: a number, or "all"."""
+    return os.environ.get("NPROC", "all")
+
+
+def keep_programs() -> None:
+    """Lets JAX keep compiled programs for the next time, unless the environment says otherwise."""
+    for name, value in kept_programs().items():
+        os.environ.setdefault(name, value)
+
+
+def kept_programs() -> dict[str, str]:
+    """The environment variables that do so, where the cache takes files."""
+    folder = user_cache("xla")
+    if not writable(folder):
+        return {}
+    return {"JAX_COMPILATION_CACHE_DIR": str(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+
+
+def has_started() -> bool:
+    """Whether JAX has made its devices in this process, so that what it reads then comes too late."""
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        return False
+    option = "jax_num_cpu_devices"
+    before = getattr(jax.config, option)
+    try:
+        jax.config.update(option, before + 2)  # which JAX refuses once it has made them
+    except RuntimeError:
+        return True
+    jax.config.update(option, before)
+    return False

@@ -1,0 +1,78 @@
+"""What a policy reads beside its parameters, and what a generation on episodes asks of its task."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Array
+
+from nograd.core.types import Params
+from nograd.envs import World
+from nograd.envs.normalization import Moments
+from nograd.models import Model
+
+
+class Context(NamedTuple):
+    """What a policy reads beside its parameters, and what its episodes are limited to."""
+
+    moments: Moments | tuple[()]  # of observations, where they are normalised
+    limit: Array | tuple[()]  # steps of an episode, where it adapts
+    reference: Array | tuple[()] = ()  # [batch, *shape], where the network is prepared by some observations
+
+
+class Policy(NamedTuple):
+    """What a training leaves: the network's parameters and their context."""
+
+    params: Params
+    context: Context
+
+
+class EpisodeTask(Protocol):
+    """The rules of the episodes that a generation plays; see `nograd.tasks.control.Environment` for each."""
+
+    @property
+    def world(self) -> World:
+        """The environment."""
+
+    @property
+    def model(self) -> Model:
+        """The policy's network."""
+
+    @property
+    def episodes(self) -> int:
+        """Of each member."""
+
+    @property
+    def normalise(self) -> bool:
+        """Whether observations are brought to mean 0 and variance 1."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the limit of an episode follows the mean length."""
+
+    @property
+    def limit(self) -> int:
+        """Steps of an episode."""
+
+    @property
+    def skip(self) -> int:
+        """Steps that an action is held for."""
+
+    @property
+    def bonus(self) -> float:
+        """Part of every step's reward that does not count."""
+
+    @property
+    def member_steps(self) -> int:
+        """Steps after which a member starts no further episode."""
+
+    def whole(self, params: Params, context: Context) -> Any:
+        """What the network's `apply` takes first."""
+
+    def see(self, context: Context, observations: Array | np.ndarray) -> Array:
+        """What the network gets of observations."""
+
+    def act(self, outputs: Array | np.ndarray) -> Array:
+        """Actions of a network's outputs."""
+
+    def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
+        """Outputs with the action noise of one step."""

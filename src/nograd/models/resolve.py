@@ -1,0 +1,24 @@
+"""The network that a word names: a built-in one, or what a function of the user's returns."""
+
+from nograd.core.imports import call_object
+from nograd.core.types import ConfigError
+from nograd.models.adapters.base import adopt
+from nograd.models.base import Builder, Model
+from nograd.models.policy import is_policy, parse_policy
+from nograd.models.registry import is_built_in, parse_model
+
+
+def resolve_model(spec: str) -> Model | Builder:
+    """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
+    if ":" in spec and not is_built_in(spec):
+        made = call_object(spec, "model")
+        model = adopt(made)
+        if model is None and not callable(made):
+            raise ConfigError(f"model {spec!r} returned {type(made).__name__}; return nograd.Model(init, apply)")
+        return model or Builder(spec, made)
+    return parse_model(spec)
+
+
+def resolve_policy(spec: str) -> Model | Builder:
+    """The policy that a spec names: a built-in, or what `module:function` of the user's returns."""
+    return parse_policy(spec) if is_policy(spec) else resolve_model(spec)

@@ -1,0 +1,150 @@
+"""What a perturbation is: how a member of the population differs from the mean θ.
+
+There are two families. The members of a `Perturbation` that is *dense* are whole networks, which can be asked for; a
+`LocalPerturbation` is drawn and evaluated where the network's function is, a tile of examples at a time, and no member
+ever exists as a tree of parameters. Both are evaluated and estimated through the methods here, so that a strategy, an
+engine or `nograd.grad` never asks which one it has. `nograd.testing.perturbation` has the laws that all keep.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+
+from jaxtyping import Array, Float
+
+from nograd.core.types import Key, Params, PyTree
+from nograd.perturbations.batch_limits import Room
+from nograd.perturbations.members import Loss, Weigh
+
+if TYPE_CHECKING:
+    from nograd.perturbations.population import Local
+
+# fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
+Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
+# (params, *inputs [batch, ...]) -> values [batch], where value i depends on example i alone; higher is better.
+Values: TypeAlias = Callable[..., Float[Array, " batch"]]
+
+
+class Perturbation(Protocol):
+    """How members differ from θ."""
+
+    @property
+    def word(self) -> str:
+        """What the command line calls it."""
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation σ of a perturbation."""
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether each draw is evaluated with both signs."""
+
+    @property
+    def signs(self) -> int:
+        """Members a draw: two with mirrored sampling."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of `nograd.TrainConfig` that say the same, for config.json."""
+
+    @property
+    def shared_directions(self) -> int | None:
+        """Directions that all examples are judged along; None where the population says, or each group has its own."""
+
+    @property
+    def by_example(self) -> bool:
+        """Whether its noise is an example's own, so that it needs a batch of them."""
+
+    def whole_batch(self) -> "Perturbation":
+        """The same with members that all examples see. A local one is then a `MemberPerturbation`.
+
+        Raises:
+            ConfigError: its noise is an example's own.
+        """
+
+    def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> "Local | None":
+        """How a population lies on a batch; None where members are whole networks. See `local_population`."""
+
+    def shared(self) -> PyTree:
+        """Arrays that all draws read, made once: the table of noise; mostly nothing."""
+
+    def sampled(
+        self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
+    ) -> tuple[Float[Array, "pairs members"], Params]:
+        """The fitness of a population of its own `directions`, and Σ w · ε with w = weights(fitness)."""
+
+
+class LocalPerturbation(Perturbation, Protocol):
+    """One whose noise is drawn and evaluated by tiles of units; see `population` for what those are."""
+
+    @property
+    def directions(self) -> int:
+        """Directions of a unit."""
+
+    @property
+    def group(self) -> int:
+        """Examples of a unit; 0: the whole batch."""
+
+    def along(self, directions: int) -> Self:
+        """The same with another number of directions a unit."""
+
+    def prepare(self, loss: Loss, params: Params, example: PyTree) -> Any:
+        """Where noise goes in the function of one example, from shapes alone.
+
+        Raises:
+            InterpretError: the function has a primitive without a rule.
+        """
+
+    def fallbacks(self, prepared: Any) -> list[str]:
+        """Parameters that have dense noise of their own, for want of a rule."""
+
+    def tile(self, elements: int, units: int, count: int | None, there: Room) -> tuple[int, int]:
+        """Units of a tile, and directions that are evaluated at once.
+
+        Args:
+            elements: of the widest value, for one unit and direction.
+            units: of the population.
+            count: of chunks, where it is given.
+            there: what one call may take on.
+        """
+
+    def draw(self, prepared: Any, params: Params, key: Key, first: Array | int, units: int) -> PyTree:
+        """The noise of units first, first + 1, …, a function of key and number alone."""
+
+    def fitness(
+        self, prepared: Any, loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool, block: int
+    ) -> Float[Array, "units directions signs"]:
+        """The mean over a unit's examples of the function's value for each member.
+
+        Args:
+            inputs: [units, group, ...], or with `shared` [batch, ...] for all units.
+            block: directions at once.
+        """
+
+    def both(
+        self,
+        prepared: Any,
+        loss: Loss,
+        params: Params,
+        inputs: PyTree,
+        noise: PyTree,
+        weights: Weigh,
+        shared: bool,
+        block: int,
+    ) -> tuple[Float[Array, "units directions signs"], Params]:
+        """The same, and Σ w · ε over the members with w = weights(fitness, first direction)."""
+
+    def laid_out(self, total: Params, params: Params) -> Params:
+        """A sum of what `both` gives, laid out as the parameters are."""
+
+
+class MemberPerturbation(LocalPerturbation, Protocol):
+    """One whose members can see inputs of their own, as policies do."""
+
+    def outputs(
+        self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
+    ) -> Float[Array, "units directions signs batch outputs"]:
+        """What each member's network gives for inputs of its own, trees of arrays [units, directions, signs, ...]."""
+
+    def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
+        """What a function of (params, *inputs) gives for each member, [units, directions, signs, ...]."""

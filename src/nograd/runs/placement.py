@@ -1,0 +1,31 @@
+"""Where the data of a run lie: in absolute words when it begins, and found again when it is resumed or read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from nograd.config.settings import TrainConfig
+from nograd.config.task_settings import is_file
+from nograd.data.paths import expand
+from nograd.runs.moved_data import find_data
+
+
+def anchored(config: TrainConfig) -> TrainConfig:
+    """The config with absolute paths of its data, so that the run finds them from any folder."""
+    if is_file(config.task) and expand(str(config.task)).is_file():
+        config = replace(config, task=str(expand(str(config.task)).absolute()))
+    return replace(config, data_dir=str(expand(config.data_dir).absolute())) if config.data_dir else config
+
+
+def on_data(config: TrainConfig, data: str | Path | None) -> TrainConfig:
+    """The config with its data where a person says that they lie now: a file, or a folder for the other tasks."""
+    if data is None:
+        return config
+    return replace(config, **({"task": str(data)} if is_file(config.task) else {"data_dir": str(data)}))
+
+
+def placed(config: TrainConfig, run: Path) -> TrainConfig:
+    """The config of a run with its data file where it lies now. Raises DataError where it is nowhere to be found."""
+    if not is_file(config.task):
+        return anchored(config)
+    found = find_data(str(config.task), run, config.data_dir)
+    return anchored(replace(config, task=str(found)))

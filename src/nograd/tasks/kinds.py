@@ -1,0 +1,201 @@
+"""What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from nograd import data
+from nograd.config.settings import TrainConfig
+from nograd.config.task_settings import is_environment, options_of
+from nograd.core.metrics import RETURN, Measure
+from nograd.core.types import ConfigError, DataError
+from nograd.data import Dataset
+from nograd.envs import World, environment
+from nograd.envs.spec import from_portable
+from nograd.models import Builder, Model, build_model
+from nograd.models.resolve import resolve_model, resolve_policy
+from nograd.tasks.base import Learnt, Shown, Task
+from nograd.tasks.environments import make_environment
+from nograd.tasks.fitness import resolve_fitness
+from nograd.tasks.supervised import supervised
+from nograd.tasks.target_kinds import TARGETS, targets_of
+from nograd.tasks.targets import Fitness, Targets
+from nograd.tasks.trained import Trained
+
+Source: TypeAlias = Dataset | World  # what a task is made from
+
+
+class Kind(Protocol):
+    """How tasks are made from one kind of source."""
+
+    def takes(self, source: Any) -> bool:
+        """Whether a source is of this kind."""
+
+    def names(self, config: TrainConfig) -> bool:
+        """Whether the task of a config is of this kind."""
+
+    def wrote(self, record: Mapping[str, Any]) -> bool:
+        """Whether the "data" of a config.json were written by a task of this kind."""
+
+    def load(self, config: TrainConfig) -> Any:
+        """The source that a config names."""
+
+    def task(self, config: TrainConfig, source: Any, model: Model | Builder | None, fitness: Fitness | None) -> Task:
+        """The task of a config on a source, with this model and this fitness in place of the config's words."""
+
+    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+        """A run's task from what its config.json says, without the data."""
+
+    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+        """What reports show of a run, from the same."""
+
+    def about(self, config: TrainConfig, source: Any) -> "About":
+        """What is said of a source where there is no task yet."""
+
+
+class About(NamedTuple):
+    """A source in words and numbers."""
+
+    note: str
+    checksum: str
+    measure: Measure
+    validation: int  # examples or episodes of a validation score
+    examples: int | None  # of the training split; None where there is none
+    parts: str  # what has changed where the checksum has
+
+
+class Examples:
+    """Data sets."""
+
+    def takes(self, source: Any) -> bool:
+        """A `Dataset`."""
+        return isinstance(source, Dataset)
+
+    def names(self, config: TrainConfig) -> bool:
+        """Whatever is no environment."""
+        return not is_environment(config.task)
+
+    def wrote(self, record: Mapping[str, Any]) -> bool:
+        """Whatever has inputs."""
+        return "input_shape" in record
+
+    def load(self, config: TrainConfig) -> Dataset:
+        """The data set of this name or file."""
+        return data.load(
+            config.task or "mnist",
+            data_dir=config.data_dir,
+            label=config.label,
+            seed=config.seed if config.split_seed is None else config.split_seed,
+            standardize=config.standardize,
+        )
+
+    def task(
+        self, config: TrainConfig, source: Dataset, model: Model | Builder | None, fitness: Fitness | None
+    ) -> Task:
+        """Minibatches of it."""
+        targets = targets_of(source)
+        return supervised(
+            source,
+            build_model(model or resolve_model(config.model), source.x_train.shape[1:], targets.width(source)),
+            fitness or resolve_fitness(config.fitness, targets.fitnesses),
+            config.batch,
+            config.batch_sampling,
+            config.batch_sharing == "private",
+            config.shift,
+            targets,
+        )
+
+    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+        """The network and the kind of its targets."""
+        built = build_model(
+            model or resolve_model(config.model), tuple(record["input_shape"]), record.get("outputs", record["classes"])
+        )
+        return Trained(built, _targets(record), record)
+
+    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+        """What the kind of its targets has to show."""
+        units = {split: int(record[split]) for split in ("train", "val", "test")}
+        return Shown(_targets(record).sections, "forward passes of one example", units)
+
+    def about(self, config: TrainConfig, source: Dataset) -> About:
+        """Its note and sizes."""
+        measure = targets_of(source).measure
+        sizes = len(source.x_val), len(source.x_train)
+        return About(source.note, data.checksum(source), measure, *sizes, "data")
+
+
+class Environments:
+    """Environments."""
+
+    def takes(self, source: Any) -> bool:
+        """A `World`."""
+        return isinstance(source, World)
+
+    def names(self, config: TrainConfig) -> bool:
+        """An environment's id or maker."""
+        return is_environment(config.task)
+
+    def wrote(self, record: Mapping[str, Any]) -> bool:
+        """Whatever has a world."""
+        return "world" in record
+
+    def load(self, config: TrainConfig) -> World:
+        """The environment of this id or maker."""
+        return environment(config.task or "", **options_of(config.env_options))
+
+    def task(self, config: TrainConfig, source: World, model: Model | Builder | None, fitness: Fitness | None) -> Task:
+        """Episodes of it; their return is the fitness."""
+        return make_environment(config, source, model or resolve_policy(config.model))
+
+    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+        """The task itself: an environment is known by its words."""
+        return make_environment(config, from_portable(record["world"]), model or resolve_policy(config.model))
+
+    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+        """Mean returns of as many episodes."""
+        return Shown((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
+
+    def about(self, config: TrainConfig, source: World) -> About:
+        """Its name and spaces."""
+        note = f"environment: {source.name}"
+        return About(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
+
+
+def _targets(record: Mapping[str, Any]) -> Targets:
+    return TARGETS[record.get("targets", "classes")]
+
+
+KINDS: tuple[Kind, ...] = (Environments(), Examples())
+
+
+def kind_of(source: Source) -> Kind:
+    """The kind of a source. Raises ConfigError for what is none."""
+    for kind in KINDS:
+        if kind.takes(source):
+            return kind
+    raise ConfigError(f"a task cannot be made from {type(source).__name__}; give a Dataset or an environment")
+
+
+def load_source(config: TrainConfig) -> Source:
+    """The data set or the environment that the config names."""
+    return next(kind for kind in KINDS if kind.names(config)).load(config)
+
+
+def recorded_task(config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+    """A run's task, from the settings and the "data" of its config.json. `model` in place of the settings' word."""
+    return next(kind for kind in KINDS if kind.wrote(record)).learnt(config, record, model)
+
+
+def shown_of(config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+    """What reports show of a run, from the settings and the "data" of its config.json alone."""
+    return next(kind for kind in KINDS if kind.wrote(record)).shown(config, record)
+
+
+def check_source(recorded: Mapping[str, Any], config: TrainConfig, source: Source) -> None:
+    """Raises DataError where the data, or the environment, are not the ones that a run was trained on."""
+    about = kind_of(source).about(config, source)
+    if about.checksum != recorded["checksum"]:
+        raise DataError(
+            f"the {about.parts} of {source.name} have changed since the run was started "
+            f"(checksum {recorded['checksum'][:12]} then, {about.checksum[:12]} now); "
+            "restore them, or start a new run"
+        )
