@@ -8,11 +8,11 @@ import pytest
 
 import nograd as ng
 from nograd.cli.main import main
+from nograd.reports import live_page as live
+from nograd.reports.live_page import LivePage
 from nograd.runs.directory import RunDirectory
 from nograd.training.loop import Progress
-from nograd.training.observers import live_page as live
 from nograd.training.observers.combined import Together
-from nograd.training.observers.live_page import LivePage
 
 QUICK = {"model": "mlp:4", "population": 8, "batch": 16, "generations": 4, "eval_every": 2, "engine": "inline"}
 pytestmark = pytest.mark.usefixtures("no_pictures")

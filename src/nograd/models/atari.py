@@ -9,8 +9,7 @@ from jaxtyping import Array, Float
 
 from nograd.core.types import Key, ModelError, Params
 from nograd.models.base import Builder, Model, Shape
-from nograd.models.layers import flat
-from nograd.models.policy import columns
+from nograd.models.layers import columns, flat
 
 _EPSILON = 1e-5  # added to a variance
 _LEAST = 20  # pixels a side, that two strided layers take

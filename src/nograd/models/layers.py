@@ -67,3 +67,9 @@ def pool(x: Float[Array, "batch height width channels"]) -> Array:
     batch, height, width, channels = x.shape
     blocks = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
     return blocks.max((2, 4))
+
+
+def columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
+    """First weights of a layer: a random direction a unit, of this length."""
+    kernel = jax.random.normal(key, (before, after), jnp.float32)
+    return norm * kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True)

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nograd.core.types import Key, ModelError, Params
+from nograd.models.atari import atari
 from nograd.models.base import Builder, Model, Shape
-from nograd.models.layers import chain_spec, dense, flat, widths_of
+from nograd.models.layers import chain_spec, columns, dense, flat, widths_of
 from nograd.models.registry import is_built_in, parse_model
 
 _LAST = 0.01  # the norm of an output's first weights: the first actions are small
@@ -63,8 +64,6 @@ def parse_policy(spec: str) -> Builder:
     if spec == "linear":
         return linear_policy()
     if spec == "atari":
-        from nograd.models.atari import atari  # it builds on this module
-
         return atari()
     if name != "mlp":
         return parse_model(spec)
@@ -72,9 +71,3 @@ def parse_policy(spec: str) -> Builder:
         return policy_mlp(*(int(width) for width in arguments.split(",") if width))
     except ValueError:
         raise ModelError(f"mlp takes whole widths such as mlp:64,64, got {spec!r}") from None
-
-
-def columns(key: Key, before: int, after: int, norm: float) -> Float[Array, "before after"]:
-    """First weights of a layer: a random direction a unit, of this length."""
-    kernel = jax.random.normal(key, (before, after), jnp.float32)
-    return norm * kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True)

@@ -7,16 +7,14 @@ engine or `nograd.grad` never asks which one it has. `nograd.testing.perturbatio
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
 
 from jaxtyping import Array, Float
 
+from nograd.core import chunks
 from nograd.core.types import Key, Params, PyTree
 from nograd.perturbations.batch_limits import Room
 from nograd.perturbations.members import Loss, Weigh
-
-if TYPE_CHECKING:
-    from nograd.perturbations.population import Local
 
 # fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
 Weights: TypeAlias = Callable[[Float[Array, "pairs members"]], Float[Array, "pairs members"]]
@@ -148,3 +146,36 @@ class MemberPerturbation(LocalPerturbation, Protocol):
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """What a function of (params, *inputs) gives for each member, [units, directions, signs, ...]."""
+
+
+class Local(NamedTuple):
+    """A population on batches of one size."""
+
+    perturbation: LocalPerturbation  # with the directions of one unit
+    loss: Loss  # (params, *one example) -> its value
+    prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
+    units: int
+    group: int  # examples of a unit
+    shared: bool  # whether all units have the same examples: the batch
+    tile: int  # units
+    block: int  # directions that a tile is evaluated along at once, where the perturbation can take some of them
+    plan: chunks.Plan  # of tiles
+
+    @property
+    def members(self) -> int:
+        """Members of the population."""
+        return self.units * self.unit_members
+
+    @property
+    def unit_members(self) -> int:
+        return self.perturbation.directions * self.perturbation.signs
+
+    @property
+    def evaluations(self) -> int:
+        """Forward passes of one example a generation."""
+        return self.members * self.group
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """Parameters that have dense noise of their own where others have none: see the perturbation's module."""
+        return self.perturbation.fallbacks(self.prepared)

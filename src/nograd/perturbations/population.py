@@ -8,7 +8,7 @@ of device (`room`), never from the number of workers.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from nograd.core import chunks
 from nograd.core.trees import Span
 from nograd.core.types import ConfigError, Key, Params, PyTree
+from nograd.perturbations.base import Local as Local
 from nograd.perturbations.base import LocalPerturbation, Values, Weights
 from nograd.perturbations.batch_limits import room
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
@@ -27,39 +28,6 @@ from nograd.perturbations.members import Loss, Weigh
 Read: TypeAlias = Callable[[PyTree], PyTree]
 
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
-
-
-class Local(NamedTuple):
-    """A population on batches of one size."""
-
-    perturbation: LocalPerturbation  # with the directions of one unit
-    loss: Loss  # (params, *one example) -> its value
-    prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
-    units: int
-    group: int  # examples of a unit
-    shared: bool  # whether all units have the same examples: the batch
-    tile: int  # units
-    block: int  # directions that a tile is evaluated along at once, where the perturbation can take some of them
-    plan: chunks.Plan  # of tiles
-
-    @property
-    def members(self) -> int:
-        """Members of the population."""
-        return self.units * self.unit_members
-
-    @property
-    def unit_members(self) -> int:
-        return self.perturbation.directions * self.perturbation.signs
-
-    @property
-    def evaluations(self) -> int:
-        """Forward passes of one example a generation."""
-        return self.members * self.group
-
-    @property
-    def fallbacks(self) -> list[str]:
-        """Parameters that have dense noise of their own where others have none: see the perturbation's module."""
-        return self.perturbation.fallbacks(self.prepared)
 
 
 def local_population(

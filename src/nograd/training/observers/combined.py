@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from nograd.config.settings import TrainConfig
+from nograd.core.imports import import_object
 from nograd.core.notice import notice
 from nograd.core.types import ConfigError
 from nograd.runs.directory import RunDirectory
@@ -86,32 +87,28 @@ class Together:
                 observer.__exit__(*error)
 
 
+# By the setting that asks for one: a function (run directory, progress at the start) -> observer. They are words, as
+# each needs packages that a training can do without, and a page of a run lies above the training.
+_ASKED_FOR = {
+    "tensorboard": "nograd.training.observers.tensorboard:observer",
+    "wandb": "nograd.training.observers.wandb:observer",
+    "open": "nograd.reports.live_page:observer",
+}
+_PACKAGES = ("tensorboard", "wandb")
+
+
 def together(config: TrainConfig, directory: RunDirectory, start: Progress, given: Observer | None) -> Together:
     """The observers that the settings ask for, and the caller's own last: it may take the terminal."""
-    chosen: list[Observer] = []
-    if config.tensorboard:
-        from nograd.training.observers.tensorboard import TensorBoard
-
-        chosen.append(TensorBoard(directory, start))
-    if config.wandb:
-        from nograd.training.observers.wandb import WandB
-
-        chosen.append(WandB(directory))
-    if config.open:
-        from nograd.training.observers.live_page import LivePage
-
-        chosen.append(LivePage(directory, lambda line: print(line, flush=True)))
-    return Together([*chosen, *([given] if given else [])])
+    makers = [import_object(word, "observer") for setting, word in _ASKED_FOR.items() if getattr(config, setting)]
+    return Together([*(make(directory, start) for make in makers), *([given] if given else [])])
 
 
 def require_packages(config: TrainConfig) -> None:
     """Raises ConfigError where what the settings ask for is not installed, with the line that does."""
-    for name in ("tensorboard", "wandb"):
+    for name in _PACKAGES:
         spec = find_spec(name) if getattr(config, name) else None
         # Without an origin it is a mere folder of that name, which such packages leave where they have run.
         if getattr(config, name) and (spec is None or spec.origin is None):
             raise ConfigError(f"--{name} needs the package {name}: pip install 'nograd[{name}]'")
     if config.open:
-        from nograd.reports.charts import require_library
-
-        require_library()
+        import_object("nograd.reports.charts:require_library", "page")()

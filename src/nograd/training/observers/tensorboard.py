@@ -13,6 +13,11 @@ from nograd.runs.run import Run
 from nograd.training.loop import Progress
 
 
+def observer(directory: RunDirectory, start: Progress) -> "TensorBoard":
+    """The observer of a training that begins."""
+    return TensorBoard(directory, start)
+
+
 class TensorBoard:
     """Scalars in RUN/events.out.tfevents.*, over the generations: `tensorboard --logdir runs` shows them."""
 

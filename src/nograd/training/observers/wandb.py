@@ -14,6 +14,11 @@ from nograd.runs.run import Run
 from nograd.training.loop import Progress
 
 
+def observer(directory: RunDirectory, start: Progress) -> "WandB":
+    """The observer of a training that begins."""
+    return WandB(directory)
+
+
 class WandB:
     """A run in the project of $WANDB_PROJECT, or "nograd". A resumed training goes on in its own run.
 

@@ -18,6 +18,11 @@ REFRESH = 5  # seconds after which the page in the browser loads itself again
 _PAUSE = 19  # times as long as a page took, before the next: a twentieth of the time at the most
 
 
+def observer(directory: RunDirectory, start: Progress) -> "LivePage":
+    """The observer of a training that begins."""
+    return LivePage(directory, lambda line: print(line, flush=True))
+
+
 class LivePage:
     """Writes RUN/report.html at the start, after evaluations and at the end; opens it in the browser at the start."""
 

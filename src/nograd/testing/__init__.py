@@ -1,0 +1,18 @@
+"""Laws that every implementation of a protocol keeps, to be called from the tests of your own.
+
+    import pytest
+    from nograd.testing import strategy_laws
+
+    @pytest.mark.parametrize("law", strategy_laws(lambda: my_strategy(population=10)), ids=str)
+    def test_my_strategy(law):
+        law()
+
+Each law raises AssertionError with what did not hold. nograd's own implementations are run through them.
+"""
+
+from nograd.testing.laws import Law as Law
+from nograd.testing.observer import observer_laws as observer_laws
+from nograd.testing.perturbation import perturbation_laws as perturbation_laws
+from nograd.testing.strategy import strategy_laws as strategy_laws
+from nograd.testing.targets import targets_laws as targets_laws
+from nograd.testing.task import task_laws as task_laws

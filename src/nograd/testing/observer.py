@@ -1,0 +1,50 @@
+"""Laws of an observer: it is told of everything, changes nothing, and is left whatever happens."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nograd.runs.run import Run
+from nograd.testing.laws import Law, laws_of, require
+from nograd.training.loop import Observer
+from nograd.training.train import train
+
+_QUICK: dict[str, Any] = {
+    "model": "mlp:4",
+    "population": 8,
+    "batch": 16,
+    "generations": 4,
+    "eval_every": 2,
+    "engine": "inline",
+}
+_TIMES = ("seconds", "bytes_up", "bytes_down")
+
+
+def observer_laws(make: Callable[[], Observer], stops: bool = False) -> list[Law]:
+    """The laws of an observer.
+
+    Args:
+        make: a new one.
+        stops: whether it asks for an end within the 4 generations of the small training that it is tried on.
+    """
+    return laws_of((a_training_is_the_same_with_and_without_it,), make, stops)
+
+
+def a_training_is_the_same_with_and_without_it(make: Callable[[], Observer], stops: bool) -> None:
+    """Line by line of the metrics, up to where it asks for the end; then the run is whole, with its result."""
+    with tempfile.TemporaryDirectory() as folder:
+        watched = train("digits", out=Path(folder, "watched"), observer=make(), **_QUICK)
+        plain = train("digits", out=Path(folder, "plain"), **_QUICK)
+        lines, wanted = _lines(watched), _lines(plain)
+        require(bool(lines) and lines == wanted[: len(lines)], "the observer has changed the training")
+        require((len(lines) < len(wanted)) == stops, f"the training ended after {len(lines)} of {len(wanted)}")
+        reason = watched.result["stop_reason"]
+        require((reason != "generations") == stops, f"the run stopped for {reason!r}")
+        require(watched.result["generations"] == len(lines), "the result must be of the last generation")
+
+
+def _lines(run: Run) -> list[str]:
+    found = [{name: value for name, value in line.items() if name not in _TIMES} for line in run.metrics]
+    return [json.dumps(line, sort_keys=True) for line in found]

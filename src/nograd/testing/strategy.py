@@ -1,0 +1,141 @@
+"""Laws of a strategy with a dense perturbation: pure functions of state, key and fitness, whatever its rule."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nograd.runs.checkpoint import load_checkpoint, save_checkpoint
+from nograd.strategies.base import Strategy
+from nograd.testing.laws import Law, bits, flat, laws_of, require
+
+KEY = jax.random.key
+_BAD = (np.nan, np.inf, -np.inf)
+
+# One compilation a strategy: strategies are tuples of what they are made of, so equal ones share it.
+ask = jax.jit(lambda es, state, key: es.ask(state, key), static_argnums=0)
+tell: Any = jax.jit(lambda es, state, key, fitness: es.tell(state, key, fitness), static_argnums=0)
+
+
+def strategy_laws(make: Callable[[], Strategy], still: bool = True) -> list[Law]:
+    """The laws of a strategy.
+
+    Args:
+        make: a strategy with a population of at least 8. It is called once for each law.
+        still: whether equal fitness of all members leaves the mean exactly where it is.
+    """
+    laws = laws_of(
+        (
+            equal_arguments_give_equal_bits,
+            members_are_the_mean_plus_their_own_noise,
+            saved_and_loaded_it_goes_on_to_the_same_bits,
+            a_state_begins_with_what_members_are_drawn_from,
+            a_member_without_finite_fitness_is_as_if_it_never_was,
+            nothing_finite_leaves_the_distribution_where_it_is,
+        ),
+        make,
+    )
+    return laws + laws_of((equal_fitness_is_no_news,), make, still)
+
+
+def equal_arguments_give_equal_bits(make: Callable[[], Strategy]) -> None:
+    """`tell` changes nothing that it is given, and its result follows from key and fitness alone."""
+    es, state = _begun(make)
+    before, fitness = bits(state), _fitness(es, 0)
+    first, again = tell(es, state, KEY(7), fitness), tell(es, state, KEY(7), fitness)
+    require(bits(first) == bits(again), "two calls of tell with equal arguments differ")
+    require(bits(state) == before, "tell has changed the state that it was given")
+    require(int(first[0].generation) == 1, "tell must count the generation")
+    for key, values in ((8, fitness), (7, _fitness(es, 1))):
+        other = tell(es, state, KEY(key), values)[0]
+        require(bits(other.params) != bits(first[0].params), "another key or fitness must move the mean elsewhere")
+
+
+def members_are_the_mean_plus_their_own_noise(make: Callable[[], Strategy]) -> None:
+    """Some are a slice of all; a mirrored pair lies around the mean; each generation has draws of its own."""
+    es, state = _begun(make)
+    state = tell(es, state, KEY(7), _fitness(es, 0))[0]
+    everyone = jax.tree.map(np.asarray, ask(es, state, KEY(7)))
+    chosen = np.array([5, 0, 3])
+    some = jax.jit(es.ask)(state, KEY(7), chosen)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[chosen], rtol=0, atol=1e-6), some, everyone)
+    if es.dense.mirrored:
+        middle = jax.tree.map(lambda leaf: (leaf[0::2] + leaf[1::2]) / 2, everyone)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a - b, 0, atol=1e-6), middle, state.params)
+    later = ask(es, state._replace(generation=state.generation + 1), KEY(7))
+    repeated = np.isin(np.asarray(later["w"]), everyone["w"])
+    require(not repeated.any(), "another generation must have other draws")
+
+
+def saved_and_loaded_it_goes_on_to_the_same_bits(make: Callable[[], Strategy]) -> None:
+    """And is compiled once for all generations."""
+    es, state = _begun(make)
+    state = tell(es, state, KEY(7), _fitness(es, 0))[0]
+    compiled = tell._cache_size()
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder, "state"), state, {})
+        other, _ = load_checkpoint(Path(folder, "state"), jax.eval_shape(es.init, _params()))
+    for generation in (1, 2):
+        fitness = _fitness(es, generation)
+        state, other = (tell(es, each, KEY(7), fitness)[0] for each in (state, other))
+    require(bits(other) == bits(state), "a state that was saved and loaded goes on to other bits")
+    require(tell._cache_size() == compiled, "tell was compiled again for a later generation")
+
+
+def a_state_begins_with_what_members_are_drawn_from(make: Callable[[], Strategy]) -> None:
+    """Engines send it by its leaves, and a copy of the state finds it there."""
+    es, state = _begun(make)
+    pairs = zip(es.leaves(state), jax.tree.leaves(state), strict=False)
+    require(all(left is right for left, right in pairs), "the distribution's leaves must be the first of the state's")
+
+
+def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Strategy]) -> None:
+    """NaN and ±∞ do the same: the member is counted, and its mirrored half does not matter."""
+    es, state = _begun(make)
+    damaged = [np.where(np.arange(es.size) == 3, np.float32(bad), _fitness(es, 1)) for bad in _BAD]
+    results = [tell(es, state, KEY(7), fitness) for fitness in damaged]
+    require({int(info.dropped) for _, info in results} == {1}, "one member was not finite, so `dropped` must be 1")
+    require(all(bits(after) == bits(results[0][0]) for after, _ in results), "NaN, ∞ and −∞ must do the same")
+    require(bool(np.all(np.isfinite(flat(results[0][0])))), "a fitness of NaN has reached the state")
+    if es.dense.mirrored:
+        damaged[0][2] = 1000.0
+        after = tell(es, state, KEY(7), damaged[0])[0]
+        require(bits(after) == bits(results[0][0]), "the finite half of a dropped pair must not matter")
+
+
+def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strategy]) -> None:
+    """Not even its scale moves, and the generation is counted."""
+    es, state = _begun(make)
+    after, info = tell(es, state, KEY(7), np.full(es.size, np.nan, np.float32))
+    same = list(map(bits, es.leaves(after))) == list(map(bits, es.leaves(state)))
+    require(same, "without any finite fitness the distribution has moved")
+    require((int(info.dropped), int(after.generation)) == (es.size, 1), "all members are dropped, in one generation")
+
+
+def equal_fitness_is_no_news(make: Callable[[], Strategy], still: bool) -> None:
+    """Whatever the value."""
+    es, state = _begun(make)
+    for value in (0.1, -2.7):
+        after, info = tell(es, state, KEY(7), np.full(es.size, value, np.float32))
+        require(bool(np.all(np.isfinite(flat(after)))), "equal fitness has made the state NaN or infinite")
+        if still:
+            require(bits(after.params) == bits(state.params), "equal fitness of all members has moved the mean")
+            require(float(info.gradient_norm) == 0.0, "equal fitness of all members has a gradient")
+
+
+def _params() -> dict[str, jax.Array]:
+    values = np.random.default_rng(0).normal(size=(3, 2))
+    return {"w": jnp.asarray(values, jnp.float32), "b": jnp.ones(2)}
+
+
+def _begun(make: Callable[[], Strategy]) -> tuple[Strategy, Any]:
+    es = make()
+    return es, es.init(_params())
+
+
+def _fitness(es: Strategy, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=es.size).astype(np.float32)
