@@ -15,7 +15,8 @@ from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.processes import Processes
 from nograd.engines.ray import Cluster
-from nograd.training.job import build_job, load_data
+from nograd.tasks.kinds import load_source
+from nograd.training.job import build_job
 
 ENGINES = ("process", "devices", "ray-sums", "ray-scalars")
 GENERATIONS, DEADLINE = 4, 60.0
@@ -61,7 +62,7 @@ class Case:
 def case_of(name):
     if name in EPISODES:
         config = validate(TrainConfig(**EPISODES[name]))
-        return Case(build_job(config, load_data(config)))
+        return Case(build_job(config, load_source(config)))
     return Case(job_of(**KINDS[name]))
 
 

@@ -20,7 +20,7 @@ def on_data(config: TrainConfig, data: str | Path | None) -> TrainConfig:
     """The config with its data where a person says that they lie now: a file, or a folder for the other tasks."""
     if data is None:
         return config
-    return replace(config, **({"task": str(data)} if is_file(config.task) else {"data_dir": str(data)}))
+    return replace(config, task=str(data)) if is_file(config.task) else replace(config, data_dir=str(data))
 
 
 def placed(config: TrainConfig, run: Path) -> TrainConfig:

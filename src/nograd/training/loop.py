@@ -192,7 +192,7 @@ class Trainer:
         self._save()  # first: it relies on the best before this evaluation
         start = time.perf_counter()
         scores = self._scores(state)
-        progress = _with_validation(progress, scores[self.task.measure.val])
+        progress = _with_validation(progress, scores[self.task.measure.val], self.task.measure)
         progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
         if progress.best_generation == progress.generation:
             best = Best(state.params, progress.generation, progress.best_score or 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from nograd.config.settings import TrainConfig, settings
+from nograd.config.task_settings import is_file
 from nograd.core.runtime import threads
 from nograd.core.trees import leaf_names, parameter_count
 from nograd.core.types import ConfigError
