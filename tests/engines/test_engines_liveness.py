@@ -198,10 +198,11 @@ def test_the_time_in_which_a_process_was_stopped_is_no_part_of_its_share():
 
     from nograd.config.settings import TrainConfig
     from nograd.config.validate import validate
-    from nograd.training.job import build_job, load_data
+    from nograd.tasks.kinds import load_source
+    from nograd.training.job import build_job
 
     config = validate(TrainConfig(**WALK | {"env_options": '{"seconds": 0.004}'}))
-    job = build_job(config, load_data(config))
+    job = build_job(config, load_source(config))
     engine = process_engine(job.generation, job.state_shapes(), job.keys, 2)
     try:
         engine.wait_until_ready()

@@ -8,8 +8,8 @@ import pytest
 import nograd as ng
 from nograd.core.types import ConfigError, ModelError
 from nograd.models import build_model
-from nograd.tasks.classification import supervised
 from nograd.tasks.fitness import accuracy, cross_entropy
+from nograd.tasks.supervised import supervised
 
 TYPES = [jnp.float16, jnp.bfloat16, jnp.int8, jnp.int32, jnp.uint8, jnp.bool_, jnp.float32]
 LOCAL = [ng.node(0.1, directions=2), ng.lowrank(1, 0.1, directions=2, group=2), ng.lowrank(1, 0.1, 2, group=0)]

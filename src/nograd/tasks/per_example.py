@@ -13,7 +13,8 @@ from nograd.data import Dataset
 from nograd.models import Model
 from nograd.perturbations.batch_dependence import EXAMPLES, depends_on_others, trial
 from nograd.tasks.examples import target_shapes
-from nograd.tasks.fitness import Fitness, checked_fitness
+from nograd.tasks.fitness import checked_fitness
+from nograd.tasks.targets import Fitness
 
 _REMEDY = (
     "low-rank and node perturbations evaluate each example alone, so that this would be another function; "
