@@ -159,7 +159,8 @@ class Environment(NamedTuple):
     def tested(self, policy: Policy) -> dict[str, Any]:
         """The mean return of as many other episodes, for the end, with its interval."""
         found = mean_return(self.played(policy, "test", self.eval_episodes))
-        return {self.measure.test: found["return"], "test_interval": found["interval"]}
+        interval = None if found["return"] is None else found["interval"]
+        return {self.measure.test: found["return"], "test_interval": interval}
 
     def chunk_count(self, population: int, mirrored: bool) -> int:
         """As many as hold enough episodes for one call of the policy."""
