@@ -301,10 +301,10 @@ class Replicated(Simulated):
             self.watch.exempt = False
 
     def _disturb(self):
-        """One bit of its parameters is another, as on other hardware."""
+        """Its parameters are others, as on other hardware, by enough that each of its fitness values is another."""
         state = [np.array(leaf) for leaf in self._replica._held.arrays("state")]
-        first = state[0].reshape(-1)
-        first[0] = np.nextafter(first[0], np.inf, dtype=first.dtype)
+        for leaf in state[: self.case.width]:
+            leaf += np.asarray(0.125, leaf.dtype)
         self._replica._held.put("state", self._replica._held.epochs()["state"], state)
         self.disturbed = True
-        self.say("has one bit of its parameters wrong")
+        self.say("has other parameters")

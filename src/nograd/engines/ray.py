@@ -6,10 +6,10 @@ al. 2017; see `Scalars`.
 
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from nograd.engines.programs import SHARED
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.ray_cleanup import guarded
 from nograd.engines.ray_handle import Actor, Order
-from nograd.engines.ray_health import require_head
+from nograd.engines.ray_health import Head
 from nograd.engines.server import Copied
 from nograd.engines.worker import Done
 from nograd.engines.worker_handle import Channel, Clock, Patience, WorkerHandle
@@ -84,8 +84,11 @@ def _actors(here: Inline, state: State, workers: int, programs: Sequence[str]) -
     fixed, generation = [np.asarray(array) for array in here.fixed], here.generation
     width = len(generation.leaves(state))
     order = Order(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
-    look = partial(require_head, ray.get_runtime_context().gcs_address)
-    return [Actor(order, look) for _ in range(1, workers)]
+    head = Head(ray.get_runtime_context().gcs_address)
+    return [Actor(order, head) for _ in range(1, workers)]
+
+
+_LEAVING = 20.0  # seconds that it may take to leave a cluster
 
 
 class StateChannel(Channel, Protocol):
@@ -179,8 +182,17 @@ def joined(address: str | None) -> Iterator[int]:
     with ExitStack() as stack:
         if address is None:
             stack.enter_context(guarded(_session()))
-        stack.callback(ray.shutdown)
+        stack.callback(_leave)
         yield _cores()
+
+
+def _leave() -> None:
+    """Leaves the cluster; where its head is gone that could take a minute, and is not waited for."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(_LEAVING)
 
 
 def _cores() -> int:

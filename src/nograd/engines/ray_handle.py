@@ -1,7 +1,6 @@
 """A worker as an actor of a Ray cluster, and the channel to it."""
 
 import pickle
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import jax
 from nograd.engines.child_process import ENVIRONMENT
 from nograd.engines.programs import Programs, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, LostError, Message, Ready, Request
+from nograd.engines.ray_health import Head
 from nograd.engines.server import Held, Server, copied
 
 _SLICE = 2.0  # seconds between two looks at the head, while an actor is waited for
@@ -61,11 +61,11 @@ class Actor:
 
     Args:
         order: what it is made from.
-        look: raises EngineError where the cluster is gone.
+        head: of the cluster.
     """
 
-    def __init__(self, order: Order, look: Callable[[], None]) -> None:
-        self._order, self._look = order, look
+    def __init__(self, order: Order, head: Head) -> None:
+        self._order, self._head = order, head
         self._published: dict[str, tuple[Epoch, Any]] = {}  # references into the object store
         self.start()
 
@@ -73,7 +73,7 @@ class Actor:
         """Another actor; it waits for a free core as long as it takes."""
         import ray
 
-        self._look()
+        self._head.look()
         remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
         self.actor = remote.remote()
         self._placed, self._at_home = self.actor.placed.remote(), False
@@ -94,6 +94,7 @@ class Actor:
 
     def send(self, request: Request) -> int:
         """Asks for a share; returns the bytes sent."""
+        self._head.look()
         content = pickle.dumps(request)
         references = [self._published[name][1] for name in request.reads if name in self._published]
         self._saying.append((request.id, self.actor.serve.remote(content, *references)))
@@ -119,10 +120,11 @@ class Actor:
         return message._replace(size=len(content)) if isinstance(message, Answer) else message
 
     def end(self) -> None:
-        """Ends the actor."""
+        """Ends the actor; without a head it ends by itself."""
         import ray
 
-        ray.kill(self.actor)
+        if not self._head.gone:
+            ray.kill(self.actor)
 
     def close(self) -> None:
         """Ends the actor for good."""
@@ -143,7 +145,7 @@ class Actor:
         while True:
             if ray.wait([self._saying[0][1]], timeout=min(seconds, _SLICE))[0]:
                 return True
-            self._look()
+            self._head.look()
             seconds -= _SLICE
             if seconds <= 0:
                 return False

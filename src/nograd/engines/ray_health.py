@@ -1,21 +1,43 @@
-"""Whether the head of a Ray cluster is still there: Ray itself aborts the driver a minute after it is gone."""
+"""Whether the head of a Ray cluster is still there: Ray itself ends the driver, unsaved, a minute after it is gone."""
 
 import socket
 import time
+from collections.abc import Callable
 
 from nograd.core.types import EngineError
 
+_EVERY = 2.0  # seconds from one look to the next
 _TRIES = 3
 _SECONDS = 1.0  # that a try may take, and between two of them
 
 
-def require_head(address: str) -> None:
-    """Raises EngineError where nobody answers at the head's HOST:PORT, three times."""
-    host, _, port = address.rpartition(":")
-    for _ in range(_TRIES):
+class Head:
+    """Looks at the head now and then: whether anybody takes a connection there.
+
+    Args:
+        address: of its control service, HOST:PORT.
+        clock: seconds that go on.
+    """
+
+    def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._address, self._clock, self._seen = address, clock, clock()
+        self.gone = False  # nothing more may be asked of the cluster
+
+    def look(self) -> None:
+        """Raises EngineError where nobody has answered, three times one after the other."""
+        if self._clock() - self._seen < _EVERY:
+            return
+        self.gone = not any(self._answers(attempt) for attempt in range(_TRIES))
+        if self.gone:
+            raise EngineError(f"the head of the Ray cluster at {self._address} is gone; go on elsewhere with --resume")
+        self._seen = self._clock()
+
+    def _answers(self, attempt: int) -> bool:
+        """Whether it takes a connection now; some time after an attempt before."""
+        host, _, port = self._address.rpartition(":")
+        time.sleep(_SECONDS if attempt else 0.0)
         try:
             with socket.create_connection((host.strip("[]"), int(port)), _SECONDS):
-                return
+                return True
         except OSError:
-            time.sleep(_SECONDS)
-    raise EngineError(f"the head of the Ray cluster at {address} is gone; go on with --resume, there or elsewhere")
+            return False
