@@ -126,8 +126,10 @@ def learn_encoding(
             f"{source} has no column to learn from: {reasons}; add at least one column of features, "
             "or keep one with --as NAME=category"
         )
-    ordered = columns if positional else sorted(columns, key=lambda column: natural(column.name))
-    return Encoding(tuple(ordered), dropped, tuple(targets))
+    if not positional:
+        columns = sorted(columns, key=lambda column: natural(column.name))
+        dropped = tuple(sorted(dropped, key=lambda column: natural(column.name)))
+    return Encoding(tuple(columns), dropped, tuple(targets))
 
 
 def encode_frame(columns: Sequence[ColumnKind], frame: pl.DataFrame, source: str) -> Array:
