@@ -59,12 +59,12 @@ class Encoding(NamedTuple):
         except (KeyError, TypeError) as error:
             raise DataError(f"the recorded encoding cannot be read ({one_line(error)}); train again") from error
 
-    def encode(self, table: Table, keep: Iterable[str] = ()) -> Array:
+    def encode(self, table: Table, keep: Iterable[str] | None = ()) -> Array:
         """The inputs of the network, float32 [rows, features], by the columns' names.
 
         Args:
             table: columns in any order. Those that were dropped in training, and the labels, may be there or not.
-            keep: columns that may be there although training knows nothing of them.
+            keep: columns that may be there although training knows nothing of them; None for any.
         Raises:
             DataError: a column is missing or unknown, or holds what it did not hold in training.
         """
@@ -75,7 +75,7 @@ class Encoding(NamedTuple):
         return encode_frame(self.columns, frame, table.source)
 
 
-def check_columns(encoding: Encoding, table: Table, keep: Iterable[str]) -> None:
+def check_columns(encoding: Encoding, table: Table, keep: Iterable[str] | None) -> None:
     """Raises DataError unless a table has all the columns that training used, and none that it has not seen."""
     wanted, there = [column.name for column in encoding.columns], set(table.frame.columns)
     missing = [name for name in wanted if name not in there]
@@ -85,6 +85,8 @@ def check_columns(encoding: Encoding, table: Table, keep: Iterable[str]) -> None
             f"{table.source} lacks the column{plural} {name_list(missing)} that the model was trained on; "
             f"it has {name_list(table.frame.columns)}: add or rename them"
         )
+    if keep is None:
+        return
     known = {*wanted, *(dropped.name for dropped in encoding.dropped), *encoding.targets, *keep}
     unknown = [name for name in table.frame.columns if name not in known]
     if unknown:

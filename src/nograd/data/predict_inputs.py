@@ -28,7 +28,7 @@ def load_inputs(
     shape: tuple[int, ...],
     columns: tuple[str, ...] = (),
     encoding: "Encoding | ArrayEncoding | None" = None,
-    keep: Sequence[str] = (),
+    keep: Sequence[str] | None = (),
 ) -> Array:
     """The examples in a file, as x uint8 or float32 [examples, *shape], as the data set stores them.
 
@@ -39,7 +39,7 @@ def load_inputs(
         columns: the columns to take from a table of numbers, in the model's order; all by default.
         encoding: what the training learnt of its data: a table is encoded by it, by the names of its columns, and
             arrays must be in its unit.
-        keep: columns of the table that are there to be carried along.
+        keep: columns of the table that are there to be carried along; None for any.
     Raises:
         DataError: unreadable, examples of another shape or unit, a missing or unknown column, or values not finite.
     """

@@ -79,6 +79,7 @@ class Supervised(NamedTuple):
             "columns": list(data.columns),
             "offset": data.offset.tolist(),
             "scale": data.scale.tolist(),
+            "encoding": None if data.encoding is None else data.encoding.to_json(),
         }
 
     def scores(self, params: Params) -> dict[str, float]:
@@ -163,6 +164,11 @@ def supervised(
         ConfigError: the batch is larger than the training split, or the fitness does not return one number
             or one number an example.
     """
+    if dataset.problem != "classification":
+        raise ConfigError(
+            f"{dataset.name} is a {dataset.problem} by its labels, which this task cannot train; "
+            "choose a label of classes, or --problem classification"
+        )
     examples = len(dataset.x_train)
     if not 1 <= batch <= examples:
         raise ConfigError(
