@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from nograd.data import checksum, load_npz
+from nograd.data import checksum, load_npz, validate
 
 X = np.arange(60, dtype=np.float64).reshape(30, 2) / 7
 Y = np.arange(30) % 3
@@ -49,7 +49,7 @@ def test_the_seed_decides_the_split(save):
 @pytest.mark.parametrize(
     ("dtype", "standardize", "kept", "scale"),
     [
-        ("uint8", "auto", "uint8", 1 / 255),
+        ("uint8", "auto", "uint8", 1 / 8),  # bytes are no unit: the largest is 8
         ("uint8", "none", "uint8", 1),
         ("float64", "auto", "float32", 1),
         ("int64", "auto", "float32", 1),
@@ -107,16 +107,10 @@ def test_files_that_cannot_be(save, refusal, arrays, words):
         ),
         (
             {"x_train": X, "y_train": np.eye(30)},
-            "labels y_train of FILE must have shape [examples], one label each",
+            "labels of FILE have 30 different values, most of them once; give labels that come again",
         ),
-        (
-            {"x_train": X, "y_train": Y - 1},
-            "labels y_train of FILE must be 0..k-1, got -1 (first at row 0); subtract",
-        ),
-        (
-            {"x_train": X, "y_train": Y * 2},
-            "labels of FILE must be 0..k-1, but no example has label 1 and the",
-        ),
+        ({"x_train": X, "y_train": np.zeros((30, 2, 2))}, "labels y_train of FILE must have shape [examples] or"),
+        ({"x_train": X, "y_train": Y * 0}, "every label of FILE is 0; classification needs at least two classes"),
         (
             {"x_train": X[:, 0], "y_train": Y},
             "x_train of FILE must have shape [examples, features, ...], got (30,)",
@@ -140,6 +134,42 @@ def test_files_that_cannot_be(save, refusal, arrays, words):
 def test_arrays_that_cannot_be(save, refusal, arrays, words):
     path = save(**arrays)
     assert refusal(load_npz, path).startswith(words.replace("FILE", str(path)))
+
+
+@pytest.mark.parametrize("y", [Y[:, None], np.eye(3)[Y], Y.astype(float)], ids=["[n, 1]", "one-hot", "float"])
+def test_classes_in_other_forms_are_the_same_classes(save, y):
+    assert checksum(load_npz(save(x_train=X, y_train=y))) == checksum(load_npz(save(x_train=X, y_train=Y)))
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (Y + 1, ("1", "2", "3")),
+        (np.array([1, 2, 7])[Y], ("1", "2", "7")),
+        (Y - 1, ("-1", "0", "1")),
+        (np.array(["b", "a", "c"])[Y], ("a", "b", "c")),
+        (Y > 0, ("false", "true")),
+    ],
+)
+def test_classes_of_any_name(save, y, names):
+    data = validate(load_npz(save(x_train=X, y_train=y)))
+    assert (data.class_names, data.classes, data.y_train.dtype) == (names, len(names), np.int32)
+
+
+def test_images_of_bytes_are_divided_by_255_and_flags_are_not(save):
+    images = X.astype("uint8").reshape(15, 2, 2)
+    assert float(load_npz(save(x_train=images, y_train=Y[:15])).scale) == pytest.approx(1 / 255)
+    flags = load_npz(save(x_train=(X > 4).astype("uint8"), y_train=Y))
+    assert float(flags.scale) == 1
+
+
+def test_numbers_and_several_labels(save):
+    numbers = validate(load_npz(save(x_train=X, y_train=X[:, 0] / 3 + 7)))
+    assert (numbers.problem, numbers.y_train.shape) == ("regression", (24, 1))
+    np.testing.assert_allclose(numbers.y_train.mean(), 0, atol=1e-6)
+    np.testing.assert_allclose(numbers.target.decode(numbers.y_train)[:, 0], numbers.x_train[:, 0] / 3 + 7, rtol=1e-6)
+    several = validate(load_npz(save(x_train=X, y_train=np.stack([Y > 0, Y > 1], 1))))
+    assert (several.problem, several.classes, several.class_names) == ("multilabel", 2, ("y0", "y1"))
 
 
 def test_a_class_missing_from_the_training_part_is_no_gap(save):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nograd.data.validate import as_features, as_labels, count_classes
+from nograd.data.checks import as_features, as_labels, count_classes
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "uint16", "bool", ">f4"])
@@ -44,7 +44,7 @@ def test_labels_become_int32(dtype):
             "labels of F must be 0..k-1, got -1 (first at row 17); subtract the smallest",
         ),
         (np.array([0, 2**40]), "labels of F must be 0..k-1, got 1099511627776 (first at row 1); subtract"),
-        (np.eye(3), "labels of F must have shape [examples], one label each, got (3, 3); for one-hot"),
+        (np.eye(3), "labels of F must have shape [examples], one label each, got (3, 3); pass y.argmax(axis=1)"),
         (np.array(["cat"]), "labels of F must be whole numbers, got text (type <U3); map it to 0..k-1"),
         (np.array([0.5]), "labels of F must be whole numbers, got type float64; pass y.astype('int32')"),
     ],

@@ -88,7 +88,7 @@ def predict(arguments: list[str], started: float) -> int:
     prepare_jax()
     from pathlib import Path
 
-    from nograd.data import load_inputs
+    from nograd.data import encoding_from_json, load_inputs
     from nograd.runs.files import write_atomically
     from nograd.runs.run import load
 
@@ -96,7 +96,9 @@ def predict(arguments: list[str], started: float) -> int:
     data = run.config["data"]
     if "input_shape" not in data:
         raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
-    x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]))
+    recorded = data.get("encoding")
+    encoding = encoding_from_json(recorded) if recorded else None
+    x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]), encoding, keep=None)
     table = run.task.table(run.outputs(x), config.probabilities)
     if config.out:
         write_atomically(Path(config.out), table.encode())

@@ -1,19 +1,20 @@
-"""A data set in memory: its arrays, its fingerprint, its split and its scaling."""
+"""A data set in memory: its arrays, what they mean, and its fingerprint."""
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nograd.core.types import DataError
+from nograd.data.arrays import Array
+from nograd.data.arrays_encoding import ArrayEncoding
 
-Array: TypeAlias = NDArray[Any]
+if TYPE_CHECKING:  # they import Polars, which a data set of arrays does without
+    from nograd.data.encoding import Encoding
+    from nograd.data.tables import ColumnReport
+    from nograd.data.targets import Target
 
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "offset", "scale")
-STANDARDIZE = ("auto", "none", "center", "standard")
-_CHUNK = 8192  # examples turned to float64 at a time: a copy of all of MNIST would take 345 MB
 
 
 class Dataset(NamedTuple):
@@ -21,16 +22,66 @@ class Dataset(NamedTuple):
 
     name: str  # "mnist", "digits", or the stem of the file
     x_train: Array  # uint8 or float32 [examples, *features]
-    y_train: Array  # int32 [examples], 0..classes-1
+    y_train: Array  # int32 [examples], 0..classes-1; float32 [examples, targets] of numbers and of several labels
     x_val: Array
     y_val: Array
     x_test: Array
     y_test: Array
-    classes: int
+    classes: int  # outputs of the network: the classes, or the targets
     offset: Array  # float32, () or [*features]: the model sees (x - offset) * scale
     scale: Array  # float32, () or [*features]
-    columns: tuple[str, ...]  # the feature columns of a CSV file, in order; () otherwise
+    columns: tuple[str, ...]  # the columns of a table that are used, in the network's order; () otherwise
     note: str  # where the data came from and the sizes of its parts, in one line
+    target: "Target | None" = None  # what is predicted; None for classes 0..classes-1 without other names
+    encoding: "Encoding | ArrayEncoding | None" = None  # from a file's values to x; what `predict` applies
+    account: "tuple[ColumnReport, ...]" = ()  # what became of each column of a table
+    remarks: tuple[str, ...] = ()  # what a person should know: rows left out, rare classes
+    rows: tuple[Array, Array, Array] | None = None  # of training, validation, test: their rows in the table
+
+    @property
+    def problem(self) -> str:
+        """ "classification", "regression" or "multilabel"."""
+        return self.target.problem if self.target else "classification"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, or the several labels, by name; () for numbers."""
+        return self.target.classes if self.target else tuple(map(str, range(self.classes)))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """A name for each number that the network gets of a table; () for arrays."""
+        return () if self.encoding is None or isinstance(self.encoding, ArrayEncoding) else self.encoding.features
+
+    @classmethod
+    def from_frame(cls, frame: Any, label: str | Sequence[str] | None = None, **options: Any) -> "Dataset":
+        """A data set from a frame of pandas, Polars, PyArrow …, or from a mapping of columns.
+
+        Args:
+            label: the label column, or several; by default the one named label, target, class or y.
+            options: problem, columns, drop, kinds, split, seed, standardize, test, val and name, as in `load`.
+        Raises:
+            DataError: what is wrong with the frame.
+        """
+        from nograd.data.own import frame_fields
+
+        return cls(**frame_fields(frame, label, options))
+
+    @classmethod
+    def from_arrays(cls, x: Any, y: Any, *, names: Sequence[str] | None = None, **options: Any) -> "Dataset":
+        """A data set from arrays of any library, or from lists.
+
+        Args:
+            x: [examples] or [examples, features], numbers or text; images [examples, height, width, …].
+            y: [examples] or [examples, labels]: numbers, text, or true and false.
+            names: of the features.
+            options: problem, drop, kinds, split, seed, standardize and name, as in `load`.
+        Raises:
+            DataError: what is wrong with the arrays.
+        """
+        from nograd.data.own import array_fields
+
+        return cls(**array_fields(x, y, names, options))
 
 
 def checksum(dataset: Dataset) -> str:
@@ -39,6 +90,8 @@ def checksum(dataset: Dataset) -> str:
     The name and the note are left out, so a file that was moved or renamed keeps its checksum.
     """
     digest = hashlib.sha256(repr((dataset.classes, dataset.columns)).encode())
+    if dataset.target is not None:
+        digest.update(repr(_plain(dataset.target.to_json())).encode())
     for name in _ARRAYS:
         array = np.asarray(getattr(dataset, name))
         # Little-endian on every machine, so that the same data give the same digits everywhere.
@@ -48,79 +101,17 @@ def checksum(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def split(
-    x: Array,
-    y: Array,
-    seed: int,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
-    source: str = "the data set",
-) -> list[tuple[Array, Array]]:
-    """Deal the examples at random into one (x, y) pair for each fraction; equal seeds deal equally.
-
-    Args:
-        x: inputs [examples, *features]; y: labels [examples].
-        seed: 0 or more.
-        fractions: shares of the parts, training first. Every part after the first gets its share rounded,
-            and at least one example; the first gets all the others.
-        source: what messages call the data, usually a path.
-    Raises:
-        DataError: too few examples for the parts, or a negative seed.
-    """
-    if seed < 0:
-        raise DataError(f"the seed of a split must be 0 or more, got {seed}; use --seed 0, 1, 2 …")
-    sizes = [max(1, round(share * len(x))) for share in fractions[1:]]
-    if sum(sizes) >= len(x):
-        raise DataError(
-            f"{source} has {len(x)} examples, too few to split into {len(fractions)} parts; "
-            f"give at least {len(sizes) + 1}"
-        )
-    order = np.random.default_rng(seed).permutation(len(x))
-    bounds = np.cumsum([len(x) - sum(sizes), *sizes])[:-1]
-    return [(x[part], y[part]) for part in np.split(order, bounds)]
+def _plain(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """A record in one order."""
+    return sorted(record.items())
 
 
-def standardization(x_train: Array) -> tuple[Array, Array]:
-    """offset = mean and scale = 1/standard deviation of each feature over the training examples.
-
-    Returns:
-        Two float32 arrays [*features]. A constant feature gets scale 1: it becomes 0, not infinity.
-    """
-    mean = x_train.mean(axis=0, dtype=np.float64)
-    chunks = (x_train[start : start + _CHUNK] for start in range(0, len(x_train), _CHUNK))
-    squares = sum(np.square(chunk - mean).sum(axis=0) for chunk in chunks)
-    deviation = np.sqrt(np.asarray(squares) / len(x_train))
-    # Compared, not subtracted: the rounded mean of a constant column leaves a deviation of 1e-17, not 0.
-    # A deviation below the smallest normal float32 is constant as well: its inverse would be infinite.
-    constant = (x_train.min(axis=0) == x_train.max(axis=0)) | (deviation < np.finfo(np.float32).tiny)
-    scale = 1.0 / np.where(constant, 1.0, deviation)
-    return mean.astype(np.float32), scale.astype(np.float32)
-
-
-def scaling(x_train: Array, standardize: str, unit: float = 1.0) -> tuple[Array, Array]:
-    """The (offset, scale) that `standardize` asks for.
-
-    Args:
-        x_train: training inputs [examples, *features].
-        standardize: "auto" divides by `unit`, "none" leaves inputs as they are, "center" divides by `unit` and
-            brings every feature to mean 0, "standard" to mean 0 and standard deviation 1.
-        unit: the largest value an input can take, in its own units: 255 for 8-bit pixels.
-    Raises:
-        DataError: `standardize` is none of these.
-    """
-    check_standardize(standardize)
-    if standardize == "standard":
-        return standardization(x_train)
-    factor = 1.0 if standardize == "none" else 1.0 / unit
-    offset = x_train.mean(axis=0, dtype=np.float64) if standardize == "center" else 0.0
-    return np.asarray(offset, np.float32), np.asarray(factor, np.float32)
-
-
-def check_standardize(standardize: str) -> None:
-    """Raises DataError unless `standardize` is one of `STANDARDIZE`."""
-    if standardize not in STANDARDIZE:
-        raise DataError(f"standardize must be one of {', '.join(STANDARDIZE)}, got {standardize!r}; use auto")
-
-
-def sizes_note(source: str, n_train: int, n_val: int, n_test: int) -> str:
-    """The one line of `Dataset.note`: the source, then the numbers of examples."""
-    return f"{source}: {n_train:,} training, {n_val:,} validation and {n_test:,} test examples"
+def account_lines(dataset: Dataset) -> list[str]:
+    """What became of each column of a table, a line each, in three columns of text; then the remarks."""
+    names = [" ".join(line.column.split())[:30] or "(no name)" for line in dataset.account]
+    width = max(map(len, names), default=0)
+    lines = [
+        f"{name:{width}}  {line.kind:8}  {line.note}".rstrip()
+        for name, line in zip(names, dataset.account, strict=True)
+    ]
+    return [*lines, *dataset.remarks]

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nograd.data.dataset import Dataset, scaling, sizes_note, split
+from nograd.data.array_parts import sizes_note
+from nograd.data.arrays_encoding import describe_arrays
+from nograd.data.dataset import Dataset
+from nograd.data.scaling import scaling
+from nograd.data.splits import split
 
 SIZES = (1297, 250, 250)  # training, validation, test
 SPLIT_SEED = 0  # fixed: results on digits are compared between runs of any seed
@@ -19,7 +23,8 @@ def load_digits() -> Dataset:
     (x_train, y_train), (x_val, y_val), (x_test, y_test) = parts
     offset, scale = scaling(x_train, "auto", LARGEST)
     note = sizes_note("scikit-learn's embedded digits", *SIZES)
-    return Dataset("digits", x_train, y_train, x_val, y_val, x_test, y_test, 10, offset, scale, (), note)
+    data = Dataset("digits", x_train, y_train, x_val, y_val, x_test, y_test, 10, offset, scale, (), note)
+    return data._replace(encoding=describe_arrays(x_train, LARGEST))
 
 
 def _embedded() -> tuple[np.ndarray, np.ndarray]:

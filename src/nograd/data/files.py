@@ -1,84 +1,120 @@
-"""A user's own arrays and tables: .npz and .csv files as data sets."""
+"""A user's own files as data sets: tables, .npz archives, pairs of .npy files."""
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from nograd.core.types import DataError
-from nograd.data.csv import Header, line_of, name_list, one_line, read_header, read_numbers
-from nograd.data.dataset import Array, Dataset, check_standardize, scaling, sizes_note, split
-from nograd.data.numpy_files import read_npz
-from nograd.data.validate import PARTS, as_features, as_labels, check_pair, count_classes, validate
+from nograd.data.array_parts import ArrayParts
+from nograd.data.arrays import PARTS, Array
+from nograd.data.dataset import Dataset
+from nograd.data.messages import name_list
+from nograd.data.numpy_files import read_npy, read_npz
+from nograd.data.read.formats import read_table, table_format
+from nograd.data.scaling import check_standardize
 
-LABEL_NAMES = ("label", "target", "class", "y")
 _KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
-_SHARE = 0.1  # of the examples, for a part that the file does not bring
+_PAIR_WORDS = (("x", "y"), ("X", "y"), ("X", "Y"), ("features", "labels"), ("images", "labels"), ("data", "target"))
 
 
-def load_npz(path: str | Path, seed: int = 0, standardize: str = "auto") -> Dataset:
+def load_npz(
+    path: str | Path, seed: int = 0, standardize: str = "auto", problem: str = "auto", split: str = "auto"
+) -> Dataset:
     """The data set in a .npz file with x_train and y_train, and perhaps x_val, y_val, x_test, y_test.
 
     Args:
         path: the file, read without pickle. x: [examples, *features], uint8 or any real numbers;
-            y: whole numbers [examples], 0..k-1.
+            y: [examples] classes of any name or numbers, or [examples, labels]. Keys x and y alone will do.
         seed: of the split that takes missing parts, 10% each, from the training examples.
-        standardize: "auto" divides uint8 by 255 and leaves floats unchanged; "none"; "center"; "standard".
+        standardize: "auto" divides images of bytes by 255, a table of bytes by its largest value, and leaves floats
+            unchanged; "none"; "center"; "standard".
+        problem: "auto", "classification", "regression" or "multilabel".
+        split: "auto" and "random" deal at random, "stratified" by class.
     Raises:
-        DataError: unreadable, foreign keys, or contents that `validate` refuses.
+        DataError: unreadable, foreign keys, or contents that cannot be trained on.
     """
-    path = Path(path)
     check_standardize(standardize)
-    arrays = read_npz(path)
-    _check_keys(path, arrays)
-    parts: dict[str, tuple[Array, Array]] = {}
-    for part in (part for part in PARTS if f"x_{part}" in arrays):
-        x = as_features(arrays[f"x_{part}"], f"x_{part} of {path}")
-        y = as_labels(arrays[f"y_{part}"], f"labels y_{part} of {path}")
-        check_pair(x, y, part, str(path))
-        parts[part] = x, y
-    missing = [part for part in PARTS if part not in parts]
-    shares = [1 - _SHARE * len(missing), *(_SHARE for _ in missing)]
-    dealt = split(*parts["train"], seed, shares, str(path)) if missing else [parts["train"]]
-    parts |= dict(zip(["train", *missing], dealt, strict=True))
-    return _assemble(path, [parts[part] for part in PARTS], standardize, ())
+    path = Path(path)
+    return _from_arrays(path, read_npz(path), problem, split, seed, standardize)
 
 
-def load_csv(path: str | Path, label: str | None = None, seed: int = 0, standardize: str = "auto") -> Dataset:
-    """The data set in a .csv file: a header, one row an example, one column of labels, numbers all over.
+def load_npy(
+    path: str | Path, seed: int = 0, standardize: str = "auto", problem: str = "auto", split: str = "auto"
+) -> Dataset:
+    """The data set in x.npy and y.npy, or in x_train.npy, y_train.npy and the other parts beside them.
 
     Args:
-        path: UTF-8 text, delimited by commas, semicolons or tabs.
-        label: the column of labels; by default the one named label, target, class or y.
-        seed: of the 80/10/10 split.
-        standardize: "auto" and "standard" bring each feature to mean 0 and standard deviation 1, since
-            columns differ in unit; "none" leaves them as they are.
+        path: the file of the inputs; the labels are found beside it by its name.
     Raises:
-        DataError: unreadable, no label column, or a cell or row that is not what it should be.
+        DataError: the labels are not there, or what `load_npz` refuses.
     """
     path = Path(path)
+    for inputs, labels in _PAIR_WORDS:
+        if path.stem == inputs or path.stem == f"{inputs}_train":
+            names = {f"x{rest}": f"{inputs}{rest}" for rest in ("", "_train", "_val", "_test")}
+            names |= {f"y{rest}": f"{labels}{rest}" for rest in ("", "_train", "_val", "_test")}
+            keys = names if path.stem != inputs else {"x": inputs, "y": labels}
+            found = {key: path.with_name(f"{name}.npy") for key, name in keys.items()}
+            arrays = {key: read_npy(file) for key, file in found.items() if file.is_file()}
+            if any(key in arrays for key in ("y", "y_train")):
+                return _from_arrays(path, arrays, problem, split, seed, standardize)
+    raise DataError(
+        f"{path} has no file of labels beside it; name the two x.npy and y.npy, or x_train.npy and y_train.npy"
+    )
+
+
+def _from_arrays(
+    path: Path, arrays: dict[str, Array], problem: str, split: str, seed: int, standardize: str
+) -> Dataset:
+    if set(arrays) == {"x", "y"}:
+        arrays = {"x_train": arrays["x"], "y_train": arrays["y"]}
+    _check_keys(path, arrays)
+    parts = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in PARTS if f"x_{part}" in arrays}
+    return Dataset(**ArrayParts(parts, str(path), path.stem).fields(problem, split, seed, standardize))
+
+
+def load_csv(
+    path: str | Path, label: str | Sequence[str] | None = None, seed: int = 0, standardize: str = "auto", **options: Any
+) -> Dataset:
+    """The data set in a file of delimited text; `load_table` without regard to the file's name."""
+    from nograd.data.read.delimited import read_delimited
+
     check_standardize(standardize)
-    header = read_header(path)
-    label = _label_column(path, header.columns, label)
-    features = tuple(name for name in header.columns if name != label)
-    if not features:
-        raise DataError(f"{path} has no column but the label '{label}'; add at least one column of features")
-    table = read_numbers(path, header, (*features, label), label)
-    y = _whole_labels(path, header, table[:, -1])
-    x = as_features(table[:, :-1], f"x of {path}")
-    count_classes([y], str(path))
-    parts = split(x, y, seed, (1 - 2 * _SHARE, _SHARE, _SHARE), str(path))
-    return _assemble(path, parts, "standard" if standardize == "auto" else standardize, features)
+    return _from_table(
+        Path(path), read_delimited(Path(path)), {"label": label, "seed": seed, "standardize": standardize, **options}
+    )
 
 
-def _assemble(path: Path, parts: Sequence[tuple[Array, Array]], standardize: str, columns: tuple[str, ...]) -> Dataset:
-    """The checked data set made of three (x, y) parts."""
-    (x_train, y_train), (x_val, y_val), (x_test, y_test) = parts
-    classes = count_classes([y_train, y_val, y_test], str(path))
-    offset, scale = scaling(x_train, standardize, 255.0 if x_train.dtype == np.uint8 else 1.0)
-    note = sizes_note(str(path), len(x_train), len(x_val), len(x_test))
-    arrays = (x_train, y_train, x_val, y_val, x_test, y_test)
-    return validate(Dataset(path.stem, *arrays, classes, offset, scale, columns, note), str(path))
+def load_table(path: str | Path, **options: Any) -> Dataset:
+    """The data set in a file that holds a table.
+
+    Args:
+        path: .csv, .tsv, .parquet, .json, .jsonl or .xlsx; the text formats also with .gz.
+        options: as in `load`.
+    Raises:
+        DataError: unreadable, or what is wrong with the table.
+    """
+    return _from_table(Path(path), read_table(Path(path)), options)
+
+
+def _from_table(path: Path, table: Any, options: dict[str, Any]) -> Dataset:
+    # Imported here: Polars, which arrays do without.
+    from nograd.data.own import table_fields
+    from nograd.data.tables import TableOptions
+
+    options = dict(options)
+    others = [_other(options.pop(part, None)) for part in ("val", "test")]
+    name = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    return Dataset(**table_fields(table, TableOptions(**options), name, *others))
+
+
+def _other(path: str | Path | None) -> Any:
+    """The table of a part that has a file of its own."""
+    if path is None:
+        return None
+    if table_format(Path(path)) is None:
+        raise DataError(f"{path} is no table by its name; give a file such as test.csv")
+    return read_table(Path(path))
 
 
 def _check_keys(path: Path, arrays: dict[str, Array]) -> None:
@@ -93,30 +129,3 @@ def _check_keys(path: Path, arrays: dict[str, Array]) -> None:
             raise DataError(
                 f"{path} has no {' and no '.join(missing)}; save both x_{part} and y_{part} with numpy.savez"
             )
-
-
-def _label_column(path: Path, columns: tuple[str, ...], label: str | None) -> str:
-    """The name of the label column: `label` if it exists, else the one that is called like one."""
-    if label is not None:
-        if label in columns:
-            return label
-        raise DataError(f"{path} has no column '{one_line(label)}'; pass --label NAME with one of {name_list(columns)}")
-    found = [name for name in columns if name.lower() in LABEL_NAMES]
-    if len(found) == 1:
-        return found[0]
-    fault = f"columns {' and '.join(found)} may all be labels" if found else "no column is named like a label"
-    raise DataError(f"{path}: {fault}; pass --label NAME with one of {name_list(columns)}")
-
-
-def _whole_labels(path: Path, header: Header, column: Array) -> Array:
-    """A float column as int32 labels; messages tell the line in the file."""
-    fractional = np.flatnonzero(column != np.floor(column))
-    if fractional.size:
-        row = int(fractional[0])
-        raise DataError(
-            f"labels of {path} must be whole numbers 0..k-1, got {column[row]} "
-            f"({line_of(path, header, row)}); map them to 0..k-1"
-        )
-    # Beyond 2**53 a float64 is no longer exact; as_labels refuses anything near.
-    clipped = np.clip(column, -(2.0**53), 2.0**53).astype(np.int64)
-    return as_labels(clipped, f"labels of {path}", lambda row: line_of(path, header, row))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nograd.core.types import DataError
-from nograd.data.dataset import Array
+from nograd.data.arrays import Array
 
 GZIP_MAGIC = b"\x1f\x8b"
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

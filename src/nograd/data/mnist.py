@@ -13,10 +13,14 @@ import numpy as np
 
 from nograd.core.cache import user_cache
 from nograd.core.types import DataError
-from nograd.data.dataset import Array, Dataset, scaling, sizes_note
+from nograd.data.array_parts import sizes_note
+from nograd.data.arrays import Array
+from nograd.data.arrays_encoding import describe_arrays
+from nograd.data.dataset import Dataset
 from nograd.data.download import MirrorError, fetch, mirrors
 from nograd.data.idx import parse_idx, read_bytes
 from nograd.data.paths import expand, is_file
+from nograd.data.scaling import scaling
 
 # SHA-256 of the uncompressed content: gzip streams may differ between mirrors, the images do not.
 FILES = {
@@ -54,7 +58,8 @@ def load_mnist(data_dir: str | Path | None = None, download: bool = True, progre
     offset, scale = scaling(x_train, "auto", unit=255.0)
     source = f"MNIST in {folder}" + (f", downloaded from {origin}" if origin else "")
     note = sizes_note(source, len(x_train), len(x_val), len(x_test))
-    return Dataset("mnist", x_train, y_train, x_val, y_val, x_test, y_test, 10, offset, scale, (), note)
+    data = Dataset("mnist", x_train, y_train, x_val, y_val, x_test, y_test, 10, offset, scale, (), note)
+    return data._replace(encoding=describe_arrays(x_train, 255.0))
 
 
 def find_mnist(data_dir: str | Path | None = None) -> Path | None:

@@ -10,8 +10,9 @@ from typing import IO
 import numpy as np
 
 from nograd.core.types import DataError
-from nograd.data.csv import one_line
-from nograd.data.dataset import Array
+from nograd.data.arrays import Array
+from nograd.data.messages import one_line
+from nograd.data.read.compressed import check_zip
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
@@ -23,6 +24,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         DataError: not a .npz file, damaged, or with Python objects in it.
     """
     with _reading(path) as handle:
+        check_zip(path)
         archive = np.load(handle, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise DataError(f"{path} holds a single array, not named ones; write it with numpy.savez")

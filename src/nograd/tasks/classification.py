@@ -19,8 +19,8 @@ class Classes:
     sections = ("mistakes",)
 
     def fits(self, dataset: Dataset) -> bool:
-        """Whole numbers are labels."""
-        return np.issubdtype(dataset.y_train.dtype, np.integer)
+        """Where the data say that their targets are classes."""
+        return dataset.problem == "classification"
 
     def width(self, dataset: Dataset) -> int:
         """An output a class."""

@@ -71,6 +71,7 @@ class Supervised(NamedTuple):
             "columns": list(data.columns),
             "offset": data.offset.tolist(),
             "scale": data.scale.tolist(),
+            "encoding": None if data.encoding is None else data.encoding.to_json(),
         }
 
     def scores(self, params: Params) -> dict[str, float | None]:

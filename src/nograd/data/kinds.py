@@ -1,0 +1,164 @@
+"""The kinds of columns: what each learns from the training rows, and the numbers that a network gets of it.
+
+One class a kind, of plain values that JSON can hold; `KINDS` is their registry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from nograd.core.types import DataError
+from nograd.data.arrays import Array
+from nograd.data.columns import as_text, level_codes
+from nograd.data.dates import CYCLES, cycle, seconds, years
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Kind(Protocol):
+    """A column as it is encoded."""
+
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Of the column."""
+
+    def features(self) -> tuple[str, ...]:
+        """A name for each number that the network gets."""
+
+    def encode(self, values: pl.Series) -> Array:
+        """float64 [rows, features] of a column in its canonical form."""
+
+    def describe(self) -> str:
+        """What became of the column, in a few words."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """(x − offset) · factor, in float64: float32 would lose what tells two large numbers apart."""
+
+    offset: float
+    factor: float
+
+    def apply(self, values: Array) -> Array:
+        return np.clip((values - self.offset) * self.factor, -_LARGEST, _LARGEST)
+
+
+def learn_scale(ordered: Array, standardize: str) -> Scale:
+    """The mean and 1/standard deviation of values in ascending order: the file's order is of no account."""
+    if standardize == "none" or not len(ordered):
+        return Scale(0.0, 1.0)
+    middle = float(ordered[len(ordered) // 2])
+    mean = middle + float((ordered - middle).mean())
+    if standardize == "center":
+        return Scale(mean, 1.0)
+    largest = float(np.abs(ordered[[0, -1]] - mean).max())
+    deviation = largest * float(np.sqrt(np.square((ordered - mean) / largest).mean())) if largest else 1.0
+    return Scale(mean, 1.0 / deviation if np.isfinite(1.0 / deviation) else 1.0)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, or true and false as 1 and 0: scaled, its missing values filled with the median."""
+
+    kind: ClassVar[str] = "number"
+    name: str
+    scale: Scale
+    fill: float
+    missing: int  # training rows without a value; any, and a feature says where
+    varies: bool  # False: always the same value, where there is one
+    flag: bool = False
+
+    def features(self) -> tuple[str, ...]:
+        return (self.name,) * self.varies + (f"{self.name} missing",) * bool(self.missing)
+
+    def encode(self, values: pl.Series) -> Array:
+        numbers = values.cast(pl.Float64).to_numpy()
+        absent = np.isnan(numbers)
+        parts = [self.scale.apply(np.where(absent, self.fill, numbers))] if self.varies else []
+        return np.stack([*parts, absent], axis=1) if self.missing else np.stack(parts, axis=1)
+
+    def describe(self) -> str:
+        return f"{self.missing:,} missing, filled with {self.fill:.6g}" if self.missing else ""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One of a few levels: a feature each, which is 1 where the column has that level."""
+
+    kind: ClassVar[str] = "category"
+    name: str
+    levels: tuple[str, ...]
+    missing: int
+
+    def features(self) -> tuple[str, ...]:
+        return (*(f"{self.name}={level}" for level in self.levels), *((f"{self.name} missing",) * bool(self.missing)))
+
+    def encode(self, values: pl.Series) -> Array:
+        text = as_text(values)
+        codes = level_codes(text, self.levels)
+        encoded = (codes[:, None] == np.arange(len(self.levels))).astype(np.float64)
+        absent = text.is_null().to_numpy().astype(np.float64)
+        return np.concatenate([encoded, absent[:, None]], axis=1) if self.missing else encoded
+
+    def describe(self) -> str:
+        shown = ", ".join(self.levels[:6]) + (" …" if len(self.levels) > 6 else "")
+        return f"{len(self.levels)} levels: {shown}" + (f", {self.missing:,} missing" if self.missing else "")
+
+
+@dataclass(frozen=True)
+class Date:
+    """A time: in years, scaled, and as sines and cosines of what comes round again."""
+
+    kind: ClassVar[str] = "date"
+    name: str
+    scale: Scale
+    fill: float  # seconds since 1970
+    missing: int
+    cycles: tuple[str, ...]  # those of `CYCLES` that differ among the training rows
+
+    def features(self) -> tuple[str, ...]:
+        rounds = (f"{self.name} {cycle} {part}" for cycle in self.cycles for part in ("sin", "cos"))
+        return (f"{self.name} year", *rounds, *((f"{self.name} missing",) * bool(self.missing)))
+
+    def encode(self, values: pl.Series) -> Array:
+        time = seconds(values)
+        absent = np.isnan(time)
+        time = np.where(absent, self.fill, time)
+        parts = [self.scale.apply(years(time))[:, None], *(cycle(time, name) for name in self.cycles)]
+        return np.concatenate([*parts, absent[:, None]] if self.missing else parts, axis=1)
+
+    def describe(self) -> str:
+        filled = f", {self.missing:,} missing, filled with the median" if self.missing else ""
+        return ", ".join(("year", *self.cycles)) + filled
+
+
+ColumnKind: TypeAlias = Number | Category | Date
+KINDS: dict[str, type[ColumnKind]] = {kind.kind: kind for kind in (Number, Category, Date)}
+
+
+def column_to_json(column: ColumnKind) -> dict[str, Any]:
+    """Plain values: the kind and its fields."""
+    return {"kind": column.kind, **asdict(column)}
+
+
+def column_from_json(record: Mapping[str, Any]) -> ColumnKind:
+    """The column that `column_to_json` wrote."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    kind = KINDS.get(fields.pop("kind", ""))
+    if kind is None:
+        raise DataError(f"the encoding has a column of kind {record.get('kind')!r}; known: {', '.join(KINDS)}")
+    if "scale" in fields:
+        fields["scale"] = Scale(**fields["scale"])
+    return kind(**fields)
+
+
+def changing_cycles(time: Array) -> tuple[str, ...]:
+    """The cycles in which the times (seconds) stand at different places."""
+    # 1 minus the length of the mean direction: 0.001 is some three days of a year, ten minutes of a day.
+    means = {name: np.hypot(*cycle(time, name).mean(axis=0)) for name in CYCLES}
+    return tuple(name for name, length in means.items() if 1 - length > 1e-3)
