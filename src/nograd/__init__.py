@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from nograd.strategies.pgpe import pgpe as pgpe
     from nograd.strategies.sep_cma_es import sep_cma_es as sep_cma_es
     from nograd.strategies.snes import snes as snes
-    from nograd.training.train import train as train
+    from nograd.training.from_python import train as train
     from nograd.tuning.search import search as search
 
 # Loaded on first use: the command line answers --help without importing JAX.
@@ -76,7 +76,7 @@ _HOMES = {
     "report": "nograd.reports.write",
     "search": "nograd.tuning.search",
     "straight_through": "nograd.models.straight_through",
-    "train": "nograd.training.train",
+    "train": "nograd.training.from_python",
     "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)

@@ -3,9 +3,8 @@
 import sys
 from dataclasses import dataclass
 
-from tyro.conf import Positional
-
 from nograd.cli.flags import parse, prepare_jax
+from nograd.config.fields import Positional
 from nograd.core.types import ConfigError, EngineError
 
 

@@ -1,9 +1,8 @@
 """The flags of `nograd report`. Nothing here imports JAX or NumPy."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from tyro.conf import Positional, arg
+from nograd.config.fields import Positional, setting
 
 
 @dataclass(frozen=True)
@@ -12,7 +11,7 @@ class ReportConfig:
 
     paths: Positional[tuple[str, ...]] = ()
     """A run directory, or several; a study directory; the folder of nograd speedup, or its speedup.json."""
-    out: Annotated[str | None, arg(aliases=["-o"])] = None
+    out: str | None = setting(None, path=True, short="-o")
     """The HTML file. Default: report.html in the run, study or speedup directory; of several runs, here."""
     watch: bool = False
     """Write the page anew whenever the files change, until the run ends or Ctrl-C is pressed."""

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tyro.conf import Positional
-
+from nograd.config.fields import Positional
 from nograd.config.recipes import base_config
 from nograd.config.settings import Perturbation, Strategy, TrainConfig
 from nograd.config.validate import validate

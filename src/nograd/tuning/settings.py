@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tyro.conf import Positional
-
+from nograd.config.fields import Positional
 from nograd.config.recipes import base_config, read_recipe
 from nograd.config.settings import Perturbation, Strategy, TrainConfig, settings
 from nograd.config.task_settings import is_environment, is_file
