@@ -15,6 +15,7 @@ Positional: TypeAlias = Annotated[T, POSITIONAL]  # an argument without a flag
 Check: TypeAlias = Callable[[Any], str]  # the remedy for a value that cannot be; "" for one that can
 
 LARGEST = 2**31 - 1  # of a whole number: a larger one is a slip of the finger, or overflows what counts in 32 bits
+_TINIEST, _GREATEST = 2.0**-126, 2.0**128 * (1 - 2.0**-24)  # normal numbers of 32 bits
 _NAME, _PATH = 255, 4095  # bytes of a file's name, and of a path
 
 
@@ -72,18 +73,20 @@ def at_least(low: int, remedy: str = "") -> Check:
 
 
 def positive(example: str) -> Check:
-    """A finite number above 0."""
-    return lambda value: "" if 0 < value < math.inf else f"use a positive number such as {example}"
+    """A number above 0 that is one in 32 bits too, where training happens."""
+    return lambda value: "" if _TINIEST <= value <= _GREATEST else f"use a positive number such as {example}"
 
 
 def not_negative(value: float) -> str:
-    """A finite number, 0 or more."""
-    return "" if 0 <= value < math.inf else "use 0 or more"
+    """A finite number in 32 bits, 0 or more."""
+    if value < 0 or math.isnan(value):
+        return "use 0 or more"
+    return "" if value <= _GREATEST else "use a smaller number, such as 0.01"
 
 
 def finite(value: float) -> str:
     """Any number but NaN and the infinities."""
-    return "" if math.isfinite(value) else "use a finite number, such as 0 (none)"
+    return "" if abs(value) <= _GREATEST else "use a finite number, such as 0 (none)"
 
 
 def share_below_one(value: float) -> str:
