@@ -1,4 +1,4 @@
-"""Settings at random, most of them wrong: as a command line, as TOML, as keywords of Python. A case follows from its seed.
+"""Settings at random, most of them wrong: as a command line, as TOML, as keywords. A case follows from its number.
 
 What is right is tiny, so that a case that trains takes a second; what would start a cluster, a browser or a download is
 left out.
@@ -18,7 +18,16 @@ import nograd as ng
 from nograd.cli.main import main
 from nograd.config.settings import all_settings
 
-TINY = {"model": "mlp:2", "population": 4, "batch": 8, "generations": 1, "eval_every": 1, "workers": "1", "chunks": 1}
+TINY = {
+    "perturbation": "dense",
+    "model": "mlp:2",
+    "population": 4,
+    "batch": 8,
+    "generations": 1,
+    "eval_every": 1,
+    "workers": "1",
+    "chunks": 1,
+}
 NOT_MUTATED = {"open", "wandb", "tensorboard"}  # would open a browser, or write where it likes
 # No case has a large number that can be: it would train for hours. What lies beyond 32 bits cannot be.
 TEXTS = (

@@ -40,14 +40,14 @@ def parse_given(kind: type, arguments: Sequence[str], prog: str) -> dict[str, An
         if not word.startswith("-") or word == "-":
             words.append(word)
             continue
-        setting, value = _flag(kind, word)
+        setting, value = _flag(kind, word, prog)
         if value is None:
             value = _taken(setting, rest, prog)
         given[setting.name] = _read(setting, value)
     return given | _positionals(kind, words, prog)
 
 
-def _flag(kind: type, word: str) -> tuple[Setting, Any]:
+def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
     """The setting that a flag names, and its value where the flag has it: --flag=value, --flag or --no-flag of a truth
     value.
     """
@@ -56,7 +56,7 @@ def _flag(kind: type, word: str) -> tuple[Setting, Any]:
     wanted = name[:2] + name[2:].replace("_", "-")
     if wanted not in known:
         fields = {one.name: one for one in settings_of(kind) if not one.form.positional}
-        raise ConfigError(f"unknown flag {name!r}{meant(name.lstrip('-'), fields, '--')}")
+        raise ConfigError(f"unknown flag {shown(name)}{meant(name.lstrip('-'), fields, '--')}; see {prog} --help")
     setting, value = known[wanted]
     if value is None:
         return setting, text if equals else None
@@ -123,7 +123,7 @@ def _positionals(kind: type, words: list[str], prog: str) -> dict[str, Any]:
             given[setting.name] = _read(setting, taken)
             words = [] if setting.form.many else words[1:]
     if words:
-        raise ConfigError(f"{words[0]!r} is one argument too many; see {prog} --help")
+        raise ConfigError(f"{shown(words[0])} is one argument too many; see {prog} --help")
     return given
 
 

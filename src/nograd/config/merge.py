@@ -3,14 +3,14 @@
 Command line and Python both come here; a recipe's TOML passes the same checks (see `values`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
 from nograd.config.values import checked, shown
-from nograd.core.text import did_you_mean
+from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
 # What other libraries call some of them.
@@ -28,7 +28,7 @@ def check_given(given: Mapping[str, Any]) -> dict[str, Any]:
     known = all_settings()
     for name in given:
         if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{meant(name, known)}")
+            raise ConfigError(f"unknown setting {name!r}{meant(name, known)}; nograd train --help lists all")
     return {name: checked(known[name], value, name) for name, value in given.items()}
 
 
@@ -77,12 +77,12 @@ def may_change(saved: TrainConfig) -> frozenset[str]:
     return changeable() if saved.lr_schedule == "constant" else changeable() - {"generations"}
 
 
-def meant(name: str, known: Mapping[str, Any], prefix: str = "") -> str:
+def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
     """ "; did you mean …?" for a name that is none of the known: the one that other libraries' word stands for, or the
-    nearest.
+    nearest; "" where there is none.
     """
-    alias = ALIASES.get(name.lower().replace("-", "_"))
-    if alias in known:
-        return f"; did you mean {prefix}{alias.replace('_', '-') if prefix else alias}?"
-    names = [f"{prefix}{one.replace('_', '-')}" for one in known] if prefix else list(known)
-    return did_you_mean(f"{prefix}{name}", names)
+    wanted = ALIASES.get(name.lower().replace("-", "_"))
+    if wanted in known:
+        return f"; did you mean {prefix}{wanted.replace('_', '-') if prefix else wanted}?"
+    said = [f"{prefix}{one.replace('_', '-')}" if prefix else one for one in known]
+    return f"; did you mean {' or '.join(near)}?" if (near := nearest(f"{prefix}{name}", said)) else ""

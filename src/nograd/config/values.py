@@ -143,6 +143,11 @@ def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> st
 
 
 def _text(value: str, label: str) -> str:
+    """A text as it is, where files, terminals and config.json can hold it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{label} cannot be {shown(value)}: it is not UTF-8; use other characters") from None
     if "\0" in value:
         raise ConfigError(f"{label} cannot be {shown(value)}: it has a null character; leave that out")
     return value

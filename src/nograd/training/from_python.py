@@ -121,7 +121,7 @@ def train(
     """
     arguments = locals()
     for name in unknown:
-        raise ConfigError(f"unknown setting {name!r}{meant(name, all_settings())}")
+        raise ConfigError(f"unknown setting {name!r}{meant(name, all_settings())}; nograd train --help lists all")
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
     objects = Objects(
         **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
