@@ -9,7 +9,7 @@ from nograd.cli.usage import usage
 from nograd.config.merge import meant
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
-from nograd.config.values import Setting, checked, read, settings_of, shown
+from nograd.config.values import Setting, ranged, read, settings_of, shown
 from nograd.core.cache import kept_programs
 from nograd.core.types import ConfigError
 
@@ -110,7 +110,7 @@ def _read(setting: Setting, value: Any) -> Any:
     if value is True or value is False:
         return value
     words = value if isinstance(value, list) else [value]
-    values = [checked(setting, read(setting.form, word, setting.flag), setting.flag) for word in words]
+    values = [ranged(setting, read(setting.form, word, setting.flag)) for word in words]
     return tuple(values) if setting.form.many else values[0]
 
 

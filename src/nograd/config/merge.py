@@ -9,6 +9,7 @@ from typing import Any
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
+from nograd.config.task_settings import is_file
 from nograd.config.values import checked, shown
 from nograd.core.text import nearest
 from nograd.core.types import ConfigError
@@ -63,6 +64,8 @@ def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
     """Raises ConfigError where one of the wanted values is not the saved one, and no resumption may change it."""
     for name, one in recipe_fields().items():
         before = getattr(saved, name)
+        if name == "task" and is_file(before) and is_file(wanted.get(name)):
+            continue  # it may have moved: its checksum decides
         if name in wanted and name not in may_change(saved) and wanted[name] != before:
             raise ConfigError(
                 f"cannot resume with another {one.flag}: the run has {shown(before)}, got {shown(wanted[name])}; "

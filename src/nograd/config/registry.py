@@ -54,13 +54,13 @@ class Axis(NamedTuple):
         """The function that makes what a word stands for."""
         return load(self.entry(word).build)
 
-    def reads(self, word: str, name: str) -> bool:
-        """Whether a word reads a setting; all read what none of them names."""
-        return word in self.readers(name) or not self.readers(name)
-
     def readers(self, name: str) -> tuple[str, ...]:
         """The words that read a setting; empty where it is not told apart."""
         return tuple(word for word, entry in self.entries.items() if name in entry.reads)
+
+    def suited(self, task: str) -> tuple[str, ...]:
+        """The words that are for a kind of task."""
+        return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
 
     def told_apart(self) -> Iterator[str]:
         """The settings that some words read and others do not."""

@@ -51,7 +51,7 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
             )
     entry = PERTURBATIONS.entries.get(values["perturbation"])
     if entry and kind not in entry.tasks:
-        suited = " or ".join(word for word, other in PERTURBATIONS.entries.items() if kind in other.tasks)
+        suited = " or ".join(PERTURBATIONS.suited(kind))
         raise ConfigError(
             f"--perturbation {values['perturbation']} goes by the examples of a batch, and {task} is an environment, "
             f"whose return is known when the episode is over; use --perturbation {suited}"

@@ -10,7 +10,7 @@ from nograd.config import dependencies, task_settings
 from nograd.config.axes import PERTURBATIONS
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig, all_settings, settings
 from nograd.config.task_settings import is_environment
-from nograd.config.values import Setting, checked, shown
+from nograd.config.values import ranged, shown
 from nograd.core.types import ConfigError
 
 
@@ -20,7 +20,7 @@ def validate(config: TrainConfig) -> TrainConfig:
     Raises:
         ConfigError: one is not, or a setting does not fit the others; with value and remedy.
     """
-    values = {name: _in_range(one, getattr(config, name)) for name, one in all_settings().items()}
+    values = {name: ranged(one, getattr(config, name), objects=True) for name, one in all_settings().items()}
     config = replace(TrainConfig(**values), **dependencies.chosen(values))
     dependencies.check_read(settings(config), settings(TrainConfig()))
     task_settings.check_read(settings(config), settings(TrainConfig()))
@@ -45,15 +45,6 @@ def counts_population(config: TrainConfig) -> bool:
         return False
     by_batch = config.group > 0 and not is_environment(config.task)
     return not _reads("directions", config) or (_reads("group", config) and not by_batch)
-
-
-def _in_range(one: Setting, value: Any) -> Any:
-    """A value of the setting's type. Raises ConfigError where it is of another, or its check refuses it."""
-    value = checked(one, value, one.flag, objects=True)
-    check = one.about.get("check")
-    if value is not None and check and (remedy := check(value)):
-        _refuse(one.name, value, remedy)
-    return value
 
 
 def _check_target(config: TrainConfig) -> None:

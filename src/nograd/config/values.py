@@ -106,6 +106,16 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
     raise ConfigError(f"{label} must be {form.named}, got {shown(value)}")
 
 
+def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
+    """A value of the setting's type (see `checked`). Raises ConfigError where its own check refuses it, too."""
+    value = checked(setting, value, setting.flag, objects)
+    check = setting.about.get("check")
+    if value is not None and check and (remedy := check(value)):
+        said = shown(value) if isinstance(value, str) else value
+        raise ConfigError(f"{setting.flag} cannot be {said}; {remedy}")
+    return value
+
+
 def read(form: Form, text: str, label: str) -> Any:
     """The value that the text of a flag stands for; None where it says None. Raises ConfigError for no number."""
     if form.optional and text == "None":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from nograd.config.fields import Positional
+from nograd.config.fields import Positional, file_name, setting
 from nograd.config.recipes import base_config, read_recipe
 from nograd.config.settings import Perturbation, Strategy, TrainConfig, settings
 from nograd.config.task_settings import is_environment, is_file
@@ -24,7 +24,7 @@ _EVALUATIONS = 1000  # of a trial, at most
 class SearchConfig:
     """Hyperparameters by random search within a budget: the study, its statistics, its winner's recipe."""
 
-    task: Positional[str | None] = None
+    task: Positional[str | None] = setting(None, path=True, check=file_name)
     """What is trained: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
     budget: str | None = None
     """Time for all of it, over all invocations on the study: 90s, 10m, 12h. Default: 1h, or none with --trials."""
@@ -47,7 +47,7 @@ class SearchConfig:
     """Fresh seeds that the winner is trained on again, for its test score. Default: 3."""
     seed: int | None = None
     """Of everything random; each trial's own seed follows from it and the trial's number."""
-    out: str | None = None
+    out: str | None = setting(None, path=True, check=file_name)
     """The study directory, a new one or one to go on with. Default: studies/TASK-DATE-TIME."""
     storage: str | None = None
     """A database for several machines, such as postgresql+psycopg://USER@HOST/DATABASE. Default: SQLite in --out."""
@@ -55,7 +55,7 @@ class SearchConfig:
     """Work on the study of this name in --storage, another machine's; it knows space, settings and budget."""
     preset: str | None = None
     """The recipe that trials start from; see nograd presets. Default: the task's own."""
-    config: str | None = None
+    config: str | None = setting(None, path=True, check=file_name)
     """A recipe of your own: FILE.toml, with a table [search] for what is drawn."""
     json: bool = False
     """Print the statistics as JSON at the end, and nothing before."""
@@ -71,7 +71,7 @@ class SearchConfig:
     """Generations between evaluations on the validation split."""
     label: str | None = None
     """The label column of a CSV file."""
-    data_dir: str | None = None
+    data_dir: str | None = setting(None, path=True, check=file_name)
     """Where the MNIST files lie."""
 
 
