@@ -117,8 +117,8 @@ ENGINES = Axis(
     "engine",
     {
         "auto": Entry("process on a CPU with several cores, else inline"),
-        "inline": Entry("this process, on one or several devices", "nograd.engines.inline:Inline"),
-        "process": Entry("one process a core", "nograd.engines.processes:Process"),
-        "ray": Entry("a Ray cluster", "nograd.engines.ray:Ray", ("address", "exchange")),
+        "inline": Entry("this process, on one or several devices"),
+        "process": Entry("one process a core"),
+        "ray": Entry("a Ray cluster", reads=("address", "exchange")),
     },
 )
