@@ -142,3 +142,23 @@ def test_a_wrong_keyword_is_one_line_and_writes_nothing(given, words, tmp_path, 
     assert all(word in str(error.value) for word in words), error.value
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"sampler": "tpee"}, ["sampler cannot be 'tpee'", "tpe"]),
+        ({"space": "Blog"}, ["space cannot be 'Blog'"]),
+        ({"trials": "3"}, ["trials must be a whole number"]),
+        ({"trials": 0}, ["--trials cannot be 0", "1 or more"]),
+        ({"json": "no"}, ["json must be true or false"]),
+        ({"epochs": 3}, ["unknown setting 'epochs'", "generations"]),
+        ({"workers": 0}, ["--workers", "'0'", "auto or a number"]),
+    ],
+)
+def test_a_search_checks_its_keywords_alike(flags, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ng.NogradError) as error:
+        ng.search("digits", **flags)
+    assert all(word in str(error.value) for word in words), error.value
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from typing import Any
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
 from nograd.config.task_settings import is_file
-from nograd.config.values import checked, shown
+from nograd.config.values import Setting, checked, shown
 from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
@@ -24,12 +24,16 @@ ALIASES = {
 }  # fmt: skip
 
 
-def check_given(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings from Python by name, each of its own type. Raises ConfigError for no setting, or no value of one."""
-    known = all_settings()
+def check_given(given: Mapping[str, Any], known: Mapping[str, Setting] | None = None) -> dict[str, Any]:
+    """Settings from Python by name, each of its own type; `known` ones, those of a training where none are named.
+
+    Raises:
+        ConfigError: a name is no setting, or a value cannot be one of it.
+    """
+    known = all_settings() if known is None else known
     for name in given:
         if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{meant(name, known)}; nograd train --help lists all")
+            raise ConfigError(f"unknown setting {name!r}{meant(name, known) or listed(known)}")
     return {name: checked(known[name], value, name) for name, value in given.items()}
 
 
@@ -78,6 +82,11 @@ def may_change(saved: TrainConfig) -> frozenset[str]:
     another run.
     """
     return changeable() if saved.lr_schedule == "constant" else changeable() - {"generations"}
+
+
+def listed(known: Iterable[str]) -> str:
+    """ "; known: …" with all names."""
+    return f"; known: {', '.join(known)}"
 
 
 def meant(name: str, known: Iterable[str], prefix: str = "") -> str:

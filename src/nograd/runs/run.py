@@ -128,7 +128,7 @@ class Run:
             raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
         dataset = dataset or load_dataset(placed(on_data(self.settings, self._given_data), self.path))
         check_data(self.config, dataset)
-        return split_arrays(dataset, split)
+        return split_arrays(dataset, known_split(split))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The most likely class of each example, int [examples]; of observations, the actions."""

@@ -5,9 +5,8 @@ from typing import Any, Literal, Never
 
 import optax
 
-from nograd.config.merge import check_given, meant, merge
+from nograd.config.merge import check_given, merge
 from nograd.config.settings import Engine, Noise, Shaping, all_settings
-from nograd.core.types import ConfigError
 from nograd.data import Dataset
 from nograd.envs import World
 from nograd.models import Builder, Model
@@ -120,8 +119,7 @@ def train(
         NogradError: a setting, the data or the model cannot be; the message says what to do.
     """
     arguments = locals()
-    for name in unknown:
-        raise ConfigError(f"unknown setting {name!r}{meant(name, all_settings())}; nograd train --help lists all")
+    check_given(unknown)  # none of them is a setting: says which was meant
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
     objects = Objects(
         **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
