@@ -3,7 +3,7 @@
 Command line and Python both come here; a recipe's TOML passes the same checks (see `values`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -89,11 +89,11 @@ def listed(known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}"
 
 
-def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+def meant(name: str, known: Collection[str], prefix: str = "") -> str:
     """ "; did you mean …?" for a name that is none of the known: the one that other libraries' word stands for, or the
     nearest; "" where there is none.
     """
-    wanted = ALIASES.get(name.lower().replace("-", "_"))
+    wanted = ALIASES.get(name.lower().replace("-", "_"), "")
     if wanted in known:
         return f"; did you mean {prefix}{wanted.replace('_', '-') if prefix else wanted}?"
     said = [f"{prefix}{one.replace('_', '-')}" if prefix else one for one in known]

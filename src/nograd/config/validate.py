@@ -3,7 +3,6 @@
 Nothing here imports JAX, so that a wrong flag answers at once.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from nograd.config import dependencies, task_settings
@@ -21,7 +20,7 @@ def validate(config: TrainConfig) -> TrainConfig:
         ConfigError: one is not, or a setting does not fit the others; with value and remedy.
     """
     values = {name: ranged(one, getattr(config, name), objects=True) for name, one in all_settings().items()}
-    config = replace(TrainConfig(**values), **dependencies.chosen(values))
+    config = TrainConfig(**{**values, **dependencies.chosen(values)})
     dependencies.check_read(settings(config), settings(TrainConfig()))
     task_settings.check_read(settings(config), settings(TrainConfig()))
     task_settings.episode_limit(config.episode_limit)

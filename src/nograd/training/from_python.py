@@ -140,5 +140,5 @@ def train(
     if objects.perturbation is not None:
         given["perturbation"] = perturbation_word(objects.perturbation)
     saved = resumed_settings(given["resume"]) if given.get("resume") else None
-    config = named(merge(given, saved), objects, source)
-    return run_config(config, source=source, objects=objects, on_start=lambda start: observer)
+    settled = named(merge(given, saved), objects, source)
+    return run_config(settled, source=source, objects=objects, on_start=lambda start: observer)
