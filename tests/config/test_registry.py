@@ -9,7 +9,7 @@ import pytest
 from nograd.config import axes
 from nograd.config.dependencies import CHOICES, ENGINE
 from nograd.config.recipes import base_config
-from nograd.config.registry import ENVIRONMENT, Axis, load
+from nograd.config.registry import ENVIRONMENT, Axis, Entry, load
 from nograd.config.settings import TrainConfig, all_settings
 from nograd.core.types import ConfigError
 from nograd.models import parse_model, parse_policy
@@ -69,29 +69,27 @@ def test_every_network_is_made_from_its_word_and_spelt_the_same(word):
     assert parse(word).spec.partition(":")[0] == word
 
 
-def test_a_strategy_more_is_one_line(tmp_path):
-    """The laws of a new word: parser, help, errors and factory take it from its line alone."""
-    (tmp_path / "mine.py").write_text(
-        "from nograd.strategies.openai_es import openai_es\n"
-        "def halved(population, *, weight_decay=0.0, perturbation=None, chunks=None, optimizer=None):\n"
-        "    return openai_es(population, perturbation=perturbation, chunks=chunks, optimizer=optimizer)\n"
-    )
+def test_a_strategy_more_is_one_line(monkeypatch):
+    """Parser, help, defaults and checks take a new word from its line alone, and import no JAX for it."""
     code = (
-        "import nograd.config.axes as axes\n"
+        "import sys, nograd.config.axes as axes\n"
         "from nograd.config.registry import Entry\n"
-        "reads = ('optimizer', 'lr', 'weight_decay')\n"
-        "axes.STRATEGIES.entries['halved'] = Entry('half of a strategy', 'mine:halved', reads, {'lr': 0.5})\n"
-        "from nograd.cli.main import main\n"
+        "axes.STRATEGIES.entries['halved'] = Entry('half of a strategy', 'mine:halved', ('lr', 'top'), {'lr': 0.5})\n"
+        "from nograd.cli.flags import parse_given\n"
         "from nograd.cli.usage import usage\n"
+        "from nograd.config.merge import merge\n"
         "from nograd.config.settings import TrainConfig\n"
+        "from nograd.config.validate import validate\n"
         "assert 'half of a strategy' in usage(TrainConfig, 'nograd train')\n"
-        "flags = '--strategy halved --model mlp:2 --population 4 --generations 1 --workers 1 --out run'\n"
-        "main(['train', 'digits', *flags.split()])\n"
+        "given = parse_given(TrainConfig, 'digits --strategy halved --optimizer sgd'.split(), 'nograd train')\n"
+        "assert merge(given).lr == 0.5 and 'jax' not in sys.modules\n"
+        "validate(merge(given))\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert "halved, dense perturbation" in ran.stdout
-    assert '"lr": 0.5' in (tmp_path / "run" / "config.json").read_text()
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "--optimizer sgd is for openai-es, ars and pgpe, and the strategy is halved" in ran.stderr
+    entry = Entry("half of a strategy", "nograd.strategies.snes:snes", ("lr",), {"lr": 0.5})
+    monkeypatch.setitem(axes.STRATEGIES.entries, "halved", entry)
+    assert isinstance(make_strategy(TrainConfig(strategy="halved", noise="gaussian", population=8)), Strategy)
 
 
 def test_every_setting_is_searched_or_not_by_its_field_alone():
