@@ -12,7 +12,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nograd.config.fields import POSITIONAL
-from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
 _NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -147,9 +146,7 @@ def _plain(value: Any) -> Any:
 def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> str:
     if isinstance(value, str) and (value in choices or (objects and value.startswith("("))):
         return value
-    near = did_you_mean(value, choices) if isinstance(value, str) else ""
-    hint = near if near.startswith("; did") else f"; choose one of {', '.join(choices)}"
-    raise ConfigError(f"{label} cannot be {shown(value)}{hint}")
+    raise ConfigError(f"{label} cannot be {shown(value)}; choose one of {', '.join(choices)}")
 
 
 def _text(value: str, label: str) -> str:
