@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from nograd.strategies.snes import snes as snes
     from nograd.tasks.base import Task as Task
     from nograd.tasks.targets import Targets as Targets
+    from nograd.training.from_python import train as train
     from nograd.training.loop import Observer as Observer
-    from nograd.training.train import train as train
     from nograd.tuning.search import search as search
 
 # Loaded on first use: the command line answers --help without importing JAX.
@@ -90,7 +90,7 @@ _HOMES = {
     "report": "nograd.reports.write",
     "search": "nograd.tuning.search",
     "straight_through": "nograd.models.straight_through",
-    "train": "nograd.training.train",
+    "train": "nograd.training.from_python",
     "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)

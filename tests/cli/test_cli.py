@@ -210,7 +210,7 @@ def test_without_a_task_mnist_on_disk_is_taken(nograd, mnist_dir, monkeypatch):
         (["train", "digits", "--strategy", "sep-cma-es", "--mirrored"], ["mirrored", "sep-cma-es"]),
         (["train", "digits", "--strategy", "ars", "--no-mirrored"], ["mirrored", "ars"]),
         (["train", "digits", "--strategy", "ars", "--top", "129"], ["129", "1 to 128"]),
-        (["train", "digits", "--strategy", "snes", "--lr-sigma", "0"], ["lr_sigma", "0.0"]),
+        (["train", "digits", "--strategy", "snes", "--lr-sigma", "0"], ["--lr-sigma", "0.0"]),
         (["train", "digits", "--top", "8"], ["--top 8", "ars", "--strategy ars"]),
         (["train", "digits", "--preset", "blogg"], ["did you mean blog"]),
         (["train", "digits", "--config", "no.toml"], ["no.toml"]),
@@ -228,10 +228,8 @@ def test_a_mistake_is_one_line_with_value_and_remedy(one_line, arguments, words)
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_wrong_value_reads_the_same_in_any_terminal(encoding):
     with process("train", "--noise", "pink", env={**os.environ, "PYTHONIOENCODING": encoding}) as shown:
-        expected = (
-            "nograd: invalid choice 'pink' for argument '--noise'. Expected one of ('gaussian', 'rademacher', 'table')"
-        )
-        assert shown.communicate()[1].strip() == f"{expected}; see nograd train --help"
+        expected = "nograd: --noise cannot be 'pink'; choose one of gaussian, rademacher, table"
+        assert shown.communicate()[1].strip() == expected
 
 
 def test_mnist_without_data_and_network_names_three_ways(one_line, tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_quantiles_are_monotone_and_reach_the_ends():
         ("lr", "log(-1, 1)", "begins above 0"),
         ("lr", "log(0, inf)", "two numbers"),
         ("lr", "int(1, 2)", "no whole number"),
-        ("lr", "uniform(a, b)", "must be float"),
+        ("lr", "uniform(a, b)", "must be a number"),
         ("lr", "uniform(1)", "two numbers"),
         ("lr", "choice()", "values with commas"),
         ("lr", "fixed(1, 2)", "one value"),

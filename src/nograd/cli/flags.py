@@ -1,15 +1,15 @@
 """From arguments to a dataclass, and what several commands share. JAX is imported by none of it."""
 
-import contextlib
-import io
-import itertools
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from nograd.cli.usage import usage
+from nograd.config.merge import meant
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
+from nograd.config.values import Setting, ranged, read, settings_of, shown
 from nograd.core.runtime import keep_programs, use_one_thread
-from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
 T = TypeVar("T")
@@ -18,39 +18,112 @@ EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
 PAGE = 140  # columns of a table that goes to a file or a pipe
 
 
-def parse(kind: type[T], arguments: list[str], prog: str, default: T | None = None) -> T:
-    """A dataclass from flags named like its fields. Raises ConfigError with one line for a wrong one."""
-    import tyro
+def parse(kind: type[T], arguments: Sequence[str], prog: str, default: T | None = None) -> T:
+    """A dataclass from flags named like its fields, over `default`. Raises ConfigError for a wrong one."""
+    given = parse_given(kind, arguments, prog)
+    for setting in settings_of(kind):
+        if default is None and setting.required and setting.name not in given:
+            raise ConfigError(f"{setting.flag} is missing; see {prog} --help")
+    return kind(**given) if default is None else replace(default, **given)  # type: ignore[type-var]
 
-    captured = io.StringIO()
-    over: Any = {} if default is None else {"default": default}
+
+def parse_given(kind: type, arguments: Sequence[str], prog: str) -> dict[str, Any]:
+    """The values of the flags that were given, by name of their fields. Prints the help, and exits, where asked to."""
+    if {"-h", "--help"} & set(arguments):
+        print(usage(kind, prog))
+        raise SystemExit(0)
+    given: dict[str, Any] = {}
+    rest, words = list(arguments), []
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            words.append(word)
+            continue
+        setting, value = _flag(kind, word, prog)
+        if value is None:
+            value = _taken(setting, rest, prog)
+        given[setting.name] = _read(setting, value)
+    return given | _positionals(kind, words, prog)
+
+
+def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
+    """The setting that a flag names, and its value where the flag has it: --flag=value, --flag or --no-flag of a truth
+    value.
+    """
+    name, equals, text = word.partition("=")
+    known = _flags(kind)
+    wanted = name[:2] + name[2:].replace("_", "-")
+    if wanted not in known:
+        fields = {one.name: one for one in settings_of(kind) if not one.form.positional}
+        raise ConfigError(f"unknown flag {shown(name)}{meant(name.lstrip('-'), fields, '--')}; see {prog} --help")
+    setting, value = known[wanted]
+    if value is None:
+        return setting, text if equals else None
+    if equals:
+        raise ConfigError(f"{name} takes no value, got {shown(text)}; write {setting.flag} or {_negated(setting)}")
+    return setting, value
+
+
+def _flags(kind: type) -> Mapping[str, tuple[Setting, bool | None]]:
+    """Every flag with its setting; and with its value where it is the flag of a truth value."""
+    found: dict[str, tuple[Setting, bool | None]] = {}
+    for setting in settings_of(kind):
+        if bool in setting.form.types:
+            found |= {setting.flag: (setting, True), _negated(setting): (setting, False)}
+        elif not setting.form.positional:
+            found[setting.flag] = setting, None
+        if short := setting.about.get("short"):
+            found[short] = setting, None
+    return found
+
+
+def _negated(setting: Setting) -> str:
+    return f"--no-{setting.name.replace('_', '-')}"
+
+
+def _taken(setting: Setting, rest: list[str], prog: str) -> Any:
+    """The value of a flag, taken from the arguments behind it: all up to the next flag where it is a list."""
+    taken: list[str] = []
+    while rest and not _is_flag(rest[0]) and (setting.form.many or not taken):
+        taken.append(rest.pop(0))
+    if not taken:
+        raise ConfigError(f"{setting.flag} needs a value; see {prog} --help")
+    return taken if setting.form.many else taken[0]
+
+
+def _is_flag(word: str) -> bool:
+    """Whether an argument is a flag, rather than a value: a negative number is a value."""
+    return word.startswith("--") or (word.startswith("-") and word[1:2].isalpha() and not _is_number(word))
+
+
+def _is_number(word: str) -> bool:
     try:
-        with contextlib.redirect_stderr(captured):
-            parsed, unknown = tyro.cli(kind, args=arguments, prog=prog, return_unknown_args=True, **over)
-    except SystemExit as stop:
-        if not stop.code:  # --help
-            raise
-        raise ConfigError(f"{_unboxed(captured.getvalue())}; see {prog} --help") from None
-    if unknown:
-        flags = [f"--{field.name.replace('_', '-')}" for field in fields(kind)]  # type: ignore[arg-type]
-        if unknown[0].startswith("-"):
-            raise ConfigError(f"unknown flag {unknown[0]!r}{did_you_mean(unknown[0].partition('=')[0], flags)}")
-        raise ConfigError(f"{unknown[0]!r} is one argument too many; see {prog} --help")
-    return parsed
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
-def _unboxed(message: str) -> str:
-    """The first paragraph of tyro's error message as one line, without its box and title."""
-    rows = [line.strip(" │|") for line in message.splitlines()]
-    is_rule = [row.startswith("╭") or not row.strip("─-+╰╯ ") for row in rows]
-    paragraphs = [
-        " ".join(row for _, row in group)
-        for rule, group in itertools.groupby(zip(is_rule, rows, strict=True), key=lambda pair: pair[0])
-        if not rule
-    ]
-    # In a box the title is part of the frame; without one (no Unicode) it is a paragraph of its own.
-    first = 0 if message.startswith("╭") or len(paragraphs) == 1 else 1
-    return paragraphs[first].rstrip(".")
+def _read(setting: Setting, value: Any) -> Any:
+    """The value that the words of the command line stand for."""
+    if value is True or value is False:
+        return value
+    words = value if isinstance(value, list) else [value]
+    values = [ranged(setting, read(setting.form, word, setting.flag)) for word in words]
+    return tuple(values) if setting.form.many else values[0]
+
+
+def _positionals(kind: type, words: list[str], prog: str) -> dict[str, Any]:
+    """The arguments without a flag, by the fields that take them, in order."""
+    given: dict[str, Any] = {}
+    for setting in settings_of(kind):
+        if setting.form.positional and words:
+            taken = words if setting.form.many else words[0]
+            given[setting.name] = _read(setting, taken)
+            words = [] if setting.form.many else words[1:]
+    if words:
+        raise ConfigError(f"{shown(words[0])} is one argument too many; see {prog} --help")
+    return given
 
 
 def with_task(given: TrainConfig) -> tuple[TrainConfig, str]:

@@ -1,11 +1,10 @@
 """`nograd evaluate`, `predict`, `presets` and `report`: what has been written is read."""
 
 import sys
-from dataclasses import dataclass
-
-from tyro.conf import Positional
+from dataclasses import MISSING, dataclass
 
 from nograd.cli.flags import parse, prepare_jax
+from nograd.config.fields import Positional, at_least, file_name, setting
 from nograd.core.types import ConfigError, EngineError
 
 
@@ -13,15 +12,15 @@ from nograd.core.types import ConfigError, EngineError
 class EvaluateConfig:
     """Accuracy of a run's chosen network on a split of its data, or its mean return, with a 95% confidence interval."""
 
-    run: Positional[str]
+    run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
     split: str = "test"
     """test, val or train, for a run on examples."""
-    episodes: int | None = None
+    episodes: int | None = setting(None, check=at_least(1))
     """Fresh episodes, for a run on an environment. Default: 100."""
-    data: str | None = None
+    data: str | None = setting(None, path=True, check=file_name)
     """Where the data lie now, if they have moved: the file, or the folder of MNIST's files."""
-    video: str | None = None
+    video: str | None = setting(None, path=True, check=file_name)
     """Film the first of them: FILE.mp4 or FILE.gif."""
     json: bool = False
     """Print JSON."""
@@ -35,8 +34,6 @@ def evaluate(arguments: list[str], started: float) -> int:
     from nograd.runs.run import load
     from nograd.tasks.examples import known_split
 
-    if config.episodes is not None and config.episodes < 1:
-        raise ConfigError(f"--episodes cannot be {config.episodes}; use 1 or more")
     run = load(config.run, data=config.data)
     filmed = run.film(config.video) if config.video else None
     figures = run.evaluate(known_split(config.split), episodes=config.episodes)
@@ -72,11 +69,11 @@ def evaluate(arguments: list[str], started: float) -> int:
 class PredictConfig:
     """Classes of new examples by a run's chosen network, one a line."""
 
-    run: Positional[str]
+    run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
-    file: Positional[str]
+    file: Positional[str] = setting(MISSING, path=True, check=file_name)
     """Examples: .npz (key x), .npy, .csv with a header, or MNIST's IDX files."""
-    out: str | None = None
+    out: str | None = setting(None, path=True, check=file_name)
     """Write a CSV file here in place of the terminal."""
     probabilities: bool = False
     """Add the softmax probability of each class."""

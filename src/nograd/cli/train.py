@@ -2,11 +2,10 @@
 
 import shlex
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nograd.cli.flags import EXIT_DIVERGED, EXIT_INTERRUPTED, parse, prepare_jax, with_task
-from nograd.config.recipes import base_config
+from nograd.cli.flags import EXIT_DIVERGED, EXIT_INTERRUPTED, parse_given, prepare_jax, with_task
+from nograd.config.merge import merge
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment, seen_by_member
 from nograd.config.validate import validate
@@ -19,18 +18,18 @@ if TYPE_CHECKING:
 
 def train(arguments: list[str], started: float) -> int:
     """Trains, or goes on with a run."""
-    given = parse(TrainConfig, arguments, "nograd train")
-    if given.resume:
+    given = parse_given(TrainConfig, arguments, "nograd train")
+    saved = None
+    if given.get("resume"):
         prepare_jax()
         from nograd.training.train import resumed_settings
 
-        base = resumed_settings(given.resume)
+        saved = resumed_settings(given["resume"])
     else:
-        given, why = with_task(given)
+        settled, why = with_task(TrainConfig(**given))
+        given["task"] = settled.task
         print(why, flush=True)
-        base = replace(base_config(given), task=given.task)
-    # Parsed a second time over the recipe: only the flags that were given change it.
-    config = validate(parse(TrainConfig, arguments, "nograd train", base))
+    config = validate(merge(given, saved))
     prepare_jax()
     from nograd.training.train import run_config
 

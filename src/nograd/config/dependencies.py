@@ -6,6 +6,9 @@ Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at onc
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from nograd.config.axes import ENGINES, PERTURBATIONS, STRATEGIES
+from nograd.config.registry import Axis
+from nograd.config.settings import all_settings
 from nograd.core.types import ConfigError
 
 
@@ -14,52 +17,27 @@ class Choice(NamedTuple):
 
     name: str  # of the setting
     default: str
-    readers: dict[str, tuple[str, ...]]  # of each setting that not all of its values read
-    own: frozenset[str]  # settings that were chosen for one value and suit no other
-    defaults: dict[str, dict[str, Any]]  # by value, where they differ from the fields' own
+    axis: Axis
+
+    @property
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """The words that read a setting, for each setting that not all of them read."""
+        return {name: self.axis.readers(name) for name in self.axis.told_apart()}
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The settings that were chosen for one word and suit no other."""
+        return frozenset(name for name, one in all_settings().items() if self.name in one.about.get("follows", ()))
+
+    @property
+    def defaults(self) -> dict[str, Mapping[str, Any]]:
+        """By word, the defaults of settings where they differ from the fields' own."""
+        return {word: entry.defaults for word, entry in self.axis.entries.items() if entry.defaults}
 
 
-_CLIMBERS = ("openai-es", "ars", "pgpe")  # by an Optax optimizer
-_LEARNERS = ("snes", "pgpe", "sep-cma-es")  # of a sigma for each parameter
-_BY_STRATEGY: dict[str, tuple[str, ...]] = {
-    "perturbation": ("openai-es", "ars"),
-    "shaping": ("openai-es", "pgpe"),
-    "optimizer": _CLIMBERS,
-    "lr": (*_CLIMBERS, "snes"),
-    "lr_schedule": _CLIMBERS,
-    "momentum": _CLIMBERS,
-    "mirrored": ("openai-es", "snes", "pgpe"),  # ars always is, sep-cma-es never
-    "weight_decay": _CLIMBERS,
-    "lr_sigma": ("snes", "pgpe"),
-    "top": ("ars",),
-}
-STRATEGY = Choice(
-    "strategy",
-    "openai-es",
-    _BY_STRATEGY,
-    frozenset({*_BY_STRATEGY, "noise", "sigma", "population"}),
-    {
-        "ars": {"optimizer": "sgd", "lr": 0.05},
-        "snes": {"noise": "gaussian", "sigma": 0.1, "lr": 1.0},
-        "pgpe": {"noise": "gaussian"},
-        "sep-cma-es": {"noise": "gaussian", "sigma": 0.1, "mirrored": False},
-    },
-)
-_BY_PERTURBATION: dict[str, tuple[str, ...]] = {
-    "directions": ("lowrank", "node"),
-    "rank": ("lowrank",),
-    "group": ("lowrank",),
-    "densify": ("lowrank", "node"),
-}
-PERTURBATION = Choice(
-    "perturbation",
-    "dense",
-    _BY_PERTURBATION,
-    # The unit of sigma is another for node, tables and private batches are dense's, and elsewhere a population and
-    # what counts directions of it may follow from the batch.
-    frozenset({*_BY_PERTURBATION, "sigma", "noise", "batch_sharing", "population", "top"}),
-    {},
-)
+STRATEGY = Choice("strategy", "openai-es", STRATEGIES)
+PERTURBATION = Choice("perturbation", "dense", PERTURBATIONS)
+ENGINE = Choice("engine", "auto", ENGINES)
 CHOICES = (STRATEGY, PERTURBATION)  # a strategy may leave no choice of the perturbation
 
 
@@ -92,15 +70,15 @@ def laid_under(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is not at its default although the strategy or the perturbation does not
-    read it, or for noise that the strategy can learn nothing from.
+    """Raises ConfigError for a setting that is not at its default although the strategy, the perturbation or the
+    engine does not read it, or for a value that one of them cannot work with.
 
     Args:
         values: all settings, the choices among them.
         defaults: of the fields.
     """
     default = standing(values, defaults)
-    for choice in CHOICES:
+    for choice in (*CHOICES, ENGINE):
         now = values[choice.name]
         if now.startswith("("):  # a Python object, which has read nothing of it
             continue
@@ -110,11 +88,10 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
                     f"{_flag(name, values[name])} is for {_listed(readers)}, and the {choice.name} is {now}; "
                     f"leave it out, or use --{choice.name} {readers[0]}"
                 )
-    if values["strategy"] in _LEARNERS and values["noise"] == "rademacher":
-        raise ConfigError(
-            f"--noise cannot be rademacher with {values['strategy']}, which learns sigma from the size of the draws: "
-            "all of rademacher's are equal; use gaussian or table"
-        )
+        entry = choice.axis.entries.get(now)
+        for name, (value, why) in entry.excludes.items() if entry else ():
+            if values[name] == value:
+                raise ConfigError(f"--{name.replace('_', '-')} cannot be {value} with {now}, {why}")
 
 
 def _flag(name: str, value: Any) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import tomli_w
 
+from nograd.config import values
 from nograd.config.dependencies import laid_under
-from nograd.config.settings import TrainConfig, recipe_fields, settings
+from nograd.config.settings import TrainConfig, all_settings, recipe_fields, settings
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
@@ -32,18 +33,21 @@ class Recipe:
 def read_recipe(path: str | Path) -> Recipe:
     """A recipe from a TOML file. Raises ConfigError where it is missing, malformed or has unknown keys."""
     try:
-        return parse_recipe(Path(path).read_text("utf-8"), str(path))
+        text = Path(path).read_bytes().decode("utf-8-sig")  # editors of Windows begin a file with a byte-order mark
     except OSError as error:
         raise ConfigError(f"cannot read --config {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    return parse_recipe(text, str(path))
 
 
 def parse_recipe(text: str, origin: str) -> Recipe:
     """A recipe from TOML text; `origin` names it in errors."""
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is no TOMLDecodeError
         raise ConfigError(f"{origin} is not TOML: {error}") from error
-    about, search = content.pop("about", {}), content.pop("search", {})
+    about, search = _table(content, "about", origin), _table(content, "search", origin)
     return Recipe({name: checked(name, value, origin) for name, value in content.items()}, about, search)
 
 
@@ -51,18 +55,12 @@ def checked(name: str, value: Any, origin: str) -> Any:
     """The value of a setting, of the type that its field has. Raises ConfigError, with `origin` before."""
     known = recipe_fields()
     if name not in known:
+        if name in all_settings():
+            raise ConfigError(
+                f"{origin}: {name!r} is no part of a recipe; give it to the command that reads the recipe"
+            )
         raise ConfigError(f"{origin}: unknown setting {name!r}{did_you_mean(name, known)}")
-    kinds = (known[name],) if get_origin(known[name]) is Literal else get_args(known[name]) or (known[name],)
-    wanted = [kind for kind in kinds if kind is not type(None)]
-    if get_origin(wanted[0]) is Literal:
-        if value not in (choices := get_args(wanted[0])):
-            raise ConfigError(f"{origin}: {name} cannot be {value!r}; choose one of {', '.join(choices)}")
-        return value
-    if float in wanted and int not in wanted and type(value) is int:
-        return float(value)
-    if type(value) not in wanted:
-        raise ConfigError(f"{origin}: {name} must be {wanted[0].__name__}, got {value!r}")
-    return value
+    return values.checked(known[name], value, f"{origin}: {name}")
 
 
 def to_toml(config: TrainConfig) -> str:
@@ -100,6 +98,14 @@ def base_config(given: TrainConfig) -> TrainConfig:
         own = _own_recipe(given.task)
         recipe = own.settings if own else {}
     return replace(TrainConfig(), **laid_under(recipe, settings(given)))
+
+
+def _table(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:
+    """A table taken out of a file's content; empty where there is none."""
+    table = content.pop(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{origin}: [{name}] must be a table, got {values.shown(table)}")
+    return table
 
 
 def _own_recipe(task: str | None) -> Recipe | None:

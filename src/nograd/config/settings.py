@@ -3,183 +3,236 @@
 Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at once.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from tyro.conf import Positional
+from nograd.config import fields
+from nograd.config.axes import ENGINES, MODELS, PERTURBATIONS, STRATEGIES
+from nograd.config.fields import (
+    Positional,
+    at_least,
+    file_name,
+    finite,
+    not_negative,
+    positive,
+    setting,
+    share_below_one,
+)
+from nograd.config.registry import DATA, ENVIRONMENT
+from nograd.config.values import Setting, settings_of
 
-Noise = Literal["gaussian", "rademacher", "table"]
-Perturbation = Literal["dense", "lowrank", "node"]
-Strategy = Literal["openai-es", "ars", "snes", "pgpe", "sep-cma-es"]
-Shaping = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
-Optimizer = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
+# Their words are those of the registries, which a type checker cannot read.
+if TYPE_CHECKING:
+    Perturbation: TypeAlias = str
+    Strategy: TypeAlias = str
+    Engine: TypeAlias = str
+else:
+    Perturbation = Literal[PERTURBATIONS.words]
+    Strategy = Literal[STRATEGIES.words]
+    Engine = Literal[ENGINES.words]
+Noise: TypeAlias = Literal["gaussian", "rademacher", "table"]
+Shaping: TypeAlias = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
+Optimizer: TypeAlias = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 DEFAULT_POPULATION = 256
-
-
-def _setting(default: Any, **metadata: Any) -> Any:
-    """A field with metadata: `control` for one that says where and whence, `search` for the range that `nograd search`
-    draws it from, and `when` = (parent, its values) for one that is drawn only with these. Which strategies and
-    perturbations read it stands in `choices`.
-    """
-    return field(default=default, metadata=metadata)
+OF_STRATEGY, OF_PERTURBATION = ("strategy",), ("perturbation",)
+OF_BOTH = OF_STRATEGY + OF_PERTURBATION
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Train a network by Evolution Strategies."""
 
-    task: Positional[str | None] = None
+    task: Positional[str | None] = setting(None, heading="Task", path=True, check=file_name)
     """What to learn: mnist, digits, FILE.npz or FILE.csv; or an environment: CartPole-v1, HalfCheetah-v5, any id of
     EnvPool or Gymnasium, brax/humanoid, or module:make_env of your own. Default: mnist where it can be had, else
     digits."""
-    model: str = _setting("mlp:64", search="choice(mlp:32, mlp:64, mlp:128)")
-    """The network: mlp:128,64 (any widths; also mlp-sign, mlp-int8, mlp-spiking and oriented), linear2 (the blog's),
-    cnn, linear and atari (policies), or module:function of your own. An environment's mlp has tanh."""
-    fitness: str = _setting("cross_entropy", search="choice(cross_entropy, squared_error, accuracy)")
+    model: str = setting("mlp:64", axis=MODELS, search="choice(mlp:32, mlp:64, mlp:128)")
+    """The network: one of these, with widths of your own where it takes them, or module:function of your own."""
+    fitness: str = setting("cross_entropy", task=DATA, search="choice(cross_entropy, squared_error, accuracy)")
     """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
     module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
-    strategy: Strategy | None = _setting(None, search="choice(openai-es, ars, snes, pgpe, sep-cma-es)")
-    """How fitness moves the search: openai-es, ars (plain steps along the best directions), or snes, pgpe or
-    sep-cma-es, which learn a sigma for each parameter. Default: the recipe's, else openai-es."""
-    perturbation: Perturbation | None = _setting(None, search="choice(dense, lowrank, node)")
-    """How members differ from the mean: dense (every parameter has its own draw), lowrank (A·B for each matrix,
-    on groups of examples), or node (noise on the outputs of layers, for each example). Default: the recipe's, else
-    dense."""
-    noise: Noise = _setting("rademacher", search="choice(gaussian, rademacher)")
+    strategy: Strategy | None = setting(
+        None,
+        heading="Strategy and perturbation",
+        axis=STRATEGIES,
+        search=STRATEGIES.range,
+    )
+    """How fitness becomes the next search distribution. Default: the recipe's, else openai-es."""
+    perturbation: Perturbation | None = setting(
+        None, follows=OF_STRATEGY, axis=PERTURBATIONS, search=PERTURBATIONS.range
+    )
+    """How members differ from the mean. Default: the recipe's, else dense."""
+    noise: Noise = setting("rademacher", follows=OF_BOTH, search="choice(gaussian, rademacher)")
     """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
     dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
-    sigma: float = _setting(0.05, search="log(0.001, 1)")
+    sigma: float = setting(0.05, follows=OF_BOTH, check=positive("0.01"), search="log(0.001, 1)")
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
     strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
-    lr_sigma: float | None = _setting(None, search="log(0.001, 1)")
+    lr_sigma: float | None = setting(None, follows=OF_STRATEGY, check=positive("0.1"), search="log(0.001, 1)")
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
-    directions: int = _setting(32, search="choice(8, 16, 32, 64)")
+    directions: int = setting(32, follows=OF_PERTURBATION, task=DATA, check=at_least(1), search="choice(8, 16, 32, 64)")
     """Directions that each example (node) or group of examples (lowrank) is evaluated along."""
-    rank: int = _setting(1, search="choice(1, 2, 4)")
+    rank: int = setting(1, follows=OF_PERTURBATION, check=at_least(1), search="choice(1, 2, 4)")
     """Rank of the perturbation of each matrix, for lowrank."""
-    group: int = _setting(8, search="choice(1, 4, 8, 16)")
+    group: int = setting(
+        8,
+        follows=OF_PERTURBATION,
+        task=DATA,
+        check=at_least(0, "use 0 (the whole batch) or a number of examples"),
+        search="choice(1, 4, 8, 16)",
+    )
     """Examples that see the same members, for lowrank; 0: the whole batch, with population members."""
-    densify: bool = False
+    densify: bool = setting(False, follows=OF_PERTURBATION)
     """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
-    mirrored: bool = _setting(True, search="choice(true, false)")
+    mirrored: bool = setting(True, follows=OF_STRATEGY, search="choice(true, false)")
     """Evaluate every draw with both signs (antithetic sampling); not for sep-cma-es."""
-    population: int | None = _setting(None, search="choice(32, 64, 128, 256, 512)", when=("perturbation", ("dense",)))
+    population: int | None = setting(
+        None,
+        follows=OF_BOTH,
+        check=at_least(1),
+        search="choice(32, 64, 128, 256, 512)",
+        when=("perturbation", ("dense",)),
+    )
     """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
     for node, and for lowrank unless --group 0."""
-    top: int | float | None = _setting(None, search="log(0.05, 0.95)", when=("perturbation", ("dense",)))
+    top: int | float | None = setting(
+        None, follows=OF_BOTH, search="log(0.05, 0.95)", when=("perturbation", ("dense",))
+    )
     """Directions that count, those of the best members, for ars: how many, or their share, below 1. Default: all."""
-    shaping: Shaping = _setting("centered_rank", search="choice(raw, standardized, centered_rank, sign)")
+    shaping: Shaping = setting(
+        "centered_rank", heading="Step", follows=OF_STRATEGY, search="choice(raw, standardized, centered_rank, sign)"
+    )
     """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
     as in snes). ars, snes and sep-cma-es have their own."""
-    optimizer: Optimizer = _setting("adam", search="choice(sgd, momentum, adam)")
+    optimizer: Optimizer = setting("adam", follows=OF_STRATEGY, search="choice(sgd, momentum, adam)")
     """The Optax optimizer that takes the step."""
-    lr: float = _setting(0.01, search="log(0.0001, 1)")
-    """Its learning rate; for snes, that of the mean. Default for ars 0.05, for snes 1."""
-    lr_schedule: Literal["constant", "linear", "cosine"] = _setting(
-        "constant", search="choice(constant, linear, cosine)"
+    lr: float = setting(0.01, follows=OF_STRATEGY, check=positive("0.01"), search="log(0.0001, 1)")
+    """The learning rate of the optimizer; for snes, that of the mean. Default for ars: 0.05, for snes: 1, else 0.01."""
+    lr_schedule: Literal["constant", "linear", "cosine"] = setting(
+        "constant", follows=OF_STRATEGY, search="choice(constant, linear, cosine)"
     )
     """How the learning rate goes to 0 over --generations; constant: it does not."""
-    momentum: float = _setting(
-        0.9, search="uniform(0.5, 0.99)", when=("optimizer", ("momentum", "nesterov", "rmsprop"))
+    momentum: float = setting(
+        0.9,
+        follows=OF_STRATEGY,
+        check=share_below_one,
+        search="uniform(0.5, 0.99)",
+        when=("optimizer", ("momentum", "nesterov", "rmsprop")),
     )
-    """Its momentum, for momentum, nesterov and rmsprop."""
-    weight_decay: float = _setting(0.0, search="log(1e-6, 0.1)")
+    """The momentum of the optimizers momentum, nesterov and rmsprop."""
+    weight_decay: float = setting(0.0, follows=OF_STRATEGY, check=not_negative, search="log(1e-6, 0.1)")
     """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion)."""
-    batch: int = _setting(256, search="choice(32, 64, 128, 256, 512)")
+    batch: int = setting(
+        256, heading="Minibatches of a data set", task=DATA, check=at_least(1), search="choice(32, 64, 128, 256, 512)"
+    )
     """Examples of a minibatch."""
-    batch_sampling: Literal["random", "contiguous"] = _setting("random", search="choice(random, contiguous)")
+    batch_sampling: Literal["random", "contiguous"] = setting("random", task=DATA, search="choice(random, contiguous)")
     """random draws examples with replacement; contiguous takes a slice at a random start."""
-    batch_sharing: Literal["shared", "private"] = _setting("shared", search="choice(shared, private)")
+    batch_sharing: Literal["shared", "private"] = setting(
+        "shared", follows=OF_PERTURBATION, task=DATA, search="choice(shared, private)"
+    )
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
-    shift: int = _setting(0, search="choice(0, 1, 2)")
+    shift: int = setting(0, task=DATA, check=at_least(0, "use 0 (none) to 2 pixels"), search="choice(0, 1, 2)")
     """Pixels that each training image may be moved by, at random and anew each time; images only."""
-    episodes: int = _setting(1, search="choice(1, 2, 4)")
-    """Episodes of each member; its fitness is their mean return. Environments only, as all down to --env-options."""
-    member_steps: int = 0
+    episodes: int = setting(
+        1, heading="Episodes of an environment", task=ENVIRONMENT, check=at_least(1), search="choice(1, 2, 4)"
+    )
+    """Episodes of each member; its fitness is their mean return."""
+    member_steps: int = setting(0, task=ENVIRONMENT, check=at_least(0, "use 0 (none) or a number of steps"))
     """A member goes on to further episodes until it has taken so many steps: then a generation has at least
     population · member-steps of them, and at least population · episodes episodes."""
-    eval_episodes: int = 16
+    eval_episodes: int = setting(16, task=ENVIRONMENT, check=at_least(1))
     """Episodes whose mean return by the mean parameters is the validation score, the same ones each time."""
-    episode_limit: str = "none"
+    episode_limit: str = setting("none", numeric=True, task=ENVIRONMENT)
     """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
     generation before), or a number."""
-    survival_bonus: float = 0.0
+    survival_bonus: float = setting(0.0, task=ENVIRONMENT, check=finite)
     """Part of the reward of every step, such as 5 of Humanoid's, that does not count in the fitness; scores keep it."""
-    observations: Literal["raw", "normalized"] = _setting("raw", search="choice(raw, normalized)")
-    """Whether the policy sees them less their running mean, divided by their running deviation."""
-    action_noise: float = _setting(0.0, search="choice(0.0, 0.01, 0.1)")
+    observations: Literal["raw", "normalized"] = setting("raw", task=ENVIRONMENT, search="choice(raw, normalized)")
+    """What the policy sees: raw observations, or normalized, less their running mean and divided by their running
+    standard deviation."""
+    action_noise: float = setting(0.0, task=ENVIRONMENT, check=not_negative, search="choice(0.0, 0.01, 0.1)")
     """Standard deviation of noise on the continuous actions of members, in half ranges of the action."""
-    action_bins: int | None = None
+    action_bins: int | None = setting(None, task=ENVIRONMENT, check=at_least(2))
     """Values that each component of a continuous action may take. Default: any."""
-    frame_skip: int = 1
+    frame_skip: int = setting(1, task=ENVIRONMENT, check=at_least(1))
     """Steps of the environment that an action is held for."""
-    env_options: str | None = None
+    env_options: str | None = setting(None, task=ENVIRONMENT)
     """Keyword arguments of the environment's maker, as JSON: '{"ctrl_cost_weight": 0.5}'."""
-    generations: int = 1000
+    generations: int = setting(1000, heading="When to stop, evaluate and save", resume=True, check=at_least(1))
     """Stop after this many generations."""
-    budget: str | None = None
+    budget: str | None = setting(None, numeric=True, resume=True, check=fields.duration)
     """Stop after this much training time: 90s, 10m, 1h30m."""
-    target: float | None = None
+    target: float | None = setting(None, resume=True)
     """Stop when the validation score reaches this: an accuracy such as 0.95, or an environment's return."""
-    patience: int | None = None
+    patience: int | None = setting(None, resume=True, check=at_least(1))
     """Stop after this many evaluations on the validation split without a new best."""
-    eval_every: int = 50
+    eval_every: int = setting(50, check=at_least(1))
     """Generations between evaluations on the validation split."""
-    checkpoint_every: int = 100
+    checkpoint_every: int = setting(100, resume=True, check=at_least(1))
     """Generations between checkpoints."""
-    keep_checkpoints: int = 3
+    keep_checkpoints: int = setting(3, resume=True, check=at_least(1))
     """How many checkpoints to keep, beside the best by validation."""
-    engine: Literal["auto", "inline", "process", "ray"] = "auto"
-    """Where the evaluations run: inline (this process, on one or several devices), process (one a core), ray (a
-    cluster), or auto (process on a CPU with several cores, else inline). The result is the same, bit by bit."""
-    address: str | None = None
+    engine: Engine = setting("auto", heading="Where it runs", resume=True, axis=ENGINES)
+    """Where the evaluations run. The result is the same, bit by bit."""
+    address: str | None = setting(None, resume=True)
     """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
-    exchange: Literal["sums", "scalars"] = "sums"
+    exchange: Literal["sums", "scalars"] = setting("sums", resume=True)
     """What travels on a Ray cluster: partial sums of the estimate, or fitness alone (each worker then makes the whole
     update itself)."""
-    workers: str = "auto"
+    workers: str = setting("auto", numeric=True, resume=True, check=fields.workers)
     """What shares a generation: processes, this one included, or devices of the inline engine. auto: one process a
     core; inline, all GPUs that JAX finds."""
-    chunks: int | None = None
+    chunks: int | None = setting(None, check=at_least(1))
     """Parts that a generation is cut into, the most workers that can share it. It sets the order of sums, so it is
     part of the result. Default: as many as suit the population."""
-    deadline: float = 60.0
+    deadline: float = setting(60.0, resume=True, check=positive("60"))
     """Seconds of silence after which a worker counts as dead, and is replaced."""
-    seed: int = 0
-    """Of everything random: initial weights, noise, minibatches and splits."""
-    split_seed: int | None = None
-    """Of the split of a file into training, validation and test examples alone. Default: --seed."""
-    label: str | None = None
+    seed: int = setting(0, heading="Seeds and data", check=fields.seed)
+    """The seed of everything random: initial weights, noise, minibatches and splits."""
+    split_seed: int | None = setting(None, task=DATA, check=fields.seed)
+    """A seed for the split of a file into training, validation and test examples alone. Default: --seed."""
+    label: str | None = setting(None, task=DATA)
     """The label column of a CSV file. Default: a column named label, target, class or y."""
-    standardize: Literal["auto", "none", "center", "standard"] = _setting(
-        "auto", search="choice(auto, center, standard)"
+    standardize: Literal["auto", "none", "center", "standard"] = setting(
+        "auto", task=DATA, search="choice(auto, center, standard)"
     )
     """Inputs: auto (bytes to 0..1, CSV columns to mean 0 and variance 1), none, center (bytes to 0..1,
     each feature to mean 0), or standard (each feature to mean 0 and variance 1)."""
-    data_dir: str | None = None
+    data_dir: str | None = setting(None, path=True, resume=True, check=file_name)
     """Where the MNIST files lie. Default: $NOGRAD_DATA, the user cache, else downloaded."""
-    out: str | None = _setting(None, control=True)
+    out: str | None = setting(None, heading="Run and recipe", control=True, path=True, check=file_name)
     """The run directory. Default: runs/TASK-DATE-TIME."""
-    preset: str | None = _setting(None, control=True)
+    preset: str | None = setting(None, control=True)
     """Start from a recipe that ships with the package; see nograd presets."""
-    config: str | None = _setting(None, control=True)
+    config: str | None = setting(None, control=True, path=True, check=file_name)
     """Start from a recipe of your own: FILE.toml with these settings as keys."""
-    resume: str | None = _setting(None, control=True)
+    resume: str | None = setting(None, control=True, path=True, check=file_name)
     """Go on with a run: its directory, or one checkpoint of it."""
-    open: bool = _setting(False, control=True)
+    open: bool = setting(False, heading="Watching", control=True)
     """Write the page RUN/report.html while the training runs, and show it in the browser."""
-    tensorboard: bool = _setting(False, control=True)
+    tensorboard: bool = setting(False, control=True)
     """Write the metrics for TensorBoard too: tensorboard --logdir runs."""
-    wandb: bool = _setting(False, control=True)
+    wandb: bool = setting(False, control=True)
     """Send the metrics to Weights & Biases too, to the project $WANDB_PROJECT or nograd."""
 
 
 @cache
-def recipe_fields() -> dict[str, Any]:
-    """The fields that define a run, with their types: all but the ones that say where and whence."""
-    types = get_type_hints(TrainConfig)
-    return {f.name: types[f.name] for f in fields(TrainConfig) if not f.metadata.get("control")}
+def all_settings() -> dict[str, Setting]:
+    """Every field of `TrainConfig` with its form, default and metadata, by name."""
+    return {one.name: one for one in settings_of(TrainConfig)}
+
+
+@cache
+def recipe_fields() -> dict[str, Setting]:
+    """The fields that define a run: all but the ones that say where and whence."""
+    return {name: one for name, one in all_settings().items() if not one.about.get("control")}
+
+
+def changeable() -> frozenset[str]:
+    """The settings that a resumption may change: when to stop, what to keep, where it runs and where the data lie."""
+    return frozenset(name for name, one in all_settings().items() if one.about.get("resume"))
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nograd.config.axes import PERTURBATIONS
+from nograd.config.registry import DATA, ENVIRONMENT
+from nograd.config.settings import all_settings
 from nograd.core.types import ConfigError
 
 ID = re.compile(r"[\w./:-]+-v\d+")
 BRAX = re.compile(r"brax/\w+")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-# What the other kind of task does not read.
-OF_DATA = (
-    "fitness", "batch", "batch_sampling", "batch_sharing", "shift", "group", "directions", "label", "standardize",
-    "split_seed",
-)  # fmt: skip
-OF_ENVIRONMENTS = (
-    "episodes", "eval_episodes", "episode_limit", "member_steps", "survival_bonus", "observations", "action_noise",
-    "action_bins", "frame_skip", "env_options",
-)  # fmt: skip
+_A = {DATA: "a data set", ENVIRONMENT: "an environment"}
+_OTHERS = {DATA: "environments", ENVIRONMENT: "data sets"}
 
 
 def is_environment(task: str | None) -> bool:
@@ -29,6 +25,11 @@ def is_environment(task: str | None) -> bool:
     return bool(task and any(pattern.fullmatch(task) for pattern in (ID, BRAX, FUNCTION)))
 
 
+def kind_of(task: str | None) -> str:
+    """The kind of a task's word."""
+    return ENVIRONMENT if is_environment(task) else DATA
+
+
 def is_file(task: str | None) -> bool:
     """Whether a task's word is the path of a file."""
     return bool(task and Path(task).suffix) and not is_environment(task)
@@ -36,23 +37,24 @@ def is_file(task: str | None) -> bool:
 
 def reads(task: str | None, name: str) -> bool:
     """Whether a setting has a meaning for a task."""
-    return name not in (OF_DATA if is_environment(task) else OF_ENVIRONMENTS)
+    return all_settings()[name].about.get("task") in (None, kind_of(task))
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Raises ConfigError for a setting that is not at its default although the task does not read it."""
-    environment = is_environment(values["task"])
-    kind, other = ("an environment", "data sets") if environment else ("a data set", "environments")
-    for name in OF_DATA if environment else OF_ENVIRONMENTS:
-        if values[name] != defaults[name] and not (name == "group" and values[name] == 0):
+    task, kind = values["task"], kind_of(values["task"])
+    for name, value in values.items():
+        if not reads(task, name) and value != defaults[name] and not (name == "group" and value == 0):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {values[name]} is for {other}, and the task {values['task']} is {kind}; "
+                f"--{name.replace('_', '-')} {value} is for {_OTHERS[kind]}, and the task {task} is {_A[kind]}; "
                 "leave it out"
             )
-    if environment and values["perturbation"] == "node":
+    entry = PERTURBATIONS.entries.get(values["perturbation"])
+    if entry and kind not in entry.tasks:
+        suited = " or ".join(PERTURBATIONS.suited(kind))
         raise ConfigError(
-            f"--perturbation node goes by the examples of a batch, and {values['task']} is an environment, whose "
-            "return is known when the episode is over; use --perturbation dense or lowrank"
+            f"--perturbation {values['perturbation']} goes by the examples of a batch, and {task} is an environment, "
+            f"whose return is known when the episode is over; use --perturbation {suited}"
         )
 
 

@@ -68,5 +68,10 @@ def short(value: object) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "; did you mean …?" with the nearest known names, or the list of all."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=2)
+    near = nearest(name, names)
     return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that are like this one, two at most."""
+    return difflib.get_close_matches(name, list(known), n=2)

@@ -59,8 +59,15 @@ def load(
         DataError: no such task or file, an option that does not suit it, or what its loader refuses.
     """
     check_standardize(standardize)
-    table = {"label": label, "columns": columns, "drop": drop, "kinds": dict(kinds or {}), "test": test, "val": val}
-    common = {"problem": problem, "split": split, "seed": seed, "standardize": standardize}
+    table: dict[str, Any] = {
+        "label": label,
+        "columns": columns,
+        "drop": drop,
+        "kinds": dict(kinds or {}),
+        "test": test,
+        "val": val,
+    }
+    common: dict[str, Any] = {"problem": problem, "split": split, "seed": seed, "standardize": standardize}
     if str(task) in ("mnist", "digits"):
         _refuse({**table, "size": size, "problem": problem, "split": split}, str(task))
         return _named(str(task), data_dir, standardize, progress)

@@ -201,7 +201,7 @@ def as_text(values: pl.Series) -> pl.Series:
             values.dt.to_string("iso:strict")
             if (values.dt.time() != pl.time(0)).any()
             else values.dt.strftime("%Y-%m-%d")
-        )  # type: ignore[operator]
+        )
     levels = np.unique(values.drop_nulls().to_numpy())
     return values.replace_strict(levels.tolist(), [number_name(level) for level in levels], return_dtype=pl.String)
 

@@ -129,7 +129,8 @@ def _read(path: Path, size: tuple[int, int] | None) -> Array:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as opened:
+            image: Image.Image = opened
             if image.width * image.height > 1 << 26:
                 raise DataError(
                     f"{path} has {image.width}x{image.height} pixels, too many for a training; make it smaller"

@@ -148,7 +148,9 @@ def column_to_json(column: ColumnKind) -> dict[str, Any]:
 
 def column_from_json(record: Mapping[str, Any]) -> ColumnKind:
     """The column that `column_to_json` wrote."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+    }
     kind = KINDS.get(fields.pop("kind", ""))
     if kind is None:
         raise DataError(f"the encoding has a column of kind {record.get('kind')!r}; known: {', '.join(KINDS)}")

@@ -67,8 +67,8 @@ def _is_index(values: pl.Series) -> bool:
 
 def _counts(values: pl.Series) -> bool:
     """Whether numbers lie so close to 0, 1, 2, … that they may count the rows."""
-    low, high = values.min(), values.max()
-    return len(values) >= _COUNTED and low >= 0 and len(values) / 2 < high <= 1.5 * len(values)  # type: ignore[operator]
+    numbers = values.drop_nulls().to_numpy()
+    return len(numbers) >= _COUNTED and bool(numbers.min() >= 0 and 0.5 < numbers.max() / len(numbers) <= 1.5)
 
 
 def _category_or_text(values: pl.Series, standardize: str, source: str) -> ColumnKind | Dropped:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -70,7 +70,8 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     if options.problem == "classification":
         asked |= dict.fromkeys(labels, "category")
     given = {"train": table, "val": val, "test": test}
-    frames, remarks = [], {}
+    frames: list[Any] = []
+    remarks: dict[str, Any] = {}
     for name, one in given.items():
         if one is not None:
             frame, said = canonical(_alike(table, one), asked)

@@ -58,7 +58,8 @@ class Target(NamedTuple):
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Target":
         """The target that `to_json` wrote."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
+        fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in record.items()}
+        return cls(**fields)
 
 
 def find_problem(values: Sequence[pl.Series], problem: str, source: str) -> str:

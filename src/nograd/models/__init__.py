@@ -13,9 +13,9 @@ from nograd.models.mlp import cnn as cnn
 from nograd.models.mlp import linear2 as linear2
 from nograd.models.mlp import mlp as mlp
 from nograd.models.oriented import oriented as oriented
-from nograd.models.policy import is_policy as is_policy
-from nograd.models.policy import parse_policy as parse_policy
 from nograd.models.registry import is_built_in as is_built_in
+from nograd.models.registry import is_policy as is_policy
 from nograd.models.registry import parse_model as parse_model
+from nograd.models.registry import parse_policy as parse_policy
 from nograd.models.sign import mlp_sign as mlp_sign
 from nograd.models.spiking import mlp_spiking as mlp_spiking

@@ -4,11 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.core.types import Key, ModelError, Params
-from nograd.models.atari import atari
+from nograd.core.types import Key, Params
 from nograd.models.base import Builder, Model, Shape
 from nograd.models.layers import chain_spec, columns, dense, flat, widths_of
-from nograd.models.registry import is_built_in, parse_model
 
 _LAST = 0.01  # the norm of an output's first weights: the first actions are small
 
@@ -51,23 +49,3 @@ def linear_policy() -> Builder:
         )
 
     return Builder("linear", build)
-
-
-def is_policy(spec: str) -> bool:
-    """Whether the word is a built-in policy's, or any built-in network's."""
-    return spec in ("linear", "atari") or is_built_in(spec)
-
-
-def parse_policy(spec: str) -> Builder:
-    """The builder that a command line's `mlp:64,64`, `linear` or `atari` names; any other word is a network's."""
-    name, _, arguments = spec.partition(":")
-    if spec == "linear":
-        return linear_policy()
-    if spec == "atari":
-        return atari()
-    if name != "mlp":
-        return parse_model(spec)
-    try:
-        return policy_mlp(*(int(width) for width in arguments.split(",") if width))
-    except ValueError:
-        raise ModelError(f"mlp takes whole widths such as mlp:64,64, got {spec!r}") from None

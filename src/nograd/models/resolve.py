@@ -4,8 +4,7 @@ from nograd.core.imports import call_object
 from nograd.core.types import ConfigError
 from nograd.models.adapters.base import adopt
 from nograd.models.base import Builder, Model
-from nograd.models.policy import is_policy, parse_policy
-from nograd.models.registry import is_built_in, parse_model
+from nograd.models.registry import is_built_in, is_policy, parse_model, parse_policy
 
 
 def resolve_model(spec: str) -> Model | Builder:

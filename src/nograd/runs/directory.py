@@ -72,7 +72,11 @@ class RunDirectory:
     def open(cls, path: str | Path) -> "RunDirectory":
         """A run that exists, to be read. Raises RunError where there is none."""
         run = cls(path)
-        if not (run.path / CONFIG).is_file():
+        try:
+            found = (run.path / CONFIG).is_file()
+        except OSError:  # a name that is too long
+            found = False
+        if not found:
             raise RunError(f"{path} is not a run directory: it has no config.json; name one that nograd wrote")
         return run
 

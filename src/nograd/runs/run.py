@@ -15,7 +15,7 @@ from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.directory import RunDirectory
 from nograd.runs.placement import on_data, placed
 from nograd.tasks.base import Learnt, Shown
-from nograd.tasks.examples import Split, split_arrays
+from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, shown_of
 
 
@@ -107,7 +107,7 @@ class Run:
         if dataset is None:
             dataset = cast(Dataset, load_source(placed(on_data(self.settings, self._given_data), self.path)))
         check_source(self.config["data"], self.settings, dataset)
-        return split_arrays(dataset, split)
+        return split_arrays(dataset, known_split(split))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """What is predicted of each example: the most likely class, int [examples]; of observations, the actions."""

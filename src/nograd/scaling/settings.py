@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tyro.conf import Positional
-
+from nograd.config.fields import Positional, file_name, setting
 from nograd.config.recipes import base_config
 from nograd.config.settings import Perturbation, Strategy, TrainConfig
 from nograd.config.validate import validate
@@ -17,7 +16,7 @@ _WORK = ("model", "perturbation", "population", "batch", "directions", "group", 
 class SpeedupConfig:
     """The same work on 1, 2, 4 … workers: time, speedup, efficiency, serial fraction, each with its uncertainty."""
 
-    task: Positional[str | None] = None
+    task: Positional[str | None] = setting(None, path=True, check=file_name)
     """What is trained meanwhile: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
     preset: str | None = None
     """The recipe whose work is measured; see nograd presets. Default: the task's own."""
@@ -37,7 +36,7 @@ class SpeedupConfig:
     weak: bool = True
     """Measure weak scaling too: work that grows with the workers (its population, or its batch where the
     population follows from that)."""
-    out: str = "speedup"
+    out: str = setting("speedup", path=True, check=file_name)
     """The folder for speedup.json and speedup.png."""
     json: bool = False
     """Print JSON in place of the tables."""
@@ -61,7 +60,7 @@ class SpeedupConfig:
     """Of everything random."""
     label: str | None = None
     """The label column of a CSV file."""
-    data_dir: str | None = None
+    data_dir: str | None = setting(None, path=True, check=file_name)
     """Where the MNIST files lie."""
 
 

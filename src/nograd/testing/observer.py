@@ -8,8 +8,8 @@ from typing import Any
 
 from nograd.runs.run import Run
 from nograd.testing.laws import Law, laws_of, require
+from nograd.training.from_python import train
 from nograd.training.loop import Observer
-from nograd.training.train import train
 
 _QUICK: dict[str, Any] = {
     "model": "mlp:4",

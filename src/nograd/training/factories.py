@@ -1,36 +1,32 @@
 """From words to objects: perturbation, strategy and optimizer."""
 
+from inspect import signature
 from typing import Any
 
 import optax
 
+from nograd.config.axes import PERTURBATIONS, STRATEGIES
+from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import top_directions
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 from nograd.perturbations.base import Perturbation
-from nograd.perturbations.dense import as_dense, dense
-from nograd.perturbations.lowrank import lowrank
-from nograd.perturbations.node import node
-from nograd.strategies.ars import ars
+from nograd.perturbations.dense import as_dense
 from nograd.strategies.base import Strategy
-from nograd.strategies.openai_es import openai_es
-from nograd.strategies.pgpe import pgpe
-from nograd.strategies.sep_cma_es import sep_cma_es
-from nograd.strategies.snes import snes
 
 
 def make_perturbation(config: TrainConfig) -> Perturbation:
-    """The perturbation that the config names."""
-    if config.perturbation in (None, "dense"):
-        return dense(config.sigma, config.noise, config.mirrored)
-    same: dict[str, Any] = {"noise": config.noise, "mirrored": config.mirrored, "densify": config.densify}
-    if config.perturbation == "node":
-        return node(config.sigma, config.directions, **same)
-    group = 0 if is_environment(config.task) else config.group
-    directions = config.directions if group else population_of(config) // (2 if config.mirrored else 1)
-    return lowrank(config.rank, config.sigma, directions, group, **same)
+    """The perturbation that the config names, made with the settings that its words read."""
+    word = config.perturbation or PERTURBATION.default
+    reads = PERTURBATIONS.entry(word).reads
+    given: dict[str, Any] = {name: getattr(config, name) for name in ("sigma", "noise", "mirrored", *reads)}
+    if "group" in reads:
+        group = given["group"] = 0 if is_environment(config.task) else config.group
+        whole = population_of(config) // (2 if config.mirrored else 1)
+        given["directions"] = config.directions if group else whole
+    return PERTURBATIONS.builder(word)(**given)
 
 
 def make_strategy(
@@ -38,27 +34,28 @@ def make_strategy(
     perturbation: Perturbation | None = None,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Strategy:
-    """The strategy that the config names, with this perturbation and this optimizer in place of the config's."""
+    """The strategy that the config names, with this perturbation and this optimizer in place of the config's.
+
+    Its builder is given what it reads: of its parameters those that are settings which its word reads.
+    """
+    word = config.strategy or STRATEGY.default
+    if word.startswith("("):
+        raise ConfigError(f"the strategy of this run is {word}; give it: nograd.train(resume=…, strategy=…)")
     perturbation = perturbation or make_perturbation(config)
-    common: dict[str, Any] = {
-        "population": population_of(config) if as_dense(perturbation) else None,
+    build, reads = STRATEGIES.builder(word), STRATEGIES.entry(word).reads
+    given: dict[str, Any] = {name: getattr(config, name) for name in reads} | {
         "perturbation": perturbation,
+        "population": population_of(config) if as_dense(perturbation) else None,
         "chunks": config.chunks,
     }
-    if config.strategy == "snes":
-        return snes(lr=config.lr, lr_sigma=config.lr_sigma, **common)
-    if config.strategy == "sep-cma-es":
-        return sep_cma_es(**common)
-    decoupled = config.optimizer in ("adamw", "lion")
-    common["optimizer"] = optimizer or make_optimizer(config)
-    common["weight_decay"] = 0.0 if decoupled else config.weight_decay
-    if config.strategy == "ars":
-        return ars(top=top_directions(config), **common)
-    if config.strategy == "pgpe":
-        return pgpe(shaping=config.shaping, lr_sigma=config.lr_sigma, **common)
-    if config.strategy in (None, "openai-es"):
-        return openai_es(shaping=config.shaping, **common)
-    raise ConfigError(f"the strategy of this run is {config.strategy}; give it: nograd.train(resume=…, strategy=…)")
+    if "optimizer" in reads:
+        decoupled = config.optimizer in ("adamw", "lion")
+        given["optimizer"] = optimizer or make_optimizer(config)
+        given["weight_decay"] = 0.0 if decoupled else config.weight_decay
+    if "top" in reads:
+        given["top"] = top_directions(config)
+    takes = signature(build).parameters
+    return build(**{name: value for name, value in given.items() if name in takes and name != "mirrored"})
 
 
 def population_of(config: TrainConfig) -> int:

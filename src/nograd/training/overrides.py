@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from nograd.config.dependencies import PERTURBATION, STRATEGY
-from nograd.config.settings import TrainConfig, recipe_fields
-from nograd.core.text import did_you_mean
+from nograd.config.settings import TrainConfig
+from nograd.config.values import shown
 from nograd.core.types import ConfigError
 from nograd.envs import World
 from nograd.strategies.base import Strategy
@@ -14,29 +14,36 @@ from nograd.tasks.kinds import Source
 from nograd.training.job import Objects
 from nograd.training.provenance import model_spec
 
-_NUMBERS_AS_WORDS = ("workers", "episode_limit")
+_MADE_BY = {
+    "strategy": "one such as nograd.snes(256, sigma=0.1)",
+    "perturbation": "one such as nograd.dense(0.05)",
+    "optimizer": "an Optax optimizer such as optax.adam(0.01)",
+    "fitness": "a function (outputs, labels) -> [batch]",
+}
 
 
-def known_settings(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields, numbers among words (workers=2) as words. Raises ConfigError for a name that is no setting."""
-    known = {*recipe_fields(), "preset", "config", "open", "tensorboard", "wandb"} - {
-        "task",
-        "model",
-        "fitness",
-        "optimizer",
-        "perturbation",
+def check_objects(objects: Objects) -> None:
+    """Raises ConfigError for an object that cannot stand for its setting. A model is checked when it is built."""
+    optimizer = objects.optimizer
+    fits = {
+        "strategy": isinstance(objects.strategy, Strategy),
+        "perturbation": callable(getattr(objects.perturbation, "layout", None)),
+        "optimizer": callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None)),
+        "fitness": callable(objects.fitness),
     }
-    for name in fields:
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
-    return fields | {name: str(fields[name]) for name in _NUMBERS_AS_WORDS if isinstance(fields.get(name), int)}
+    for name, well in fits.items():
+        given = getattr(objects, name)
+        if given is not None and not well:
+            raise ConfigError(f"{name} cannot be {shown(given)}; give a word of the command line, or {_MADE_BY[name]}")
 
 
-def require_own(strategy: Strategy, given: set[str]) -> None:
+def require_own(objects: Objects, given: set[str]) -> None:
     """Raises ConfigError for a setting that a strategy handed over has in itself."""
+    assert objects.strategy is not None
+    given = given | {name for name, value in objects._asdict().items() if value is not None}
     for name in sorted(given & (STRATEGY.own | {*PERTURBATION.readers, "chunks"})):
         raise ConfigError(
-            f"{name} is part of the strategy {strategy_word(strategy)} that was handed over; set it there"
+            f"{name} is part of the strategy {strategy_word(objects.strategy)} that was handed over; set it there"
         )
 
 

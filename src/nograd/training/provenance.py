@@ -8,29 +8,12 @@ from typing import Any
 
 import jax
 
+from nograd.config.merge import check_unchanged, may_change
 from nograd.config.settings import TrainConfig, settings
-from nograd.config.task_settings import is_file
 from nograd.core.runtime import threads
 from nograd.core.trees import leaf_names, parameter_count
-from nograd.core.types import ConfigError
 from nograd.models import Builder, Model
 from nograd.training.job import Job
-
-# What may differ between a run and its resumption: when to stop, what to keep, where the data lie.
-_MAY_CHANGE = {
-    "generations",
-    "budget",
-    "target",
-    "patience",
-    "checkpoint_every",
-    "keep_checkpoints",
-    "data_dir",
-    "engine",
-    "workers",
-    "deadline",
-    "address",
-    "exchange",
-}
 
 
 def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
@@ -63,26 +46,12 @@ def model_spec(model: Model | Builder) -> str:
 
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
     """Raises ConfigError where a resumed run would not be the run that was saved."""
-    before, after = settings(saved), settings(wanted)
-    if is_file(saved.task) and is_file(wanted.task):  # it may have moved: its checksum decides
-        after["task"] = before["task"]
-    for name in before:
-        if name not in _may_change(saved) and before[name] != after[name]:
-            flag = "TASK" if name == "task" else f"--{name.replace('_', '-')}"
-            raise ConfigError(
-                f"cannot resume with another {flag}: the run has {before[name]}, got {after[name]}; "
-                "leave it out, or start a new run"
-            )
+    check_unchanged(settings(wanted), saved)
 
 
 def identity_settings(config: TrainConfig) -> dict[str, Any]:
     """The settings that every checkpoint of one run shares."""
-    return {name: value for name, value in settings(config).items() if name not in _may_change(config)}
-
-
-def _may_change(config: TrainConfig) -> set[str]:
-    """A schedule ends with the generations, so that more of them would be another run."""
-    return _MAY_CHANGE if config.lr_schedule == "constant" else _MAY_CHANGE - {"generations"}
+    return {name: value for name, value in settings(config).items() if name not in may_change(config)}
 
 
 def versions() -> dict[str, str]:

@@ -4,35 +4,25 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optax
-
-from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
 from nograd.core.runtime import use_one_thread
 from nograd.core.text import parse_duration
-from nograd.data import Dataset
 from nograd.engines.create import check_engine, make_engine
-from nograd.envs import World
-from nograd.models import Builder, Model
-from nograd.perturbations.base import Perturbation
 from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
 from nograd.runs.files import write_atomically
 from nograd.runs.placement import anchored, placed
 from nograd.runs.run import Run, saved_settings
-from nograd.strategies.base import State, Strategy
+from nograd.strategies.base import State
 from nograd.tasks.kinds import Source, check_source, load_source
-from nograd.tasks.targets import Fitness
 from nograd.training.job import Job, Objects, build_job
 from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer
 from nograd.training.observers.combined import require_packages, together
-from nograd.training.overrides import known_settings, named, require_own, strategy_word
 from nograd.training.provenance import check_resumable, identity, record, versions
 from nograd.training.restore import Restored, restore, resume_from
 
@@ -55,65 +45,6 @@ class Start(NamedTuple):
 
 
 OnStart = Callable[[Start], Observer | None]
-
-
-def train(
-    task: str | Path | Source | None = None,
-    *,
-    model: str | Model | Builder | None = None,
-    fitness: str | Fitness | None = None,
-    strategy: str | Strategy | None = None,
-    perturbation: str | Perturbation | None = None,
-    optimizer: str | optax.GradientTransformation | None = None,
-    out: str | Path | None = None,
-    resume: str | Path | None = None,
-    observer: Observer | None = None,
-    **fields: Any,
-) -> Run:
-    """Trains by Evolution Strategies and returns the finished `Run`.
-
-    Args:
-        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`; or an environment's id
-            such as "HalfCheetah-v5", or `nograd.environment(…)`.
-        model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
-        fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
-        strategy: a word of the command line, or one such as `nograd.snes(256, sigma=0.1)`; then all that it is made of
-            (sigma, population, optimizer and so on) is its own.
-        perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
-            `nograd.lowrank(rank=1, sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`.
-        optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
-        out: the run directory; default runs/TASK-DATE-TIME.
-        resume: a run directory, or one of its checkpoints, to go on with.
-        observer: told of each generation.
-        fields: any other setting of `nograd.TrainConfig`, such as generations, batch or seed.
-
-    Raises:
-        NogradError: a setting, the data or the model cannot be; the message says what to do.
-    """
-    words = {"model": model, "fitness": fitness, "optimizer": optimizer}
-    words |= {"strategy": strategy, "perturbation": perturbation, "out": out, "resume": resume}
-    given = known_settings(fields) | {name: str(word) for name, word in words.items() if isinstance(word, str | Path)}
-    source = task if isinstance(task, Dataset | World) else None
-    if task is None and resume is None and not given.keys() & {"preset", "config"}:
-        task = "mnist"
-    if task is not None:
-        given["task"] = source.name if source else str(task)
-    if isinstance(strategy, Strategy):
-        require_own(strategy, {*given} | {name for name, word in words.items() if word is not None})
-        given["strategy"] = strategy_word(strategy)
-        perturbation = strategy.perturbation
-    if perturbation is not None and not isinstance(perturbation, str):
-        given["perturbation"] = perturbation.word
-    base = base_config(replace(TrainConfig(), **given)) if resume is None else resumed_settings(str(resume))
-    objects = Objects(
-        None if isinstance(model, str) else model,
-        None if isinstance(fitness, str) else fitness,
-        None if isinstance(optimizer, str) else optimizer,
-        None if isinstance(perturbation, str) else perturbation,
-        None if isinstance(strategy, str) else strategy,
-    )
-    config = named(replace(base, **given), objects, source)
-    return run_config(config, source=source, objects=objects, on_start=lambda start: observer)
 
 
 def run_config(

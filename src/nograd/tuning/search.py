@@ -5,18 +5,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from nograd.config.merge import check_given
+from nograd.config.values import settings_of
 from nograd.core.forked import refuse_fork
 from nograd.core.interrupt import interruptible
 from nograd.core.json_text import to_json
 from nograd.core.runtime import use_one_thread
-from nograd.core.text import did_you_mean, duration
-from nograd.core.types import ConfigError
+from nograd.core.text import duration
 from nograd.engines.cores import core_count
 from nograd.runs.files import write_atomically
 from nograd.tuning.budget import Clock, Crewing, projected, training_seconds
@@ -51,10 +51,8 @@ def search(
         NogradError: a flag, the space or the data cannot be; the message says what to do.
     """
     lifetime = Lifetime(time.monotonic())
-    known = {field.name for field in fields(SearchConfig)} - {"task", "search"}
-    for name in flags:
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
+    known = {one.name: one for one in settings_of(SearchConfig) if one.name not in ("task", "search")}
+    flags = check_given(flags, known)
     words = tuple("=".join(item) for item in search.items()) if isinstance(search, Mapping) else tuple(search)
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
         task = "mnist"

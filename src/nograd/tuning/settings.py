@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tyro.conf import Positional
-
+from nograd.config import fields
+from nograd.config.fields import Positional, at_least, file_name, setting
 from nograd.config.recipes import base_config, read_recipe
 from nograd.config.settings import Perturbation, Strategy, TrainConfig, settings
 from nograd.config.task_settings import is_environment, is_file
 from nograd.config.validate import validate
+from nograd.config.values import ranged, settings_of
 from nograd.core.text import parse_duration
 from nograd.core.types import ConfigError
 from nograd.tuning.space import parse_changes
@@ -25,15 +26,15 @@ _EVALUATIONS = 1000  # of a trial, at most
 class SearchConfig:
     """Hyperparameters by random search within a budget: the study, its statistics, its winner's recipe."""
 
-    task: Positional[str | None] = None
+    task: Positional[str | None] = setting(None, path=True, check=file_name)
     """What is trained: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
-    budget: str | None = None
+    budget: str | None = setting(None, numeric=True, check=fields.duration)
     """Time for all of it, over all invocations on the study: 90s, 10m, 12h. Default: 1h, or none with --trials."""
-    trials: int | None = None
+    trials: int | None = setting(None, check=at_least(1))
     """Stop after this many trials. Default: as many as the budget allows."""
-    generations: int | None = None
+    generations: int | None = setting(None, check=at_least(1))
     """Of each trial. Default: as in the recipe."""
-    workers: str | None = None
+    workers: str | None = setting(None, numeric=True, check=fields.workers)
     """Processes, each with a trial of its own on a core of its own. Default: auto, one a core."""
     search: tuple[str, ...] = ()
     """What is drawn, over --space: NAME=log(0.001,1), or uniform, int, log_int, choice(a,b), fixed(a), chi(). NAME
@@ -44,11 +45,11 @@ class SearchConfig:
     """How settings are drawn. Default: random; qmc is as independent of timing as that."""
     pruner: Literal["none", "median", "hyperband"] | None = None
     """Which trials are ended early for a poor validation score. Default: none."""
-    confirm: int | None = None
+    confirm: int | None = setting(None, check=at_least(0))
     """Fresh seeds that the winner is trained on again, for its test score. Default: 3."""
-    seed: int | None = None
+    seed: int | None = setting(None, check=fields.seed)
     """Of everything random; each trial's own seed follows from it and the trial's number."""
-    out: str | None = None
+    out: str | None = setting(None, path=True, check=file_name)
     """The study directory, a new one or one to go on with. Default: studies/TASK-DATE-TIME."""
     storage: str | None = None
     """A database for several machines, such as postgresql+psycopg://USER@HOST/DATABASE. Default: SQLite in --out."""
@@ -56,7 +57,7 @@ class SearchConfig:
     """Work on the study of this name in --storage, another machine's; it knows space, settings and budget."""
     preset: str | None = None
     """The recipe that trials start from; see nograd presets. Default: the task's own."""
-    config: str | None = None
+    config: str | None = setting(None, path=True, check=file_name)
     """A recipe of your own: FILE.toml, with a table [search] for what is drawn."""
     json: bool = False
     """Print the statistics as JSON at the end, and nothing before."""
@@ -68,11 +69,11 @@ class SearchConfig:
     """How members differ from the mean."""
     fitness: str | None = None
     """What members are ranked by."""
-    eval_every: int | None = None
+    eval_every: int | None = setting(None, check=at_least(1))
     """Generations between evaluations on the validation split."""
     label: str | None = None
     """The label column of a CSV file."""
-    data_dir: str | None = None
+    data_dir: str | None = setting(None, path=True, check=file_name)
     """Where the MNIST files lie."""
 
 
@@ -97,15 +98,9 @@ class Terms:
 
 def check(config: SearchConfig) -> None:
     """Raises ConfigError for a flag out of its range, or one that excludes another."""
-    if config.budget is not None:
-        parse_duration(config.budget)
-    for name, least in (("trials", 1), ("confirm", 0), ("generations", 1), ("eval_every", 1)):
-        value = getattr(config, name)
-        if value is not None and value < least:
-            raise ConfigError(f"--{name.replace('_', '-')} cannot be {value}; use {least} or more")
-    workers = config.workers or "auto"
-    if workers != "auto" and not (workers.isdecimal() and int(workers) >= 1):
-        raise ConfigError(f"--workers cannot be {workers}; use auto or a number such as 2")
+    for one in settings_of(SearchConfig):
+        if not one.form.many:
+            ranged(one, getattr(config, one.name))
     if config.storage and "://" not in config.storage:
         raise ConfigError(f"--storage cannot be {config.storage}; write DIALECT://USER@HOST/DATABASE, or leave it out")
     if config.join and not config.storage:

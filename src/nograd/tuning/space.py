@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from nograd.config.axes import PERTURBATIONS
 from nograd.config.dependencies import CHOICES
 from nograd.config.settings import TrainConfig, settings
-from nograd.config.task_settings import is_environment, reads
+from nograd.config.task_settings import is_environment, kind_of, reads
 from nograd.config.validate import validate
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
@@ -17,12 +18,6 @@ from nograd.tuning.study.records import Dimension
 
 Changes = Mapping[str, str]  # words by name; "" for a field's own range
 
-# What is worth a search, by perturbation: it changes the training, and the ranges suit any of its recipes.
-_DEFAULT = {
-    "dense": ("sigma", "lr", "optimizer", "momentum", "shaping", "population", "batch", "lr_sigma"),
-    "lowrank": ("sigma", "lr", "optimizer", "momentum", "rank", "directions", "population", "batch"),
-    "node": ("sigma", "lr", "optimizer", "momentum", "directions", "batch"),
-}
 # The post's own: npop uniform in 1..150, α from its list, σ = √χ² on the scale of a uniform's standard deviation.
 _BLOG = {
     "population": "int(1, 150)",
@@ -39,8 +34,8 @@ def searchable() -> dict[str, Mapping[str, Any]]:
 
 def own_range(name: str, task: str | None) -> str:
     """The words of the range that a searchable setting has where no other is given."""
-    if name == "perturbation" and is_environment(task):
-        return "choice(dense, lowrank)"
+    if name == "perturbation":
+        return f"choice({', '.join(PERTURBATIONS.suited(kind_of(task)))})"
     return searchable()[name]["search"]
 
 
@@ -138,7 +133,7 @@ def _first(base: TrainConfig, start: str, asked: Mapping[str, Dimension], exampl
     if start == "only":
         return {}
     kinds = possible("perturbation", asked, base)
-    suits = [name for kind, names in _DEFAULT.items() if kind in kinds for name in names]
+    suits = [name for kind, entry in PERTURBATIONS.entries.items() if kind in kinds for name in entry.searches]
     first = {name: "" for name in suits if reads(base.task, name)}
     if examples is not None:
         first["batch"] = _batches(examples)

@@ -1,0 +1,91 @@
+"""`nograd COMMAND --help`: the fields of a dataclass as flags, grouped under headings, as wide as the terminal."""
+
+import ast
+import inspect
+import shutil
+import textwrap
+from typing import Any
+
+from nograd.config.values import Setting, settings_of
+
+_INDENT, _COLUMN = "  ", 24  # where the text of a flag begins
+_NARROWEST, _WIDEST = 60, 100
+_METAVARS = {int: "N", float: "X", str: "WORD"}
+
+
+def usage(kind: type, prog: str) -> str:
+    """The help of a command whose flags are the fields of a dataclass."""
+    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+    found, texts = settings_of(kind), documents(kind)
+    takes = " ".join(_argument(setting) for setting in found if setting.form.positional)
+    lines = [" ".join(part for part in (f"usage: {prog}", takes, "[FLAGS]") if part), ""]
+    lines += textwrap.wrap(" ".join((inspect.getdoc(kind) or "").split()), width)
+    if not any(setting.about.get("heading") for setting in found):
+        lines.append("")
+    for setting in found:
+        if heading := setting.about.get("heading"):
+            lines += ["", heading]
+        lines += _flag_lines(setting, texts.get(setting.name, ""), width)
+    return "\n".join([*lines, *_item("-h, --help", "Show this and exit.", width)])
+
+
+def documents(kind: type) -> dict[str, str]:
+    """The text under each field of a dataclass, on one line."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return found
+
+
+def _flag_lines(setting: Setting, text: str, width: int) -> list[str]:
+    lines = _item(_title(setting), text + _default(setting, text), width)
+    if axis := setting.about.get("axis"):
+        for word, entry in axis.entries.items():
+            lines += _item(f"{_INDENT}{entry.form or word}", entry.help, width)
+    return lines
+
+
+def _item(title: str, text: str, width: int) -> list[str]:
+    """A title and its text beside it; below it where the title is too long."""
+    first = f"{_INDENT}{title}"
+    blank = " " * _COLUMN
+    wrapped = textwrap.wrap(text, width - _COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
+    if len(first) > _COLUMN - 2:
+        return [first, *(blank + line for line in wrapped)]
+    return [first.ljust(_COLUMN) + wrapped[0], *(blank + line for line in wrapped[1:])]
+
+
+def _title(setting: Setting) -> str:
+    if setting.form.positional:
+        return _argument(setting)
+    if bool in setting.form.types:
+        return f"{setting.flag}, --no-{setting.flag[2:]}" if setting.default is True else setting.flag
+    short = f"{setting.about['short']}, " if "short" in setting.about else ""
+    return f"{short}{setting.flag} {_metavar(setting)}"
+
+
+def _argument(setting: Setting) -> str:
+    name = f"{setting.name.upper()}{' …' if setting.form.many else ''}"
+    return name if setting.required else f"[{name}]"
+
+
+def _metavar(setting: Setting) -> str:
+    form = setting.form
+    if form.choices and "axis" not in setting.about:
+        return "{" + ",".join(form.choices) + "}"
+    if "path" in setting.about:
+        return "PATH"
+    return _METAVARS[form.types[0]] + (" …" if form.many else "")
+
+
+def _default(setting: Setting, text: str) -> str:
+    """What a flag is where it is not given, unless the text says so."""
+    default: Any = setting.default
+    if default is None or default is False or default == () or setting.required or "efault" in text:
+        return ""
+    if default is True:
+        return " Default: on."
+    return f" Default: {default}."

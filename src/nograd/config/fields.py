@@ -1,0 +1,121 @@
+"""What a field of `TrainConfig` carries beside its type and default: its check, who reads it, how it is searched."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from nograd.config.registry import Axis
+from nograd.core.text import parse_duration
+
+T = TypeVar("T")
+POSITIONAL = "positional"
+Positional: TypeAlias = Annotated[T, POSITIONAL]  # an argument without a flag
+Check: TypeAlias = Callable[[Any], str]  # the remedy for a value that cannot be; "" for one that can
+
+LARGEST = 2**31 - 1  # of a whole number: a larger one is a slip of the finger, or overflows what counts in 32 bits
+_TINIEST, _GREATEST = 2.0**-126, 2.0**128 * (1 - 2.0**-24)  # normal numbers of 32 bits
+_NAME, _PATH = 255, 4095  # bytes of a file's name, and of a path
+
+
+def setting(
+    default: Any,
+    *,
+    heading: str = "",
+    control: bool = False,
+    path: bool = False,
+    numeric: bool = False,
+    follows: tuple[str, ...] = (),
+    task: str = "",
+    resume: bool = False,
+    axis: Axis | None = None,
+    check: Check | None = None,
+    search: str = "",
+    when: tuple[str, tuple[str, ...]] | None = None,
+    short: str = "",
+) -> Any:
+    """A field with its metadata; what is not given is left out.
+
+    Args:
+        default: of the field.
+        heading: begins a group of flags in `--help`.
+        control: says where and whence, and is no part of what defines a run.
+        path: a text that may be given as a `pathlib.Path`.
+        numeric: a text that may be given as a number: workers=2.
+        follows: the choices (strategy, perturbation) for which it is chosen: a recipe's value for one of them is laid
+            aside where another is wanted. Which of them read it at all stands in the registry of the choice.
+        task: the kind of task that reads it; "" for all.
+        resume: whether a resumption may change it.
+        axis: the registry of its words.
+        check: of its value, beyond the type.
+        search: the words of the range that `nograd search` draws it from.
+        when: (parent, its values) that a search draws it with.
+        short: a flag of one letter, such as -o.
+    """
+    given = {
+        "heading": heading, "control": control, "path": path, "numeric": numeric, "follows": follows, "task": task,
+        "resume": resume, "axis": axis, "check": check, "search": search, "when": when, "short": short,
+    }  # fmt: skip
+    metadata: Mapping[str, Any] = {name: value for name, value in given.items() if value}
+    return field(default=default, metadata=metadata)
+
+
+def at_least(low: int, remedy: str = "") -> Check:
+    """A whole number from `low`."""
+
+    def check(value: int) -> str:
+        if value < low:
+            return remedy or f"use {low} or more"
+        return "" if value <= LARGEST else f"use {LARGEST} or less"
+
+    return check
+
+
+def positive(example: str) -> Check:
+    """A number above 0 that is one in 32 bits too, where training happens."""
+    return lambda value: "" if _TINIEST <= value <= _GREATEST else f"use a positive number such as {example}"
+
+
+def not_negative(value: float) -> str:
+    """A finite number in 32 bits, 0 or more."""
+    if value < 0 or math.isnan(value):
+        return "use 0 or more"
+    return "" if value <= _GREATEST else "use a smaller number, such as 0.01"
+
+
+def finite(value: float) -> str:
+    """Any number but NaN and the infinities."""
+    return "" if abs(value) <= _GREATEST else "use a finite number, such as 0 (none)"
+
+
+def share_below_one(value: float) -> str:
+    """0 ≤ value < 1."""
+    return "" if 0 <= value < 1 else "use 0 or more and less than 1"
+
+
+def seed(value: int) -> str:
+    """What fits 32 bits."""
+    return "" if 0 <= value < 2**32 else "use 0 to 4294967295"
+
+
+def duration(value: str) -> str:
+    """Raises ConfigError for what is no duration."""
+    parse_duration(value)
+    return ""
+
+
+def workers(value: str) -> str:
+    """auto, or a number of workers."""
+    known = value == "auto" or (value.isascii() and value.isdecimal() and 1 <= int(value[:11]) <= LARGEST)
+    return "" if known else "use auto or a number such as 2"
+
+
+def file_name(value: str) -> str:
+    """What can be the name of a file."""
+    encoded = os.fsencode(value)
+    if not value:
+        return "give a name, or leave it out"
+    if len(encoded) > _PATH or any(len(part) > _NAME for part in encoded.split(b"/")):
+        return f"use a shorter name: a file name has at most {_NAME} bytes"
+    return ""

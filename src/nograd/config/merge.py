@@ -1,0 +1,100 @@
+"""The one merge of settings: what was given, over a recipe or a saved run, as one `TrainConfig`.
+
+Command line and Python both come here; a recipe's TOML passes the same checks (see `values`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nograd.config.recipes import base_config
+from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
+from nograd.config.task_settings import is_file
+from nograd.config.values import Setting, checked, shown
+from nograd.core.text import nearest
+from nograd.core.types import ConfigError
+
+# What other libraries call some of them.
+ALIASES = {
+    "learning_rate": "lr", "epochs": "generations", "iterations": "generations", "steps": "generations",
+    "batch_size": "batch", "popsize": "population", "population_size": "population", "std": "sigma",
+    "noise_std": "sigma", "dataset": "task", "env": "task", "network": "model", "loss": "fitness",
+    "algorithm": "strategy", "random_state": "seed", "n_jobs": "workers", "num_workers": "workers",
+    "output": "out", "output_dir": "out", "rank_r": "rank", "l2": "weight_decay", "early_stopping": "patience",
+}  # fmt: skip
+
+
+def check_given(given: Mapping[str, Any], known: Mapping[str, Setting] | None = None) -> dict[str, Any]:
+    """Settings from Python by name, each of its own type; `known` ones, those of a training where none are named.
+
+    Raises:
+        ConfigError: a name is no setting, or a value cannot be one of it.
+    """
+    known = all_settings() if known is None else known
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{meant(name, known) or listed(known)}")
+    return {name: checked(known[name], value, name) for name, value in given.items()}
+
+
+def merge(given: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainConfig:
+    """What was given over its recipe, or over the settings of the run that it goes on with.
+
+    Args:
+        given: checked values of settings by name; what is not there was not given.
+        saved: the settings of the run that `given` resumes.
+
+    Raises:
+        ConfigError: there is no such recipe, or a resumption cannot change what was given.
+    """
+    if saved is None:
+        return replace(base_config(replace(TrainConfig(), **given)), **given)
+    check_resumption(given, saved)
+    return replace(saved, **given)
+
+
+def check_resumption(given: Mapping[str, Any], saved: TrainConfig) -> None:
+    """Raises ConfigError for a given setting that would make a resumed run another than the one that was saved."""
+    for name in ("preset", "config", "out"):
+        if given.get(name) is not None:
+            raise ConfigError(
+                f"--{name} {given[name]} cannot go with --resume, which goes on with the settings of a run, in its own "
+                "directory; leave it out"
+            )
+    check_unchanged(given, saved)
+
+
+def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
+    """Raises ConfigError where one of the wanted values is not the saved one, and no resumption may change it."""
+    for name, one in recipe_fields().items():
+        before = getattr(saved, name)
+        if name == "task" and is_file(before) and is_file(wanted.get(name)):
+            continue  # it may have moved: its checksum decides
+        if name in wanted and name not in may_change(saved) and wanted[name] != before:
+            raise ConfigError(
+                f"cannot resume with another {one.flag}: the run has {shown(before)}, got {shown(wanted[name])}; "
+                "leave it out, or start a new run"
+            )
+
+
+def may_change(saved: TrainConfig) -> frozenset[str]:
+    """The settings that a resumption may change; a schedule ends with the generations, so that more of them would be
+    another run.
+    """
+    return changeable() if saved.lr_schedule == "constant" else changeable() - {"generations"}
+
+
+def listed(known: Iterable[str]) -> str:
+    """ "; known: …" with all names."""
+    return f"; known: {', '.join(known)}"
+
+
+def meant(name: str, known: Collection[str], prefix: str = "") -> str:
+    """ "; did you mean …?" for a name that is none of the known: the one that other libraries' word stands for, or the
+    nearest; "" where there is none.
+    """
+    wanted = ALIASES.get(name.lower().replace("-", "_"), "")
+    if wanted in known:
+        return f"; did you mean {prefix}{wanted.replace('_', '-') if prefix else wanted}?"
+    said = [f"{prefix}{one.replace('_', '-')}" if prefix else one for one in known]
+    return f"; did you mean {' or '.join(near)}?" if (near := nearest(f"{prefix}{name}", said)) else ""

@@ -1,0 +1,73 @@
+"""What a registry is: the words of one axis, and for each the object it names, its help, the settings that it reads.
+
+Nothing here imports JAX: an object is named by "module:function", and imported when it is first made.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from nograd.core.text import did_you_mean
+from nograd.core.types import ConfigError
+
+DATA, ENVIRONMENT = "data", "environment"  # kinds of task
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Entry(NamedTuple):
+    """One word of an axis."""
+
+    help: str  # a line, for `nograd train --help`
+    build: str = ""  # module:function that makes it
+    reads: tuple[str, ...] = ()  # of the settings that not every word of the axis reads
+    defaults: Mapping[str, Any] = _NOTHING  # of settings, where they differ from the fields' own
+    excludes: Mapping[str, tuple[str, str]] = _NOTHING  # by setting: the value that cannot be, and why
+    tasks: tuple[str, ...] = (DATA, ENVIRONMENT)  # kinds of task that it is for
+    searches: tuple[str, ...] = ()  # settings that `nograd search` draws where no others are named
+    form: str = ""  # how the word is written where arguments follow: mlp:128,64
+    policy: str = ""  # what makes it in place of `build` where the task is an environment
+
+
+class Axis(NamedTuple):
+    """All words that one setting may have."""
+
+    what: str  # in errors: "strategy"
+    entries: Mapping[str, Entry]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(self.entries)
+
+    @property
+    def range(self) -> str:
+        """The words of the range of a search over all of them."""
+        return f"choice({', '.join(self.entries)})"
+
+    def entry(self, word: str) -> Entry:
+        """What a word stands for. Raises ConfigError with the nearest words."""
+        if word not in self.entries:
+            raise ConfigError(f"unknown {self.what} {word!r}{did_you_mean(word, self.entries)}")
+        return self.entries[word]
+
+    def builder(self, word: str) -> Any:
+        """The function that makes what a word stands for."""
+        return load(self.entry(word).build)
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """The words that read a setting; empty where it is not told apart."""
+        return tuple(word for word, entry in self.entries.items() if name in entry.reads)
+
+    def suited(self, task: str) -> tuple[str, ...]:
+        """The words that are for a kind of task."""
+        return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
+
+    def told_apart(self) -> Iterator[str]:
+        """The settings that some words read and others do not."""
+        yield from dict.fromkeys(name for entry in self.entries.values() for name in entry.reads)
+
+
+def load(path: str) -> Any:
+    """The object at module:name."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

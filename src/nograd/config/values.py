@@ -1,0 +1,164 @@
+"""One value of a setting: read from the text of a flag, or checked as TOML or Python gave it.
+
+Both end in the same check of type and words, so that no door lets in what another refuses.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import MISSING, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from nograd.config.fields import POSITIONAL
+from nograd.core.types import ConfigError
+
+_NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_SHOWN = 60  # characters of a foreign value in an error
+
+
+class Form(NamedTuple):
+    """What values a type hint takes."""
+
+    types: tuple[type, ...]
+    choices: tuple[str, ...] = ()  # empty: any
+    optional: bool = False  # None is a value
+    many: bool = False  # a tuple of any length
+    positional: bool = False  # no flag names it
+
+    @property
+    def named(self) -> str:
+        """For a person: "a whole number"."""
+        return " or ".join(_NAMES[kind] for kind in self.types)
+
+
+@cache
+def form_of(hint: Any) -> Form:
+    """The form of a field's type hint."""
+    if get_origin(hint) is Annotated:
+        inner, *marks = get_args(hint)
+        return form_of(inner)._replace(positional=POSITIONAL in marks)
+    if get_origin(hint) in (Union, UnionType):
+        kinds = get_args(hint)
+        forms = [form_of(kind) for kind in kinds if kind is not NoneType]
+        types = tuple(kind for form in forms for kind in form.types)
+        return forms[0]._replace(types=types, optional=NoneType in kinds)
+    if get_origin(hint) is Literal:
+        return Form((str,), get_args(hint))
+    if get_origin(hint) is tuple:
+        return form_of(get_args(hint)[0])._replace(many=True)
+    return Form((hint,))
+
+
+class Setting(NamedTuple):
+    """One field of a dataclass of settings."""
+
+    name: str
+    form: Form
+    default: Any
+    about: Mapping[str, Any]  # the metadata that `fields.setting` wrote
+
+    @property
+    def flag(self) -> str:
+        """What the command line calls it."""
+        return self.name.upper() if self.form.positional else f"--{self.name.replace('_', '-')}"
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is MISSING
+
+
+def settings_of(kind: type) -> list[Setting]:
+    """The settings of a dataclass, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [Setting(field.name, form_of(hints[field.name]), field.default, field.metadata) for field in fields(kind)]
+
+
+def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> Any:
+    """A value as the setting's own type: NumPy's numbers as Python's, whole ones as floats where these are wanted.
+
+    Args:
+        setting: whose value it is.
+        value: as TOML or Python gave it.
+        label: names the setting in errors.
+        objects: whether a word in brackets may stand for an object of Python's.
+
+    Raises:
+        ConfigError: it is of another type, or not among the words.
+    """
+    value, form, about = _plain(value), setting.form, setting.about
+    if value is None and form.optional:
+        return None
+    if form.choices:
+        return _word(form.choices, value, label, objects)
+    if type(value) in form.types:
+        return value if type(value) is not str else _text(value, label)
+    if float in form.types and type(value) is int:
+        with suppress(OverflowError):
+            return float(value)
+    if str in form.types and about.get("numeric") and type(value) in (int, float):
+        return str(value)
+    if str in form.types and about.get("path") and isinstance(path := _path(value), str):
+        return _text(path, label)
+    raise ConfigError(f"{label} must be {form.named}, got {shown(value)}")
+
+
+def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
+    """A value of the setting's type (see `checked`). Raises ConfigError where its own check refuses it, too."""
+    value = checked(setting, value, setting.flag, objects)
+    check = setting.about.get("check")
+    if value is not None and check and (remedy := check(value)):
+        said = shown(value) if isinstance(value, str) else value
+        raise ConfigError(f"{setting.flag} cannot be {said}; {remedy}")
+    return value
+
+
+def read(form: Form, text: str, label: str) -> Any:
+    """The value that the text of a flag stands for; None where it says None. Raises ConfigError for no number."""
+    if form.optional and text == "None":
+        return None
+    for kind in (int, float):
+        if kind in form.types:
+            with suppress(ValueError):
+                return kind(text)
+    if str in form.types:
+        return text
+    raise ConfigError(f"{label} must be {form.named}, got {shown(text)}")
+
+
+def shown(value: object) -> str:
+    """A value in one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's or JAX's, or a text of a subclass, as Python's own."""
+    if isinstance(value, str):
+        return str(value)
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        return value.item()
+    return value
+
+
+def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> str:
+    if isinstance(value, str) and (value in choices or (objects and value.startswith("("))):
+        return value
+    raise ConfigError(f"{label} cannot be {shown(value)}; choose one of {', '.join(choices)}")
+
+
+def _text(value: str, label: str) -> str:
+    """A text as it is, where files, terminals and config.json can hold it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{label} cannot be {shown(value)}: it is not UTF-8; use other characters") from None
+    if "\0" in value:
+        raise ConfigError(f"{label} cannot be {shown(value)}: it has a null character; leave that out")
+    return value
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else None
