@@ -24,6 +24,7 @@ from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.processes import process_engine
 from nograd.engines.protocol import Request
+from nograd.engines.worker_handle import WorkerHandle
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
@@ -117,7 +118,7 @@ def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, m
         return send(self, *request)
 
     monkeypatch.setattr(children.Child, "send", killed)
-    monkeypatch.setattr(post.WorkerHandle, "is_ready", lambda self: self.wait_until_ready(60))
+    monkeypatch.setattr(WorkerHandle, "is_ready", lambda self: self.wait_until_ready(60))
     with pytest.raises(EngineError, match=r"worker 1 was ended by SIGKILL, 3 times in a row; .*--workers 1"):
         ng.train(make_blobs(), model="mlp:8", **DENSE, generations=20, workers="2", out=tmp_path / "run")
     monkeypatch.undo()
