@@ -55,7 +55,8 @@ def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
     wanted = name[:2] + name[2:].replace("_", "-")
     if wanted not in known:
         fields = {one.name: one for one in settings_of(kind) if not one.form.positional}
-        raise ConfigError(f"unknown flag {shown(name)}{meant(name.lstrip('-'), fields, '--')}; see {prog} --help")
+        hint = meant(name.lstrip("-"), fields, "--") or f"; see {prog} --help"
+        raise ConfigError(f"unknown flag {shown(name)}{hint}")
     setting, value = known[wanted]
     if value is None:
         return setting, text if equals else None
