@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nograd.core.trees import ROOT
 from nograd.perturbations.jaxpr.factors import Factors, multiply_out
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 
@@ -192,7 +193,7 @@ def test_what_has_no_rule_is_named_and_never_computed_wrongly(primitive):
     with pytest.raises(NoRuleError) as error:
         lift(function, params, X)(noise_of(jax.tree.map(jnp.asarray, params), cuts), 1.0)
     assert error.value.primitive == primitive
-    assert error.value.path == ("w" if isinstance(params, dict) else "")
+    assert error.value.path == ("w" if isinstance(params, dict) else ROOT)
     assert "\n" not in str(error.value)
 
 

@@ -5,7 +5,7 @@ E[i, j] = Σᵣ a[i, r] b[j, r]. Then x·E = (x·a)·bᵀ costs r (|A| + |B|) mu
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,20 +35,9 @@ def multiply_out(factors: Factors) -> Array:
     return jnp.tensordot(factors.a, factors.b, axes=[[-1], [-1]])
 
 
-def product(equation: Any, left: Array | Factors, right: Array | Factors) -> Array | Factors | None:
-    """The slope of a bilinear equation where one side is `Factors`; None where there is no rule."""
-    rule = {"dot_general": _dot_general, "mul": _mul, "conv_general_dilated": _conv}[equation.primitive.name]
-    return rule(equation, left, right)
-
-
-def transform(equation: Any, factors: Factors) -> Factors | list[Factors] | Array | None:
-    """The slope after a primitive that is linear in this one operand; None where there is no rule."""
-    rule = _RULES.get(equation.primitive.name)
-    return rule(equation, factors) if rule else None
-
-
-def gathered(equation: Any, factors: Factors, indices: Array) -> Array | None:
+def gathered(equation: Any, slopes: Sequence[Any], means: Sequence[Array]) -> Array | None:
     """Rows of an embedding: where what is indexed are axes of a, and those of b are taken whole."""
+    factors, indices = slopes[0], means[1]
     numbers, sizes, mode = (equation.params[name] for name in ("dimension_numbers", "slice_sizes", "mode"))
     cut, result = factors.cut, equation.outvars[0].aval
     width = len(factors.shape) - cut
@@ -76,11 +65,33 @@ def gathered(equation: Any, factors: Factors, indices: Array) -> Array | None:
     return jnp.tensordot(rows, factors.b, axes=[[-1], [-1]])
 
 
-def summed(left: Factors, right: Factors, sign: float) -> Factors | None:
-    """left ± right: the ranks side by side, where both are cut alike."""
-    if left.a.shape[:-1] != right.a.shape[:-1] or left.b.shape[:-1] != right.b.shape[:-1]:
+def summed(equation: Any, slopes: Sequence[Any], means: Sequence[Array]) -> Factors | None:
+    """left ± right: the ranks side by side, where both are cut alike. A constant operand has no slope."""
+    left, right = slopes
+    sign = -1.0 if equation.primitive.name == "sub" else 1.0
+    if isinstance(left, Factors) and isinstance(right, Factors):
+        if left.a.shape[:-1] != right.a.shape[:-1] or left.b.shape[:-1] != right.b.shape[:-1]:
+            return None
+        return Factors(jnp.concatenate([left.a, right.a], -1), jnp.concatenate([left.b, sign * right.b], -1))
+    if left is not None and right is not None:
         return None
-    return Factors(jnp.concatenate([left.a, right.a], -1), jnp.concatenate([left.b, sign * right.b], -1))
+    factors: Factors = right if left is None else left
+    if factors.shape != equation.outvars[0].aval.shape:
+        return None
+    return negative(equation, factors) if left is None and sign < 0 else factors
+
+
+def quotient(equation: Any, slopes: Sequence[Any], means: Sequence[Array]) -> Factors | None:
+    """E / c, for one number c."""
+    factors, divisor = slopes[0], means[1]
+    return Factors(factors.a, factors.b / divisor) if jnp.ndim(divisor) == 0 else None
+
+
+def concatenation(equation: Any, slopes: Sequence[Any], means: Sequence[Array]) -> Factors | None:
+    """Factors side by side; no rule where one of them is an array or a constant."""
+    if not all(isinstance(slope, Factors) for slope in slopes):
+        return None
+    return concatenated(slopes, equation.params["dimension"])
 
 
 def concatenated(parts: Sequence[Factors], axis: int) -> Factors | None:
@@ -102,7 +113,7 @@ def concatenated(parts: Sequence[Factors], axis: int) -> Factors | None:
     return Factors(jnp.concatenate([part.a for part in parts], -1), jnp.concatenate(b, -1))
 
 
-def _dot_general(equation: Any, left: Array | Factors, right: Array | Factors) -> Array:
+def dot_general(equation: Any, left: Array | Factors, right: Array | Factors) -> Array:
     """Any contraction with E as one einsum over x, a and b: b comes last, or first where that is shorter."""
     (contract_l, contract_r), (batch_l, batch_r) = equation.params["dimension_numbers"]
     names_l = list(range(len(left.shape)))
@@ -131,14 +142,15 @@ def _dot_general(equation: Any, left: Array | Factors, right: Array | Factors) -
     return jnp.einsum(thin, inner, last, last_names, out, preferred_element_type=kind)
 
 
-def _mul(equation: Any, left: Array | Factors, right: Array | Factors) -> Factors | None:
+def mul(equation: Any, left: Array | Factors, right: Array | Factors) -> Factors | None:
+    """cE, for one number c."""
     factors, scale = (left, right) if isinstance(left, Factors) else (right, left)
     if not isinstance(factors, Factors) or isinstance(scale, Factors) or math.prod(jnp.shape(scale)) != 1:
         return None
     return Factors(factors.a, factors.b * jnp.reshape(scale, ()).astype(factors.b.dtype))
 
 
-def _conv(equation: Any, left: Array | Factors, right: Array | Factors) -> Array | None:
+def conv(equation: Any, left: Array | Factors, right: Array | Factors) -> Array | None:
     """conv(x, E) = conv(x, a)·bᵀ where b is the kernel's axis of output features, and a all the others."""
     numbers = equation.params["dimension_numbers"]
     if isinstance(left, Factors) or not isinstance(right, Factors) or equation.params["feature_group_count"] != 1:
@@ -155,7 +167,8 @@ def _conv(equation: Any, left: Array | Factors, right: Array | Factors) -> Array
     return jnp.moveaxis(jnp.tensordot(thin, b, axes=[[at], [-1]]), -1, at)
 
 
-def _reshape(equation: Any, factors: Factors) -> Factors | None:
+def reshape(equation: Any, factors: Factors) -> Factors | None:
+    """To the new sizes, where the cut stays; see `_reshaped`."""
     return _reshaped(factors, equation.params["new_sizes"])
 
 
@@ -170,17 +183,19 @@ def _reshaped(factors: Factors, shape: Sequence[int]) -> Factors | None:
     return Factors(factors.a.reshape(*shape[:cut], rank), factors.b.reshape(*shape[cut:], rank))
 
 
-def _same_shape(equation: Any, factors: Factors) -> Factors | None:
+def same_shape(equation: Any, factors: Factors) -> Factors | None:
     """For what only adds or takes away axes of length 1."""
     return _reshaped(factors, equation.outvars[0].aval.shape)
 
 
-def _broadcast(equation: Any, factors: Factors) -> Factors | None:
+def broadcast(equation: Any, factors: Factors) -> Factors | None:
+    """Where it only adds axes of length 1."""
     wanted = equation.params["shape"]
     return _reshaped(factors, wanted) if math.prod(wanted) == math.prod(factors.shape) else None
 
 
-def _transpose(equation: Any, factors: Factors) -> Factors | None:
+def transpose(equation: Any, factors: Factors) -> Factors | None:
+    """Where the axes of a stay together, and those of b."""
     order, cut = equation.params["permutation"], factors.cut
     first, last = order[:cut], order[cut:]
     if max(first) < cut:
@@ -198,14 +213,16 @@ def _transpose(equation: Any, factors: Factors) -> Factors | None:
     return None
 
 
-def _slice(equation: Any, factors: Factors) -> Factors:
+def sliced(equation: Any, factors: Factors) -> Factors:
+    """The rows of a and the columns of b that are kept."""
     starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
     strides = equation.params["strides"] or (1,) * len(starts)
     ranges = [slice(*bounds) for bounds in zip(starts, limits, strides, strict=True)]
     return Factors(factors.a[tuple(ranges[: factors.cut])], factors.b[tuple(ranges[factors.cut :])])
 
 
-def _split(equation: Any, factors: Factors) -> list[Factors]:
+def split(equation: Any, factors: Factors) -> list[Factors]:
+    """Parts along an axis of a, or of b."""
     axis, sizes, cut = equation.params["axis"], equation.params["sizes"], factors.cut
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
     if axis < cut:
@@ -213,20 +230,17 @@ def _split(equation: Any, factors: Factors) -> list[Factors]:
     return [Factors(factors.a, b) for b in jnp.split(factors.b, ends, axis - cut)]
 
 
-def _convert(equation: Any, factors: Factors) -> Factors:
+def convert(equation: Any, factors: Factors) -> Factors:
+    """Both in the new type."""
     kind = equation.params["new_dtype"]
     return Factors(factors.a.astype(kind), factors.b.astype(kind))
 
 
-_RULES: dict[str, Callable[[Any, Factors], Any]] = {
-    "broadcast_in_dim": _broadcast,
-    "convert_element_type": _convert,
-    "copy": lambda equation, factors: factors,
-    "expand_dims": _same_shape,
-    "neg": lambda equation, factors: Factors(factors.a, -factors.b),
-    "reshape": _reshape,
-    "slice": _slice,
-    "split": _split,
-    "squeeze": _same_shape,
-    "transpose": _transpose,
-}
+def unchanged(equation: Any, factors: Factors) -> Factors:
+    """For a copy."""
+    return factors
+
+
+def negative(equation: Any, factors: Factors) -> Factors:
+    """−E."""
+    return Factors(factors.a, -factors.b)

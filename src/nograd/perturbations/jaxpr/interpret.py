@@ -23,12 +23,11 @@ from jaxtyping import Array
 
 from nograd.core.trees import leaf_names
 from nograd.core.types import InterpretError, Params, PyTree
-from nograd.perturbations.jaxpr.affine import BILINEAR, SUMS, is_affine, slopes_of
-from nograd.perturbations.jaxpr.factors import Factors, concatenated, gathered, product, summed, transform
+from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.flatten import bind, flat_jaxpr, flattened, read, write
+from nograd.perturbations.jaxpr.rules import Slope, is_affine, rule_of, slopes_of
 
 Kind: TypeAlias = Literal["shared", "affine", "member"]
-Slope: TypeAlias = Array | Factors
 Lifted: TypeAlias = Callable[[Params, Array | float], PyTree]
 
 
@@ -105,14 +104,7 @@ class _Walk:
             if kind == "affine":
                 write(slopes, equation, self._slopes(equation, slopes, means))
             elif kind == "member":
-                structured = [isinstance(self._slope(v, slopes), Factors) for v in equation.invars]
-                if any(structured) and equation.primitive.name in BILINEAR:
-                    results = [self._member_product(equation, slopes, means, value, scale)]
-                elif any(structured) and equation.primitive.name == "scan":
-                    results = self._scan(equation, slopes, means, value, scale)
-                else:
-                    results = bind(equation, [value(atom, equation.primitive.name) for atom in equation.invars])
-                write(own, equation, results)
+                write(own, equation, self._own(equation, slopes, means, value, scale))
         return [value(atom, "the value itself") for atom in self.jaxpr.outvars]
 
     def _slope(self, atom: Any, slopes: dict[Any, Slope]) -> Slope | None:
@@ -126,14 +118,29 @@ class _Walk:
             return "shared"
         return "affine" if is_affine(equation, [kind == "affine" for kind in kinds]) else "member"
 
-    def _slopes(self, equation: Any, slopes: dict[Any, Slope], means: dict[Any, Array]) -> list[Slope]:
+    def _slopes(self, equation: Any, slopes: dict[Any, Slope], means: dict[Any, Array]) -> Sequence[Slope]:
         operands = [self._slope(v, slopes) for v in equation.invars]
-        if not any(isinstance(slope, Factors) for slope in operands):
-            return list(slopes_of(equation, operands, [read(means, v) for v in equation.invars]))  # type: ignore[arg-type]
-        result = _structured(equation, operands, [read(means, v) for v in equation.invars])
-        if result is None:
+        results = slopes_of(equation, operands, [read(means, v) for v in equation.invars])
+        if results is None:
             raise self._no_rule(equation.primitive.name, equation.invars, operands)
-        return result if isinstance(result, list) else [result]
+        return results
+
+    def _own(
+        self,
+        equation: Any,
+        slopes: dict[Any, Slope],
+        means: dict[Any, Array],
+        value: Callable[[Any, str], Array],
+        scale: Array | float,
+    ) -> list[Array]:
+        """The results of an equation that are a member's own."""
+        if any(isinstance(self._slope(v, slopes), Factors) for v in equation.invars):
+            rule = rule_of(equation)
+            if rule is not None and rule.linear.each:
+                return [self._member_product(equation, slopes, means, value, scale)]
+            if equation.primitive.name == "scan":
+                return self._scan(equation, slopes, means, value, scale)
+        return bind(equation, [value(atom, equation.primitive.name) for atom in equation.invars])
 
     def _member_product(
         self,
@@ -146,12 +153,13 @@ class _Walk:
         """h(W + sE) = hW + s(hA)Bᵀ."""
         factors = [self._slope(v, slopes) for v in equation.invars]
         at = [isinstance(slope, Factors) for slope in factors].index(True)
-        other = value(equation.invars[1 - at], equation.primitive.name)
-        pair: Callable[[Any], list[Any]] = lambda own: [own, other] if at == 0 else [other, own]  # noqa: E731
-        slope = product(equation, *pair(factors[at]))
-        if slope is None or isinstance(slope, Factors):
+        operands = [
+            means[v] if own == at else value(v, equation.primitive.name) for own, v in enumerate(equation.invars)
+        ]
+        found = slopes_of(equation, [slope if own == at else None for own, slope in enumerate(factors)], operands)
+        if found is None or isinstance(found[0], Factors):
             raise self._no_rule(equation.primitive.name, equation.invars, factors)
-        return _together(bind(equation, pair(means[equation.invars[at]]))[0], slope, scale)
+        return _together(bind(equation, operands)[0], found[0], scale)
 
     def _scan(
         self,
@@ -220,32 +228,6 @@ class NoRuleError(InterpretError):
     def __init__(self, primitive: str, path: str) -> None:
         super().__init__(f"no low-rank rule for {primitive!r} on parameter {path!r}")
         self.primitive, self.path = primitive, path
-
-
-def _structured(equation: Any, slopes: Sequence[Slope | None], means: Sequence[Array]) -> Any:
-    """The slope of an affine equation with `Factors` among its operands; None where there is no rule."""
-    name = equation.primitive.name
-    at = [isinstance(slope, Factors) for slope in slopes].index(True)
-    factors = slopes[at]
-    assert isinstance(factors, Factors)
-    if name in BILINEAR:
-        return product(equation, *(mean if slope is None else slope for slope, mean in zip(slopes, means, strict=True)))
-    if name in SUMS:
-        left, right = slopes
-        if isinstance(left, Factors) and isinstance(right, Factors):
-            return summed(left, right, -1.0 if name == "sub" else 1.0)
-        if slopes[1 - at] is not None or factors.shape != equation.outvars[0].aval.shape:
-            return None
-        return factors._replace(b=-factors.b) if name == "sub" and at == 1 else factors
-    if name == "div":
-        return factors._replace(b=factors.b / means[1]) if jnp.ndim(means[1]) == 0 else None
-    if name == "gather":
-        return gathered(equation, factors, means[1])
-    if name == "concatenate" and all(isinstance(slope, Factors) for slope in slopes):
-        return concatenated(slopes, equation.params["dimension"])  # type: ignore[arg-type]
-    if name in ("custom_vjp_call", "jit", "pjit"):  # marked as straight through
-        return factors
-    return transform(equation, factors)
 
 
 def _together(mean: Array, slope: Array, scale: Array | float) -> Array:

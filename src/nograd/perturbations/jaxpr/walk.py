@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-from nograd.perturbations.jaxpr.affine import BILINEAR, is_affine
 from nograd.perturbations.jaxpr.flatten import bind, flattened, write
+from nograd.perturbations.jaxpr.rules import is_affine, rule_of
 
 # (shape, dtype, the parameter's path or None, the primitive that reads the value, whether it is a first site) -> σξ
 AddNoise: TypeAlias = Callable[[tuple[int, ...], Any, str | None, str, bool], Array]
@@ -147,12 +147,11 @@ def _coefficients(equation: Any, operands: Sequence[Value]) -> Sequence[int]:
 
     In hW the layer's output h, not the parameter W; of two parameters the smaller one; of two layers' outputs both.
     """
-    if len(operands) != 2 or not all(operand.linear for operand in operands):
+    rule = rule_of(equation)
+    if rule is None or len(operands) != 2 or not all(operand.linear for operand in operands):
         return ()
-    if equation.primitive.name == "div":
-        return (1,)
-    if equation.primitive.name not in BILINEAR:
-        return ()
+    if not rule.linear.each:  # of a quotient the divisor
+        return range(len(operands))[rule.linear.stop :] if rule.linear.stop else ()
     left, right = operands
     if left.constant and right.constant:
         return (0,) if left.array.size <= right.array.size else (1,)
