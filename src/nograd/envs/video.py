@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from nograd.core.types import ConfigError
-from nograd.envs.spec import INSTALL, World, environment, from_portable, pool_of
+from nograd.envs.find import environment
+from nograd.envs.spec import INSTALL, World, from_portable, pool_of
 from nograd.envs.vector import lanes
 from nograd.envs.watch import summary
 
