@@ -28,6 +28,7 @@ FOLDERS = (
     "cli",
     "testing",
 )
+LONGEST = 300  # lines of a file
 
 
 def folder(path: Path) -> str:
@@ -86,6 +87,12 @@ def test_no_circle_of_files():
     graph = {name: imports(path) & names.keys() for name, path in names.items()}
     assert circle(graph) == []
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+
+
+def test_no_file_is_long():
+    long = {str(path.relative_to(SOURCE)): count for path in SOURCE.rglob("*.py")
+            if (count := len(path.read_text("utf-8").splitlines())) > LONGEST}  # fmt: skip
+    assert long == {}
 
 
 def test_the_check_sees_imports():

@@ -111,8 +111,7 @@ class Simulated:
         return 1
 
     def receive(self, seconds):
-        fate = self.fate
-        fate.now += 0.01
+        self.fate.now += 0.01
         if not self._started:
             return self._starting(seconds)
         if self._dead:
@@ -120,8 +119,11 @@ class Simulated:
         if self._early:
             self.say("gives an answer that it has given before")
             return self._early.pop()
-        if not self._asked:
-            return self._nothing(seconds)
+        return self._at_work(seconds) if self._asked else self._nothing(seconds)
+
+    def _at_work(self, seconds):
+        """What it gives while it is asked for something: its answer at last."""
+        fate = self.fate
         if fate.happens(0.3):
             self.say("lets the driver be interrupted")
             raise Interrupted

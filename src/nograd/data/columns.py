@@ -67,15 +67,7 @@ def _stripped(column: pl.Series, table: Table) -> pl.Series:
     """Numbers as float64, times as microseconds, text without spaces around it, words for nothing as null."""
     kind = column.dtype
     if kind.is_numeric():
-        numbers = column.cast(pl.Float64).fill_nan(None) + 0.0  # −0 and 0 are one value
-        infinite = numbers.is_infinite().fill_null(False)
-        if infinite.any():
-            row = int(infinite.arg_max() or 0)
-            raise DataError(
-                f"{where(table, row, column.name)}: '{numbers[row]}' is not finite; "
-                "clean or drop the row before training"
-            )
-        return numbers
+        return _finite(column, table)
     if kind == pl.Boolean:
         return column
     if isinstance(kind, pl.Datetime) and kind.time_zone:
@@ -92,6 +84,18 @@ def _stripped(column: pl.Series, table: Table) -> pl.Series:
         f"column '{one_line(column.name)}' of {table.source} holds values of type {kind}, not numbers, text or dates; "
         f"leave it out with --drop {one_line(column.name)}"
     )
+
+
+def _finite(column: pl.Series, table: Table) -> pl.Series:
+    """Numbers as float64, null where there is none. Raises DataError where one is not finite."""
+    numbers = column.cast(pl.Float64).fill_nan(None) + 0.0  # −0 and 0 are one value
+    infinite = numbers.is_infinite().fill_null(False)
+    if infinite.any():
+        row = int(infinite.arg_max() or 0)
+        raise DataError(
+            f"{where(table, row, column.name)}: '{numbers[row]}' is not finite; clean or drop the row before training"
+        )
+    return numbers
 
 
 def _text(column: pl.Series) -> pl.Series:

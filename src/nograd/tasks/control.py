@@ -16,7 +16,7 @@ from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
 from nograd.core.types import ConfigError, EngineError, Params
 from nograd.envs import Lanes, World, lanes
-from nograd.envs.actions import chosen, decoded, is_bounded, is_continuous, output_count
+from nograd.envs.actions import chosen, decoded, is_continuous, output_count
 from nograd.envs.jax_env import traced
 from nograd.envs.jax_rollout import Rolled, rollout
 from nograd.envs.normalization import Moments, no_moments, normalised
@@ -268,26 +268,3 @@ def _reference(task: Environment) -> np.ndarray:
             if sum(map(len, seen)) >= _REFERENCE:
                 return np.concatenate(seen)[:_REFERENCE]
     raise EngineError(f"the environment {task.world.name} gives no observations that are finite")
-
-
-def check_environment(task: Environment) -> Environment:
-    """The task itself. Raises ConfigError where a setting does not fit the environment."""
-    real = is_continuous(task.world.action).any()
-    if task.bins is not None and not real:
-        raise ConfigError(
-            f"--action-bins {task.bins} cuts continuous actions, and those of {task.world.name} are choices; "
-            "leave it out"
-        )
-    if task.bins is not None and not is_bounded(task.world.action).all():
-        raise ConfigError(f"--action-bins {task.bins} needs bounds, and the actions of {task.world.name} have none")
-    if task.normalise and (task.world.observation.states or task.world.observation.dtype == "uint8"):
-        raise ConfigError(
-            f"--observations normalized is for real numbers, and those of {task.world.name} are "
-            f"{'states' if task.world.observation.states else 'bytes'}; use --observations raw"
-        )
-    if task.action_noise and not real:
-        raise ConfigError(
-            f"--action-noise {task.action_noise} is for continuous actions, and those of {task.world.name} are "
-            "choices; leave it out"
-        )
-    return task

@@ -2,11 +2,12 @@
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import episode_limit
+from nograd.core.types import ConfigError
 from nograd.envs import World
-from nograd.envs.actions import output_count
+from nograd.envs.actions import is_bounded, is_continuous, output_count
 from nograd.envs.rollout import LONGEST, TRACED_LIMIT
 from nograd.models import Builder, Model, build_model
-from nograd.tasks.control import Environment, check_environment
+from nograd.tasks.control import Environment
 
 
 def make_environment(config: TrainConfig, world: World, model: Model | Builder) -> Environment:
@@ -30,3 +31,26 @@ def make_environment(config: TrainConfig, world: World, model: Model | Builder) 
             deadline=config.deadline,
         )
     )
+
+
+def check_environment(task: Environment) -> Environment:
+    """The task itself. Raises ConfigError where a setting does not fit the environment."""
+    real = is_continuous(task.world.action).any()
+    if task.bins is not None and not real:
+        raise ConfigError(
+            f"--action-bins {task.bins} cuts continuous actions, and those of {task.world.name} are choices; "
+            "leave it out"
+        )
+    if task.bins is not None and not is_bounded(task.world.action).all():
+        raise ConfigError(f"--action-bins {task.bins} needs bounds, and the actions of {task.world.name} have none")
+    if task.normalise and (task.world.observation.states or task.world.observation.dtype == "uint8"):
+        raise ConfigError(
+            f"--observations normalized is for real numbers, and those of {task.world.name} are "
+            f"{'states' if task.world.observation.states else 'bytes'}; use --observations raw"
+        )
+    if task.action_noise and not real:
+        raise ConfigError(
+            f"--action-noise {task.action_noise} is for continuous actions, and those of {task.world.name} are "
+            "choices; leave it out"
+        )
+    return task

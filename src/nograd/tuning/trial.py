@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
+from nograd.core.types import NogradError
 from nograd.engines.inline import Inline
 from nograd.strategies.base import State
 from nograd.tasks.kinds import Source, load_source
@@ -77,6 +78,23 @@ class _Teller:
         if score is not None or time.monotonic() - self._said > _OFTEN:
             self._said = time.monotonic()
             self._say(progress.generation, score, line.get(self._measure.error))
+
+
+def outcome(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
+    """How a training ended, where an error of any kind is one way to end.
+
+    Raises:
+        EOFError, BrokenPipeError: whom it talks to has gone.
+    """
+    try:
+        return run_job(job, say, stop)
+    except (EOFError, BrokenPipeError):
+        raise
+    except NogradError as error:
+        return Ended("failed", None, str(error))
+    except Exception as error:  # out of memory, mostly; the next training has other settings
+        text = str(error).strip().partition("\n")[0]
+        return Ended("failed", None, f"{type(error).__name__}: {text}")
 
 
 def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:

@@ -7,8 +7,6 @@ import contextlib
 import traceback
 from multiprocessing.connection import Connection
 
-from nograd.core.types import NogradError
-
 _FORGET = 16  # trainings between two clearings of JAX's caches: each leaves its traced functions there
 
 
@@ -27,7 +25,7 @@ def serve(link: Connection, pinned: bool) -> None:
 def _train(link: Connection) -> None:
     import jax
 
-    from nograd.tuning.trial import Ended, Job, run_job
+    from nograd.tuning.trial import Job, outcome
 
     def stop() -> str:
         return link.recv()[1] if link.poll(0) else ""
@@ -40,16 +38,7 @@ def _train(link: Connection) -> None:
         word, *rest = link.recv()
         if word != "run":  # a word to stop that came too late
             continue
-        try:
-            ended = run_job(Job(*rest), say, stop)
-        except (EOFError, BrokenPipeError):
-            raise
-        except NogradError as error:
-            ended = Ended("failed", None, str(error))
-        except Exception as error:  # out of memory, mostly; the next training has other settings
-            text = str(error).strip().partition("\n")[0]
-            ended = Ended("failed", None, f"{type(error).__name__}: {text}")
-        link.send(("ended", tuple(ended)))
+        link.send(("ended", tuple(outcome(Job(*rest), say, stop))))
         done += 1
         if done % _FORGET == 0:
             jax.clear_caches()

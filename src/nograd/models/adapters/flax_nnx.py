@@ -14,12 +14,7 @@ from nograd.models.base import Model
 def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model:
     """The `Model` of an NNX module or of a function rngs -> NNX module; see `from_flax`."""
     nnx = library("flax.nnx")
-    is_instance = is_of(module, "flax.nnx", "Module")
-    prototype = nnx.clone(module) if is_instance else draw(module, "rngs", nnx.Rngs(0))
-    if not is_of(prototype, "flax.nnx", "Module"):
-        raise ModelError(f"from_flax needs a function rngs -> NNX module, got one to {type(prototype).__name__}")
-    if frozen:
-        prototype.eval()
+    prototype = _prototype(module, frozen)
 
     def is_trained(path: Any, variable: Any) -> bool:
         (value,) = jax.tree.leaves(variable)
@@ -31,7 +26,7 @@ def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> 
     naming = named(params)
 
     def init(key: Key) -> Params:
-        if is_instance:
+        if is_of(module, "flax.nnx", "Module"):
             return naming.arrays(params)
         drawn = draw(module, "rngs", nnx.Rngs(key))
         return naming.arrays(nnx.split(drawn, is_trained, ...)[1])
@@ -43,6 +38,17 @@ def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> 
         return nnx.merge(graph, naming.tree(arrays), constants, state)(x, **call)
 
     return Model(init, apply)
+
+
+def _prototype(module: Any, frozen: bool) -> Any:
+    """A copy of the module, or one that the function makes, as it is trained. Raises ModelError."""
+    nnx = library("flax.nnx")
+    prototype = nnx.clone(module) if is_of(module, "flax.nnx", "Module") else draw(module, "rngs", nnx.Rngs(0))
+    if not is_of(prototype, "flax.nnx", "Module"):
+        raise ModelError(f"from_flax needs a function rngs -> NNX module, got one to {type(prototype).__name__}")
+    if frozen:
+        prototype.eval()
+    return prototype
 
 
 def _check(state: Any) -> None:
