@@ -2,10 +2,15 @@
 
 import sys
 from dataclasses import MISSING, dataclass
+from pathlib import Path
 
 from nograd.cli.flags import parse, prepare_jax
 from nograd.config.fields import Positional, at_least, file_name, setting
+from nograd.config.recipes import presets as shipped
+from nograd.core.json_text import to_json
 from nograd.core.types import ConfigError, EngineError
+from nograd.reports.settings import ReportConfig
+from nograd.runs.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,6 @@ def evaluate(arguments: list[str], started: float) -> int:
     """Prints the score of a run."""
     config = parse(EvaluateConfig, arguments, "nograd evaluate")
     prepare_jax()
-    from nograd.core.json_text import to_json
     from nograd.runs.run import load
     from nograd.tasks.examples import known_split
 
@@ -83,10 +87,7 @@ def predict(arguments: list[str], started: float) -> int:
     """Prints or writes the classes of new examples."""
     config = parse(PredictConfig, arguments, "nograd predict")
     prepare_jax()
-    from pathlib import Path
-
     from nograd.data import encoding_from_json, load_inputs
-    from nograd.runs.files import write_atomically
     from nograd.runs.run import load
 
     run = load(config.run)
@@ -107,14 +108,13 @@ def predict(arguments: list[str], started: float) -> int:
 
 def presets(arguments: list[str], started: float) -> int:
     """Prints the recipes that ship with the package."""
-    from nograd.config.recipes import presets
 
     @dataclass(frozen=True)
     class PresetsConfig:
         """The recipes that ship with nograd, with their sources and measured figures."""
 
     parse(PresetsConfig, arguments, "nograd presets")
-    for name, recipe in presets().items():
+    for name, recipe in shipped().items():
         about = recipe.about
         print(f"{name}: {about['title']}\n    source: {about['source']}\n    measured: {about['figure']}")
     return 0
@@ -122,8 +122,6 @@ def presets(arguments: list[str], started: float) -> int:
 
 def report(arguments: list[str], started: float) -> int:
     """Writes a page."""
-    from nograd.reports.settings import ReportConfig
-
     config = parse(ReportConfig, arguments, "nograd report")
     prepare_jax()
     from nograd.reports.write import run_report

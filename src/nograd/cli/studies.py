@@ -8,17 +8,19 @@ from pathlib import Path
 
 from nograd.cli.flags import EXIT_INTERRUPTED, PAGE, parse, prepare_jax, with_task
 from nograd.core.json_text import to_json
+from nograd.scaling.settings import SpeedupConfig, training
+from nograd.scaling.settings import check as check_speedup
+from nograd.tuning.settings import SearchConfig, base_of, needs_task
+from nograd.tuning.settings import check as check_search
+from nograd.tuning.study.lifetime import Lifetime, before_main
+from nograd.tuning.study.location import is_study
 
 
 def search(arguments: list[str], started: float) -> int:
     """Searches, or goes on with a study."""
-    from nograd.tuning.settings import SearchConfig, base_of, check, needs_task
-    from nograd.tuning.study.lifetime import Lifetime, before_main
-    from nograd.tuning.study.location import is_study
-
     lifetime = Lifetime(time.monotonic() - (time.perf_counter() - started) - before_main(started))
     given = parse(SearchConfig, arguments, "nograd search")
-    check(given)
+    check_search(given)
     if is_study(folder := given.out or f"studies/{given.join}"):
         lifetime.keep_in(Path(folder))
     if needs_task(given):
@@ -50,10 +52,8 @@ def search(arguments: list[str], started: float) -> int:
 
 def speedup(arguments: list[str], started: float) -> int:
     """Measures the same work on several numbers of workers."""
-    from nograd.scaling.settings import SpeedupConfig, check, training
-
     config = parse(SpeedupConfig, arguments, "nograd speedup")
-    check(config)
+    check_speedup(config)
     given, why = with_task(training(config))
     print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
     train = training(replace(config, task=given.task))

@@ -8,6 +8,7 @@ from nograd.core.types import DataError
 from nograd.data.dataset import Dataset
 from nograd.data.digits import load_digits
 from nograd.data.files import load_npy, load_npz, load_table
+from nograd.data.images import image_fields
 from nograd.data.messages import near
 from nograd.data.mnist import load_mnist
 from nograd.data.paths import expand, is_file, is_folder
@@ -77,8 +78,6 @@ def load(
     path = _existing(task)
     if is_folder(path):
         _refuse(table, str(path))
-        from nograd.data.images import image_fields
-
         return Dataset(**image_fields(path, size, common))
     if path.suffix.lower() in _ARRAYS:
         _refuse({**table, "size": size}, str(task))

@@ -5,6 +5,7 @@ the parent's side.
 """
 
 import contextlib
+import ctypes
 import importlib
 import os
 import signal
@@ -67,8 +68,6 @@ def end_with(life: int, parent: int) -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     if parent and sys.platform == "linux":
-        import ctypes
-
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before that

@@ -11,8 +11,10 @@ from nograd.core.runtime import threads
 from nograd.core.types import ConfigError
 from nograd.engines.base import Engine
 from nograd.engines.cores import core_count
+from nograd.engines.devices import device_engine
 from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
+from nograd.engines.ray import joined, ray_engine
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -34,15 +36,11 @@ def make_engine(
     """
     refuse_fork()
     if name == "ray":
-        from nograd.engines.ray import ray_engine
-
         return ray_engine(generation, state, keys, workers, deadline, address, exchange)
     count, alone = check_engine(generation, name, workers), workers == "auto"
     if count == 1:
         return Inline(generation, state, keys)
     if _on_devices(name):
-        from nograd.engines.devices import device_engine
-
         return device_engine(generation, state, keys, jax.local_devices()[:count], may_work_alone=alone)
     return process_engine(generation, state, keys, count, deadline, may_work_alone=alone)
 
@@ -55,8 +53,6 @@ def places(name: str, address: str | None = None) -> Iterator[int]:
         ConfigError: there is no such engine here.
     """
     if name == "ray":
-        from nograd.engines.ray import joined
-
         with joined(address) as cores:
             yield cores
     elif _on_devices(name):

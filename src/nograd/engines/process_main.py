@@ -10,6 +10,8 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
+from nograd.engines.protocol import Alive, Failed, Ready
+
 _SPIN = 0.005  # seconds
 
 
@@ -21,8 +23,6 @@ def serve(link: Connection, pinned: bool, memory: str) -> None:
 
 def _serve(link: Connection, pinned: bool, memory: int) -> None:
     """Starts, and answers one request after the other. Raises EOFError where the parent is gone."""
-    from nograd.engines.protocol import Failed, Ready
-
     try:
         server = _prepared(link, memory)
     except EOFError:
@@ -54,7 +54,6 @@ def _prepared(link: Connection, memory: int) -> Any:
 
     from nograd.engines.host_evaluator import Rollout
     from nograd.engines.programs import assembled
-    from nograd.engines.protocol import Alive
     from nograd.engines.server import Server
     from nograd.engines.shared_memory import Block, left_by
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from nograd.engines.protocol import NEVER, Epoch, Request
@@ -129,6 +130,4 @@ def _dtype(name: str) -> np.dtype:
     try:
         return np.dtype(name)
     except TypeError:  # bfloat16 and its kin
-        import ml_dtypes
-
         return np.dtype(getattr(ml_dtypes, name))

@@ -14,6 +14,7 @@ from nograd.core.cache import user_cache, writable
 from nograd.core.metrics import Measure
 from nograd.core.types import ConfigError, RunError
 from nograd.reports.html import Markup, data_block, tag
+from nograd.runs.files import write_atomically
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -96,8 +97,6 @@ def library() -> str:
     if kept.is_file():
         return kept.read_text("utf-8")
     import vl_convert
-
-    from nograd.runs.files import write_atomically
 
     script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
     if writable(folder):

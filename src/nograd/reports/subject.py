@@ -13,7 +13,17 @@ from nograd.reports.speedup import speedup_page
 from nograd.reports.study import Statistics, study_page
 from nograd.reports.trials import is_finished
 from nograd.runs.run import load
+from nograd.tuning.study.location import is_study
+from nograd.tuning.study.read import load_study
 from nograd.tuning.study.records import Study
+from nograd.tuning.study.statistics import (
+    efficiency_curve,
+    expected_best,
+    importance,
+    outcomes,
+    standard_errors,
+    trials_until_top,
+)
 
 SPEEDUP = "speedup.json"
 _STUDY = ("study.json", "study.db", "study.db-wal")
@@ -96,9 +106,6 @@ def _figures(path: Path) -> dict[str, Any]:
 
 
 def _study(path: Path) -> Subject:
-    from nograd.tuning.study.location import is_study
-    from nograd.tuning.study.read import load_study
-
     if not is_study(path):
         raise RunError(
             f"{path} holds no run (config.json), no study (study.json) and no speedup ({SPEEDUP}); "
@@ -114,15 +121,6 @@ def _study(path: Path) -> Subject:
 
 def statistics_of(study: Study) -> Statistics:
     """The figures of a study, for its page."""
-    from nograd.tuning.study.statistics import (
-        efficiency_curve,
-        expected_best,
-        importance,
-        outcomes,
-        standard_errors,
-        trials_until_top,
-    )
-
     values = outcomes(study)
     best = expected_best(values, standard_errors(study))
     return Statistics(efficiency_curve(values), best, trials_until_top(), importance(study))

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 
 from nograd.core.types import ModelError
 from nograd.models.adapters.base import is_of
+from nograd.models.adapters.flax_linen import linen_model
+from nograd.models.adapters.flax_nnx import nnx_model
 from nograd.models.base import Builder, Model, Shape
 
 
@@ -32,8 +34,6 @@ def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_
     if is_of(module, "flax.linen", "Module"):
         return _from_linen(module, example, frozen, call_arguments)
     if is_of(module, "flax.nnx", "Module") or _is_function(module):
-        from nograd.models.adapters.flax_nnx import nnx_model
-
         return nnx_model(module, example, frozen, call_arguments)
     raise ModelError(
         f"from_flax takes a Linen module, an NNX module or a function rngs -> NNX module, got {type(module).__name__}"
@@ -41,8 +41,6 @@ def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_
 
 
 def _from_linen(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model | Builder:
-    from nograd.models.adapters.flax_linen import linen_model
-
     if example is not None:
         return linen_model(module, jnp.asarray(example), frozen, call)
 
