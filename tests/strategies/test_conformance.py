@@ -11,10 +11,12 @@ import pytest
 from asking import assert_tell_holds_no_members, message
 
 import nograd as ng
+from nograd.config import axes
 from nograd.perturbations import noise
 from nograd.perturbations.dense import dense
-from nograd.runs.checkpoint import load_checkpoint, save_checkpoint
 from nograd.strategies.base import Strategy
+from nograd.testing import strategy_laws
+from nograd.testing.strategy import tell
 
 KEY = jax.random.key(7)
 SIGMA = 0.25
@@ -51,10 +53,6 @@ def each(*fast):
 
 EACH = each(*MAIN)
 
-# One compilation a strategy: strategies are tuples of what they are made of, so equal ones share it.
-ask = jax.jit(lambda es, state, key: es.ask(state, key), static_argnums=0)
-tell = jax.jit(lambda es, state, key, fitness: es.tell(state, key, fitness), static_argnums=0)
-
 
 def begun(name):
     es = STRATEGIES[name].make()
@@ -73,59 +71,33 @@ def flat(tree):
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
 
 
-# Functions -----------------------------------------------------------------------------------------------
+# The laws of nograd.testing ------------------------------------------------------------------------------
+
+
+def marked(name):
+    return [] if name in MAIN else [pytest.mark.slow]
+
+
+LAWS = [
+    pytest.param(law, id=f"{name}-{law}", marks=marked(name))
+    for name, case in STRATEGIES.items()
+    for law in strategy_laws(case.make)
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_strategy_keeps_the_laws(law):
+    law()
+
+
+def test_no_strategy_of_the_registry_is_left_out():
+    assert {name.partition(",")[0] for name in STRATEGIES} == set(axes.STRATEGIES.entries)
 
 
 @EACH
-def test_equal_arguments_give_equal_bits_and_change_nothing(name):
+def test_members_are_drawn_from_the_mean_and_perhaps_a_scale_of_each_parameter(name):
     es, state = begun(name)
-    before = bits(state)
-    first, again = tell(es, state, KEY, draws(0)), tell(es, state, KEY, draws(0))
-    assert bits(first) == bits(again)
-    assert bits(state) == before
-    assert first[0].generation == 1
-    assert bits(tell(es, state, jax.random.key(8), draws(0))[0].params) != bits(first[0].params)
-    assert bits(tell(es, state, KEY, draws(1))[0].params) != bits(first[0].params)
-
-
-@EACH
-def test_members_are_the_mean_plus_their_own_noise(name):
-    """Some are a slice of all; a pair lies around the mean; each generation has draws of its own."""
-    es, state = begun(name)
-    state = tell(es, state, KEY, draws(0))[0]
-    everyone = jax.tree.map(np.asarray, ask(es, state, KEY))
-    some = jax.jit(es.ask)(state, KEY, np.array([5, 0, 3]))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[[5, 0, 3]], rtol=0, atol=1e-6), some, everyone)
-    if es.dense.mirrored:
-        middle = jax.tree.map(lambda leaf: (leaf[0::2] + leaf[1::2]) / 2 + 0 * leaf[0::2], everyone)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a - b, 0, atol=1e-6), middle, state.params)
-    later = ask(es, state._replace(generation=state.generation + 1), KEY)
-    assert not np.isin(np.asarray(later["w"]), everyone["w"]).any()
-
-
-@EACH
-def test_saved_and_loaded_it_goes_on_to_the_same_bits(name, tmp_path):
-    """And is compiled once for all generations."""
-    es, state = begun(name)
-    state = tell(es, state, KEY, draws(0))[0]
-    compiled = tell._cache_size()
-    save_checkpoint(tmp_path / "state", state, {})
-    for generation in (1, 2):
-        state = tell(es, state, KEY, draws(generation))[0]
-    other, _ = load_checkpoint(tmp_path / "state", jax.eval_shape(es.init, PARAMS))
-    for generation in (1, 2):
-        other = tell(es, other, KEY, draws(generation))[0]
-    assert bits(other) == bits(state)
-    assert tell._cache_size() == compiled
-
-
-@EACH
-def test_a_state_begins_with_what_members_are_drawn_from(name):
-    """Engines send it by its leaves, and a replica of the state finds it there."""
-    es, state = begun(name)
-    own = es.leaves(state)
-    assert all(left is right for left, right in zip(own, jax.tree.leaves(state), strict=False))
-    assert len(own) == (4 if STRATEGIES[name].learns_sigma else 2)
+    assert len(es.leaves(state)) == (4 if STRATEGIES[name].learns_sigma else 2)
 
 
 # Fitness -------------------------------------------------------------------------------------------------
@@ -141,42 +113,6 @@ def test_what_the_fitness_is_measured_in_does_not_matter(name):
     for scale, shift in ((1e-3, 0.0), (1e3, -5.0)):
         changed = tell(es, state, KEY, np.float32(scale) * fitness + np.float32(shift))[0]
         np.testing.assert_allclose(flat(changed.params), flat(expected.params), rtol=0, atol=1e-4)
-
-
-@EACH
-def test_a_member_without_a_finite_fitness_is_as_if_it_never_was(name):
-    es, state = begun(name)
-    damaged = [np.array([f if i != 3 else bad for i, f in enumerate(draws(1))], np.float32) for bad in BAD]
-    results = [tell(es, state, KEY, fitness) for fitness in damaged]
-    assert {int(info.dropped) for _, info in results} == {1}
-    assert all(bits(after) == bits(results[0][0]) for after, _ in results)
-    assert np.all(np.isfinite(flat(results[0][0])))
-    assert bits(results[0][0].params) != bits(state.params)
-    if es.dense.mirrored:  # what the good half of a bad pair had does not matter
-        damaged[0][2] = 1000.0
-        assert bits(tell(es, state, KEY, damaged[0])[0]) == bits(results[0][0])
-
-
-BAD = (np.nan, np.inf, -np.inf)
-
-
-@EACH
-def test_nothing_finite_leaves_the_distribution_where_it_is(name):
-    es, state = begun(name)
-    after, info = tell(es, state, KEY, np.full(10, np.nan, np.float32))
-    assert list(map(bits, es.leaves(after))) == list(map(bits, es.leaves(state)))
-    assert (info.dropped, info.gradient_norm, after.generation) == (10, 0, 1)
-    assert np.isnan(info.fitness_mean)
-
-
-@EACH
-@pytest.mark.parametrize("value", [0.1, -2.7])
-def test_equal_fitness_is_no_news(name, value):
-    es, state = begun(name)
-    after, info = tell(es, state, KEY, np.full(10, value, np.float32))
-    assert bits(after.params) == bits(state.params)
-    assert info.gradient_norm == 0
-    assert np.all(np.isfinite(flat(after)))
 
 
 @EACH

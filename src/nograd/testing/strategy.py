@@ -101,6 +101,7 @@ def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Str
     require({int(info.dropped) for _, info in results} == {1}, "one member was not finite, so `dropped` must be 1")
     require(all(bits(after) == bits(results[0][0]) for after, _ in results), "NaN, ∞ and −∞ must do the same")
     require(bool(np.all(np.isfinite(flat(results[0][0])))), "a fitness of NaN has reached the state")
+    require(bits(results[0][0].params) != bits(state.params), "what the other members found must still move the mean")
     if es.dense.mirrored:
         damaged[0][2] = 1000.0
         after = tell(es, state, KEY(7), damaged[0])[0]
@@ -114,6 +115,8 @@ def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strate
     same = list(map(bits, es.leaves(after))) == list(map(bits, es.leaves(state)))
     require(same, "without any finite fitness the distribution has moved")
     require((int(info.dropped), int(after.generation)) == (es.size, 1), "all members are dropped, in one generation")
+    require(float(info.gradient_norm) == 0.0, "without any finite fitness there is a gradient")
+    require(bool(np.isnan(info.fitness_mean)), "the mean of no finite fitness must be NaN")
 
 
 def equal_fitness_is_no_news(make: Callable[[], Strategy], still: bool) -> None:
