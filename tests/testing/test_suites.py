@@ -7,12 +7,14 @@ from blobs import make_blobs
 
 import nograd as ng
 from nograd.core.metrics import Measure
+from nograd.engines.inline import Inline
+from nograd.engines.processes import process_engine
 from nograd.models import build_model, mlp
 from nograd.tasks.classification import CLASSES, Classes
 from nograd.tasks.control import Environment
 from nograd.tasks.fitness import cross_entropy
 from nograd.tasks.supervised import supervised
-from nograd.testing import observer_laws, perturbation_laws, strategy_laws, targets_laws, task_laws
+from nograd.testing import engine_laws, observer_laws, perturbation_laws, targets_laws, task_laws
 from nograd.testing.laws import Law
 
 BLOBS = make_blobs(120)
@@ -100,8 +102,14 @@ def test_perturbations(name):
         law()
 
 
-@each(strategy_laws(lambda: ng.openai_es(8, 0.1)))
-def test_a_strategy(law):
+@each(engine_laws(Inline))
+def test_one_process(law):
+    law()
+
+
+@pytest.mark.slow
+@each(engine_laws(lambda generation, state, keys: process_engine(generation, state, keys, 2)))
+def test_processes(law):
     law()
 
 
@@ -131,6 +139,16 @@ class Short(Classes):
         return super().predictions(outputs)[1:]
 
 
+class Stale(Inline):
+    """Computes on with the parameters that it had, whatever it is given."""
+
+    kept = None
+
+    def share(self, kind, params, number, fitness=None):
+        self.kept = self.kept or params
+        return super().share(kind, self.kept, number, fitness)
+
+
 def broken(laws):
     failed = []
     for law in laws:
@@ -144,4 +162,5 @@ def broken(laws):
 def test_what_breaks_a_law_is_named():
     assert isinstance(targets_laws(lambda: (CLASSES, BLOBS))[0], Law)
     assert broken(targets_laws(lambda: (Short(), BLOBS))) == ["an_example_has_a_prediction_and_a_row"]
+    assert broken(engine_laws(Stale)[1:2]) == ["it_has_the_bits_of_one_process"]
     assert broken(observer_laws(Watches, stops=True)) == ["a_training_is_the_same_with_and_without_it"]

@@ -10,6 +10,7 @@
 Each law raises AssertionError with what did not hold. nograd's own implementations are run through them.
 """
 
+from nograd.testing.engine import engine_laws as engine_laws
 from nograd.testing.laws import Law as Law
 from nograd.testing.observer import observer_laws as observer_laws
 from nograd.testing.perturbation import perturbation_laws as perturbation_laws
