@@ -72,7 +72,7 @@ def resolve_fitness(name: str, known: Mapping[str, Fitness] = FITNESSES) -> Fitn
     head, colon, rest = name.partition(":")
     family = next((fitness for word, fitness in known.items() if word.startswith(f"{head}:")), None)
     if colon and hasattr(family, "of"):  # a word with a number of its own, such as quantile:0.9
-        return cast(Any, family).of(rest)  # type: ignore[no-any-return]
+        return cast(Any, family).of(rest)
     if colon:
         return import_object(name, "fitness")
     raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, known)}; or module:function of your own")

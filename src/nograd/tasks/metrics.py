@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nograd.tasks.classification import softmax
+from nograd.tasks.classification import Classes, softmax
+from nograd.tasks.multilabel import Labels
+from nograd.tasks.regression import Numbers
 from nograd.tasks.targets import Targets
 
 Metrics: TypeAlias = dict[str, float | None]
@@ -21,9 +23,9 @@ def final_metrics(targets: Targets, outputs: np.ndarray, y: np.ndarray, y_train:
     That is the share of each class or label, and the mean of numbers. None where a metric is not defined; {} for a
     kind of target of one's own.
     """
-    if targets.word not in _KINDS:
+    if type(targets) not in _KINDS:
         return {}
-    measured, constant = _KINDS[targets.word]
+    measured, constant = _KINDS[type(targets)]
     flat = np.broadcast_to(constant(y_train, outputs.shape[-1]), outputs.shape).astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes that a small split does not have
@@ -58,7 +60,7 @@ def _auc(y: np.ndarray, shares: np.ndarray, names: np.ndarray) -> float | None:
     return float(roc_auc_score(y, shares, multi_class="ovr", average="macro", labels=names))
 
 
-def _of_numbers(targets: Any, outputs: np.ndarray, y: np.ndarray) -> Metrics:
+def _of_numbers(targets: Numbers, outputs: np.ndarray, y: np.ndarray) -> Metrics:
     from sklearn import metrics
 
     found, true = targets.decoded(outputs), targets.decoded(y)
@@ -94,8 +96,8 @@ def _means(y: np.ndarray, width: int) -> np.ndarray:
     return y.reshape(len(y), -1).mean(axis=0, dtype=np.float64)
 
 
-_KINDS: dict[str, tuple[Callable[[Any, np.ndarray, np.ndarray], Metrics], Callable[[np.ndarray, int], np.ndarray]]] = {
-    "classes": (_of_classes, _log_shares),
-    "numbers": (_of_numbers, _means),
-    "labels": (_of_labels, _log_odds),
+_KINDS: dict[type, tuple[Callable[[Any, np.ndarray, np.ndarray], Metrics], Callable[[np.ndarray, int], np.ndarray]]] = {
+    Classes: (_of_classes, _log_shares),
+    Numbers: (_of_numbers, _means),
+    Labels: (_of_labels, _log_odds),
 }
