@@ -44,13 +44,13 @@ def evaluate(arguments: list[str], started: float) -> int:
     if config.json:
         print(to_json(figures))
         return 0
-    low, high = figures["interval"]
     dropped = figures.get("dropped", 0)
     if "return" in figures and figures["return"] is None:
         raise EngineError(
             f"the return of {config.run} is not known: {dropped:,} of {dropped + figures['episodes']:,} fresh episodes "
             "gave a NaN or an infinity as observation, reward or action"
         )
+    low, high = figures["interval"] or (None, None)
     if "return" in figures:
         print(
             f"return {figures['return']:,.2f}, 95% interval {low:,.2f} to {high:,.2f}, deviation "
@@ -62,9 +62,9 @@ def evaluate(arguments: list[str], started: float) -> int:
             print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
         return 0
     measure = run.measure
+    sure = f", 95% interval {measure.text(low)} to {measure.text(high)}" if figures["interval"] else ""
     print(
-        f"{config.split} {measure.what} {measure.text(figures[measure.name])}, 95% interval {measure.text(low)} to "
-        f"{measure.text(high)}, {figures['examples']:,} examples"
+        f"{config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, {figures['examples']:,} examples"
     )
     return 0
 

@@ -45,6 +45,8 @@ def _announce(start: "Start") -> "Observer":
     config, progress, members = start.job.config, start.progress, start.job.generation.members
     seen = seen_by_member(config.episodes if is_environment(config.task) else None, config.batch)
     print(start.job.task.note)
+    for line in start.account:
+        print(f"  {line}")
     print(
         f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
         f"perturbation, population "

@@ -34,6 +34,8 @@ def setting(
     search: str = "",
     when: tuple[str, tuple[str, ...]] | None = None,
     short: str = "",
+    flag: str = "",
+    names: bool = False,
 ) -> Any:
     """A field with its metadata; what is not given is left out.
 
@@ -52,10 +54,13 @@ def setting(
         search: the words of the range that `nograd search` draws it from.
         when: (parent, its values) that a search draws it with.
         short: a flag of one letter, such as -o.
+        flag: what the command line calls it, where that is no name in Python.
+        names: a text of several names (see `name_lists`), which Python may give as a list or a mapping.
     """
     given = {
         "heading": heading, "control": control, "path": path, "numeric": numeric, "follows": follows, "task": task,
-        "resume": resume, "axis": axis, "check": check, "search": search, "when": when, "short": short,
+        "resume": resume, "axis": axis, "check": check, "search": search, "when": when, "short": short, "flag": flag,
+        "names": names,
     }  # fmt: skip
     metadata: Mapping[str, Any] = {name: value for name, value in given.items() if value}
     return field(default=default, metadata=metadata)

@@ -35,6 +35,7 @@ Noise: TypeAlias = Literal["gaussian", "rademacher", "table"]
 Shaping: TypeAlias = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
 Optimizer: TypeAlias = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 DEFAULT_POPULATION = 256
+DEFAULT_BATCH = 256
 OF_STRATEGY, OF_PERTURBATION = ("strategy",), ("perturbation",)
 OF_BOTH = OF_STRATEGY + OF_PERTURBATION
 
@@ -49,9 +50,11 @@ class TrainConfig:
     digits."""
     model: str = setting("mlp:64", axis=MODELS, search="choice(mlp:32, mlp:64, mlp:128)")
     """The network: one of these, with widths of your own where it takes them, or module:function of your own."""
-    fitness: str = setting("cross_entropy", task=DATA, search="choice(cross_entropy, squared_error, accuracy)")
-    """What members are ranked by: cross_entropy, squared_error (on softmax outputs), accuracy, or
-    module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better."""
+    fitness: str | None = setting(None, task=DATA, search="choice(cross_entropy, squared_error, accuracy)")
+    """What members are ranked by. For classes: cross_entropy, squared_error (on softmax outputs), accuracy; for
+    numbers: squared_error, absolute_error, huber, quantile:0.9; for several labels: cross_entropy, accuracy. Or
+    module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better. Default: the
+    first of them."""
     strategy: Strategy | None = setting(
         None,
         heading="Strategy and perturbation",
@@ -123,10 +126,10 @@ class TrainConfig:
     """The momentum of the optimizers momentum, nesterov and rmsprop."""
     weight_decay: float = setting(0.0, follows=OF_STRATEGY, check=not_negative, search="log(1e-6, 0.1)")
     """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion)."""
-    batch: int = setting(
-        256, heading="Minibatches of a data set", task=DATA, check=at_least(1), search="choice(32, 64, 128, 256, 512)"
+    batch: int | None = setting(
+        None, heading="Minibatches of a data set", task=DATA, check=at_least(1), search="choice(32, 64, 128, 256, 512)"
     )
-    """Examples of a minibatch."""
+    """Examples of a minibatch. Default: 256, or all training examples where there are fewer."""
     batch_sampling: Literal["random", "contiguous"] = setting("random", task=DATA, search="choice(random, contiguous)")
     """random draws examples with replacement; contiguous takes a slice at a random start."""
     batch_sharing: Literal["shared", "private"] = setting(
@@ -193,8 +196,25 @@ class TrainConfig:
     """The seed of everything random: initial weights, noise, minibatches and splits."""
     split_seed: int | None = setting(None, task=DATA, check=fields.seed)
     """A seed for the split of a file into training, validation and test examples alone. Default: --seed."""
-    label: str | None = setting(None, task=DATA)
-    """The label column of a CSV file. Default: a column named label, target, class or y."""
+    label: str | None = setting(None, task=DATA, names=True)
+    """The label column of a table, or several: a,b. Default: a column named label, target, class or y."""
+    problem: Literal["auto", "classification", "regression", "multilabel"] = setting("auto", task=DATA)
+    """What the labels of a file are: classes, numbers, or several labels of 0 and 1."""
+    columns: str | None = setting(None, task=DATA, names=True)
+    """The columns of a table to learn from: a,b,c. Default: all but the label."""
+    drop: str | None = setting(None, task=DATA, names=True)
+    """Columns of a table to leave out: a,b."""
+    kinds: str | None = setting(None, task=DATA, flag="as", names=True)
+    """Kinds of columns where another is meant than is found: zip=category,when=date; number and flag are the others."""
+    split: str = setting("auto", task=DATA)
+    """How a file is dealt into training, validation and test: random, stratified (each class by its share),
+    time:COLUMN (the latest rows for the test), group:COLUMN (groups stay together). auto: stratified for classes."""
+    test: str | None = setting(None, task=DATA, path=True, resume=True, check=file_name)
+    """A table of its own for the test."""
+    val: str | None = setting(None, task=DATA, path=True, resume=True, check=file_name)
+    """A table of its own for validation."""
+    size: str | None = setting(None, task=DATA)
+    """The size that images of a folder are brought to: 28x28."""
     standardize: Literal["auto", "none", "center", "standard"] = setting(
         "auto", task=DATA, search="choice(auto, center, standard)"
     )

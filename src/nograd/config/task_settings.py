@@ -46,7 +46,7 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if not reads(task, name) and value != defaults[name] and not (name == "group" and value == 0):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {value} is for {_OTHERS[kind]}, and the task {task} is {_A[kind]}; "
+                f"{all_settings()[name].flag} {value} is for {_OTHERS[kind]}, and the task {task} is {_A[kind]}; "
                 "leave it out"
             )
     entry = PERTURBATIONS.entries.get(values["perturbation"])

@@ -62,7 +62,8 @@ class Setting(NamedTuple):
     @property
     def flag(self) -> str:
         """What the command line calls it."""
-        return self.name.upper() if self.form.positional else f"--{self.name.replace('_', '-')}"
+        name = self.about.get("flag") or self.name.replace("_", "-")
+        return self.name.upper() if self.form.positional else f"--{name}"
 
     @property
     def required(self) -> bool:

@@ -71,7 +71,9 @@ class Measure(NamedTuple):
 
 ACCURACY = Measure("accuracy", ".2%", "accuracy", "examples", 0.0, proportion=True)
 RETURN = Measure("return", ",.2f", "return", "episodes", None)
-_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN)}
+R2 = Measure("r2", ".4f", "R²", "examples", None)
+F1 = Measure("f1", ".4f", "F1", "examples", 0.0)
+_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}
 
 
 def measure_of(recorded: Mapping[str, Any]) -> Measure:

@@ -3,7 +3,7 @@
 NumPy only until a table is read.
 """
 
-from nograd.data.arrays_encoding import ArrayEncoding
+from nograd.data.arrays_encoding import ArrayEncoding, describe_arrays
 from nograd.data.catalog import NAMES, load
 from nograd.data.dataset import Dataset, account_lines, checksum
 from nograd.data.digits import load_digits
@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "account_lines",
     "checksum",
+    "describe_arrays",
     "encoding_from_json",
     "fetch",
     "find_mnist",

@@ -112,6 +112,18 @@ def array_columns(x: Array, names: Sequence[str] | None, prefix: str, table: Tab
     return [array_series(name, matrix[:, i], table) for i, name in enumerate(names)]
 
 
+def array_table(x: Any, source: str) -> Table:
+    """Inputs [examples] or [examples, columns] as a table of columns x0, x1, …
+
+    Raises:
+        DataError: they have another shape.
+    """
+    array, table = as_array(x, source), Table(pl.DataFrame(), source, row_place)
+    if array.ndim != 2 or not len(array):
+        raise DataError(f"{source} must have shape [examples, columns], got {array.shape}; give one row an example")
+    return table._replace(frame=pl.DataFrame(array_columns(array, None, "x", table)))
+
+
 def natural(name: str) -> tuple[tuple[str, int], ...]:
     """What names are ordered by: x2 before x10."""
     parts = re.findall(r"(\D*)(\d*)", name)

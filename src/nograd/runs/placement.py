@@ -2,18 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_file
+from nograd.data import NAMES
 from nograd.data.paths import expand
 from nograd.runs.moved_data import find_data
 
 
 def anchored(config: TrainConfig) -> TrainConfig:
     """The config with absolute paths of its data, so that the run finds them from any folder."""
-    if is_file(config.task) and expand(str(config.task)).is_file():
+    path = expand(str(config.task))
+    if (is_file(config.task) and path.is_file()) or (config.task not in NAMES and path.is_dir()):
         config = replace(config, task=str(expand(str(config.task)).absolute()))
-    return replace(config, data_dir=str(expand(config.data_dir).absolute())) if config.data_dir else config
+    named = {name: getattr(config, name) for name in ("data_dir", "test", "val")}
+    whole: dict[str, Any] = {name: str(expand(path).absolute()) for name, path in named.items() if path}
+    return replace(config, **whole)
 
 
 def on_data(config: TrainConfig, data: str | Path | None) -> TrainConfig:
@@ -27,5 +32,8 @@ def placed(config: TrainConfig, run: Path) -> TrainConfig:
     """The config of a run with its data file where it lies now. Raises DataError where it is nowhere to be found."""
     if not is_file(config.task):
         return anchored(config)
+    parts = {part: getattr(config, part) for part in ("test", "val")}
+    found_parts: dict[str, Any] = {p: str(find_data(file, run, config.data_dir)) for p, file in parts.items() if file}
+    config = replace(config, **found_parts)
     found = find_data(str(config.task), run, config.data_dir)
     return anchored(replace(config, task=str(found)))

@@ -7,16 +7,20 @@ from typing import Any, cast
 import numpy as np
 
 from nograd.config.settings import TrainConfig
+from nograd.config.task_settings import reads
 from nograd.core.metrics import Measure, measure_of
 from nograd.core.types import ConfigError, Params, RunError
 from nograd.data import Dataset
 from nograd.models import Builder, Model
 from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.directory import RunDirectory
+from nograd.runs.inputs import inputs_of
 from nograd.runs.placement import on_data, placed
 from nograd.tasks.base import Learnt, Shown
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, shown_of
+
+_LEFT = ("fitness", "batch")
 
 
 class Run:
@@ -109,9 +113,31 @@ class Run:
         check_source(self.config["data"], self.settings, dataset)
         return split_arrays(dataset, known_split(split))
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """What is predicted of each example: the most likely class, int [examples]; of observations, the actions."""
-        return self.task.predictions(self.outputs(x))
+    def predict(self, x: Any) -> np.ndarray:
+        """What is predicted of each example: the most likely class by its name, numbers in their unit, labels of
+        0 and 1; of observations, the actions.
+
+        Args:
+            x: a frame or a mapping of columns, taken by name in any order; or an array as the training was given.
+        Raises:
+            DataError: a column is missing or unknown, or the values are in another unit than those of the training.
+        """
+        return self.task.predictions(self.outputs(self._inputs(x)))
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """The probability of each class, or that each label applies, [examples, classes]; `x` as in `predict`.
+
+        Raises:
+            ConfigError: the run predicts numbers or actions.
+        """
+        probabilities = getattr(self.task, "probabilities", None)
+        if probabilities is None:
+            raise ConfigError(f"{self.path} was trained on an environment, which has no probabilities; use predict")
+        return np.asarray(probabilities(self.outputs(self._inputs(x))))
+
+    def _inputs(self, x: Any) -> np.ndarray:
+        recorded = self.config["data"]
+        return inputs_of(recorded, self.settings, x) if "input_shape" in recorded else np.asarray(x)
 
     def evaluate(
         self, split: Split = "test", dataset: Dataset | None = None, episodes: int | None = None
@@ -153,7 +179,11 @@ def load(path: str | Path, model: Model | Builder | None = None, data: str | Pat
 def saved_settings(directory: RunDirectory) -> TrainConfig:
     """The settings in a run's config.json. Raises RunError where they are of another version."""
     try:
-        return TrainConfig(**directory.config()["settings"])
+        saved = directory.config()["settings"]
+        # What an environment does not read was recorded with values of its own before.
+        return TrainConfig(
+            **{name: value for name, value in saved.items() if name not in _LEFT or reads(saved["task"], name)}
+        )
     except (KeyError, TypeError) as error:
         raise RunError(
             f"{directory.path}/config.json does not hold settings that this version reads ({error}); "

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
+from nograd.config.settings import DEFAULT_BATCH, DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import reads
 from nograd.config.validate import counts_population, validate
 from nograd.core.forked import refuse_fork
@@ -108,7 +108,7 @@ def _grown(source: Source, job: Job, workers: int) -> Job:
     if counts_population(train):
         more = {"population": workers * (train.population or DEFAULT_POPULATION)}
     else:
-        more = {"batch": workers * train.batch}
+        more = {"batch": workers * (train.batch or DEFAULT_BATCH)}
     try:
         return build_job(validate(replace(train, **more)), source)
     except ConfigError as error:

@@ -1,22 +1,31 @@
 """Targets that are one class of several: accuracy, the most likely class, and the probabilities of each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.data import Dataset
+from nograd.tasks.csv_text import as_shares, csv_text
 from nograd.tasks.fitness import FITNESSES
 from nograd.tasks.targets import Fitness
 
+if TYPE_CHECKING:
+    from nograd.data.targets import Target
 
+
+@dataclass(frozen=True)
 class Classes:
     """Labels 0..classes−1, int [examples]; an output for each class."""
 
-    word = "classes"
-    measure: Measure = ACCURACY
-    fitnesses: Mapping[str, Fitness] = FITNESSES
-    sections = ("mistakes",)
+    target: "Target | None" = None  # the names of the classes; None where they are their numbers
+
+    word: ClassVar[str] = "classes"
+    measure: ClassVar[Measure] = ACCURACY
+    fitnesses: ClassVar[Mapping[str, Fitness]] = FITNESSES
+    sections: ClassVar[tuple[str, ...]] = ("mistakes",)
 
     def fits(self, dataset: Dataset) -> bool:
         """Where the data say that their targets are classes."""
@@ -31,17 +40,23 @@ class Classes:
         return {self.measure.name: float(np.mean(outputs.argmax(-1) == targets))}
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """The most likely class of each example, int [examples]."""
-        return outputs.argmax(-1)
+        """The most likely class of each example, [examples]: as it was called in the data, whole numbers as int."""
+        found = outputs.argmax(-1)
+        return found if self.target is None else _labels(self.target.classes)[found]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """The softmax of the outputs, [examples, classes]."""
+        return softmax(outputs)
 
     def table(self, outputs: np.ndarray, details: bool = False) -> str:
         """A row an example: its class, and the softmax of its outputs where asked for."""
-        header, rows = "class", [str(label) for label in self.predictions(outputs)]
-        if details:
-            shares = softmax(outputs)
-            header += "".join(f",p{label}" for label in range(outputs.shape[-1]))
-            rows = [",".join([row, *(f"{p:.6f}" for p in share)]) for row, share in zip(rows, shares, strict=True)]
-        return "\n".join([header, *rows]) + "\n"
+        names = self.target.classes if self.target else tuple(map(str, range(outputs.shape[-1])))
+        found = self.predictions(outputs).tolist()
+        if not details:
+            return csv_text(["class"], ([label] for label in found))
+        header = ["class", *(f"p{name}" if name.isdecimal() else f"p_{name}" for name in names)]
+        shares = softmax(outputs)
+        return csv_text(header, ([label, *as_shares(share)] for label, share in zip(found, shares, strict=True)))
 
 
 CLASSES = Classes()
@@ -51,3 +66,12 @@ def softmax(outputs: np.ndarray) -> np.ndarray:
     """exp(oₖ)/Σⱼ exp(oⱼ): a probability of each class from outputs [examples, classes]."""
     exponentials = np.exp(outputs - outputs.max(-1, keepdims=True))
     return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def _labels(names: tuple[str, ...]) -> np.ndarray:
+    """The names of classes as an array: of numbers where all of them are whole numbers."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return np.array(names)
+    return np.array(numbers) if tuple(map(str, numbers)) == names else np.array(names)

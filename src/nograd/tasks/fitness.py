@@ -4,6 +4,7 @@ A fitness is a function `(outputs [batch, classes], labels [batch]) -> [batch]`;
 """
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +69,10 @@ def resolve_fitness(name: str, known: Mapping[str, Fitness] = FITNESSES) -> Fitn
     """The fitness of this name among those of a kind of target, or the user's `module:function`."""
     if name in known:
         return known[name]
-    if ":" in name:
+    head, colon, rest = name.partition(":")
+    family = next((fitness for word, fitness in known.items() if word.startswith(f"{head}:")), None)
+    if colon and hasattr(family, "of"):  # a word with a number of its own, such as quantile:0.9
+        return cast(Any, family).of(rest)
+    if colon:
         return import_object(name, "fitness")
     raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, known)}; or module:function of your own")

@@ -1,10 +1,12 @@
 """What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from nograd import data
-from nograd.config.settings import TrainConfig
+from nograd.config.name_lists import kinds_of, name_list
+from nograd.config.settings import DEFAULT_BATCH, TrainConfig
 from nograd.config.task_settings import is_environment, options_of
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.types import ConfigError, DataError
@@ -17,8 +19,8 @@ from nograd.tasks.base import Learnt, Shown, Task
 from nograd.tasks.environments import make_environment
 from nograd.tasks.fitness import resolve_fitness
 from nograd.tasks.supervised import supervised
-from nograd.tasks.target_kinds import TARGETS, targets_of
-from nograd.tasks.targets import Fitness, Targets
+from nograd.tasks.target_kinds import recorded_targets, targets_of
+from nograd.tasks.targets import Fitness
 from nograd.tasks.trained import Trained
 
 Source: TypeAlias = Dataset | World  # what a task is made from
@@ -39,6 +41,9 @@ class Kind(Protocol):
     def load(self, config: TrainConfig) -> Any:
         """The source that a config names."""
 
+    def settled(self, config: TrainConfig, source: Any) -> TrainConfig:
+        """The config with what follows from the source where it was not given."""
+
     def task(self, config: TrainConfig, source: Any, model: Model | Builder | None, fitness: Fitness | None) -> Task:
         """The task of a config on a source, with this model and this fitness in place of the config's words."""
 
@@ -47,6 +52,9 @@ class Kind(Protocol):
 
     def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
         """What reports show of a run, from the same."""
+
+    def account(self, source: Any) -> list[str]:
+        """What became of the parts of a source, a line each, to be printed before a training."""
 
     def about(self, config: TrainConfig, source: Any) -> "About":
         """What is said of a source where there is no task yet."""
@@ -86,6 +94,22 @@ class Examples:
             label=config.label,
             seed=config.seed if config.split_seed is None else config.split_seed,
             standardize=config.standardize,
+            problem=config.problem,
+            columns=name_list(config.columns),
+            drop=name_list(config.drop),
+            kinds=kinds_of(config.kinds),
+            split=config.split,
+            test=config.test,
+            val=config.val,
+            size=config.size,
+        )
+
+    def settled(self, config: TrainConfig, source: Dataset) -> TrainConfig:
+        """The first fitness of its kind of target; and a batch that it has the examples for."""
+        return replace(
+            config,
+            fitness=config.fitness or next(iter(targets_of(source).fitnesses)),
+            batch=config.batch or min(DEFAULT_BATCH, len(source.x_train)),
         )
 
     def task(
@@ -96,8 +120,8 @@ class Examples:
         return supervised(
             source,
             build_model(model or resolve_model(config.model), source.x_train.shape[1:], targets.width(source)),
-            fitness or resolve_fitness(config.fitness, targets.fitnesses),
-            config.batch,
+            fitness or resolve_fitness(config.fitness or next(iter(targets.fitnesses)), targets.fitnesses),
+            config.batch or min(DEFAULT_BATCH, len(source.x_train)),
             config.batch_sampling,
             config.batch_sharing == "private",
             config.shift,
@@ -109,12 +133,16 @@ class Examples:
         built = build_model(
             model or resolve_model(config.model), tuple(record["input_shape"]), record.get("outputs", record["classes"])
         )
-        return Trained(built, _targets(record), record)
+        return Trained(built, recorded_targets(record), record)
 
     def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
         """What the kind of its targets has to show."""
         units = {split: int(record[split]) for split in ("train", "val", "test")}
-        return Shown(_targets(record).sections, "forward passes of one example", units)
+        return Shown(recorded_targets(record).sections, "forward passes of one example", units)
+
+    def account(self, source: Dataset) -> list[str]:
+        """Its columns, and what a person should know of its rows."""
+        return data.account_lines(source)
 
     def about(self, config: TrainConfig, source: Dataset) -> About:
         """Its note and sizes."""
@@ -142,6 +170,10 @@ class Environments:
         """The environment of this id or maker."""
         return environment(config.task or "", **options_of(config.env_options))
 
+    def settled(self, config: TrainConfig, source: World) -> TrainConfig:
+        """As it is."""
+        return config
+
     def task(self, config: TrainConfig, source: World, model: Model | Builder | None, fitness: Fitness | None) -> Task:
         """Episodes of it; their return is the fitness."""
         return make_environment(config, source, model or resolve_policy(config.model))
@@ -154,14 +186,14 @@ class Environments:
         """Mean returns of as many episodes."""
         return Shown((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
 
+    def account(self, source: World) -> list[str]:
+        """Nothing."""
+        return []
+
     def about(self, config: TrainConfig, source: World) -> About:
         """Its name and spaces."""
         note = f"environment: {source.name}"
         return About(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
-
-
-def _targets(record: Mapping[str, Any]) -> Targets:
-    return TARGETS[record.get("targets", "classes")]
 
 
 KINDS: tuple[Kind, ...] = (Environments(), Examples())

@@ -4,11 +4,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nograd.core.metrics import Measure
 from nograd.core.types import ConfigError, Key, Params
-from nograd.data import Dataset, checksum
+from nograd.data import Dataset, checksum, describe_arrays
 from nograd.generation.base import Generation
 from nograd.generation.minibatch import Batches
 from nograd.models import Model
@@ -18,6 +19,7 @@ from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.examples import Arrays, Picks, Split, model_input, predict, shifted, split_arrays, target_shapes
 from nograd.tasks.fitness import checked_fitness, mean_fitness
+from nograd.tasks.metrics import final_metrics
 from nograd.tasks.per_example import require_alone
 from nograd.tasks.scores import interval_of
 from nograd.tasks.target_kinds import targets_of
@@ -68,10 +70,11 @@ class Supervised(NamedTuple):
             "targets": self.targets.word,
             "outputs": self.targets.width(data),
             "classes": data.classes,
+            "target": None if data.target is None else data.target.to_json(),
             "columns": list(data.columns),
             "offset": data.offset.tolist(),
             "scale": data.scale.tolist(),
-            "encoding": None if data.encoding is None else data.encoding.to_json(),
+            "encoding": (data.encoding or describe_arrays(np.asarray(data.x_train))).to_json(),
         }
 
     def scores(self, params: Params) -> dict[str, float | None]:
@@ -83,9 +86,12 @@ class Supervised(NamedTuple):
 
     def tested(self, params: Params) -> dict[str, Any]:
         """What the test split scores, for the end, with the interval of the measure."""
-        found = split_figures(self, params, "test")
+        data, y = self.dataset, self.dataset.y_test
+        outputs = predict(self.model, params, data.x_test, data.offset, data.scale)
+        found = self.targets.figures(outputs, y)
         named = {f"test_{name}": value for name, value in found.items()}
-        return named | {"test_interval": interval_of(self.measure, found, len(self.dataset.y_test))}
+        interval = {"test_interval": interval_of(self.measure, found, len(y))}
+        return named | interval | final_metrics(self.targets, outputs, y, data.y_train)
 
     def _named(self, split: Split, params: Params, limit: int | None = None) -> dict[str, float | None]:
         return {f"{split}_{name}": value for name, value in split_figures(self, params, split, limit).items()}

@@ -41,6 +41,13 @@ class Trained(NamedTuple):
         """What outputs predict, one an example."""
         return self.targets.predictions(outputs)
 
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Of each class or label, [examples, classes]. Raises ConfigError where the targets have none."""
+        found = getattr(self.targets, "probabilities", None)
+        if found is None:
+            raise ConfigError(f"targets that are {self.targets.word} have no probabilities; use predict")
+        return np.asarray(found(outputs))
+
     def table(self, outputs: np.ndarray, details: bool) -> str:
         """Predictions as the text of a CSV file."""
         return self.targets.table(outputs, details)

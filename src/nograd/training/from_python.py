@@ -1,23 +1,25 @@
 """The whole job from Python: `nograd.train`, with every setting as a keyword that an editor completes."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Never
 
 import optax
 
 from nograd.config.merge import check_given, merge
+from nograd.config.name_lists import as_text
 from nograd.config.settings import Engine, Noise, Shaping, all_settings
-from nograd.data import Dataset
+from nograd.data import Dataset, validate
 from nograd.envs import World
 from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
-from nograd.tasks.kinds import Source
 from nograd.tasks.targets import Fitness
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
 from nograd.training.overrides import check_objects, named, require_own, strategy_word
+from nograd.training.own_data import NAME, is_source, own_dataset
 from nograd.training.train import resumed_settings, run_config
 
 
@@ -32,7 +34,8 @@ NOT_GIVEN: Any = _NotGiven()
 
 
 def train(
-    task: str | Path | Source | None = None,
+    task: Any = None,
+    y: Any = None,
     *,
     observer: Observer | None = None,
     model: str | Model | Builder | None = NOT_GIVEN,
@@ -55,7 +58,7 @@ def train(
     lr_schedule: Literal["constant", "linear", "cosine"] = NOT_GIVEN,
     momentum: float = NOT_GIVEN,
     weight_decay: float = NOT_GIVEN,
-    batch: int = NOT_GIVEN,
+    batch: int | None = NOT_GIVEN,
     batch_sampling: Literal["random", "contiguous"] = NOT_GIVEN,
     batch_sharing: Literal["shared", "private"] = NOT_GIVEN,
     shift: int = NOT_GIVEN,
@@ -84,7 +87,15 @@ def train(
     deadline: float = NOT_GIVEN,
     seed: int = NOT_GIVEN,
     split_seed: int | None = NOT_GIVEN,
-    label: str | None = NOT_GIVEN,
+    label: str | Sequence[str] | None = NOT_GIVEN,
+    problem: Literal["auto", "classification", "regression", "multilabel"] = NOT_GIVEN,
+    columns: str | Sequence[str] | None = NOT_GIVEN,
+    drop: str | Sequence[str] | None = NOT_GIVEN,
+    kinds: str | Mapping[str, str] | None = NOT_GIVEN,
+    split: str = NOT_GIVEN,
+    test: str | Path | None = NOT_GIVEN,
+    val: str | Path | None = NOT_GIVEN,
+    size: str | None = NOT_GIVEN,
     standardize: Literal["auto", "none", "center", "standard"] = NOT_GIVEN,
     data_dir: str | Path | None = NOT_GIVEN,
     out: str | Path | None = NOT_GIVEN,
@@ -99,8 +110,10 @@ def train(
     """Trains by Evolution Strategies and returns the finished `Run`.
 
     Args:
-        task: "mnist" (the default), "digits", a path to an .npz or .csv file, or a `Dataset`; or an environment's id
-            such as "HalfCheetah-v5", or `nograd.environment(…)`.
+        task: "mnist" (the default), "digits", a path to a table, to arrays or to a folder of images, or a `Dataset`; a
+            frame with its `label`; or inputs [examples, …], with y; or an environment's id such as "HalfCheetah-v5", or
+            `nograd.environment(…)`.
+        y: the labels of inputs: classes of any name, numbers, or [examples, labels].
         observer: told of each generation.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
@@ -121,6 +134,7 @@ def train(
     arguments = locals()
     check_given(unknown)  # none of them is a setting: says which was meant
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
+    given |= {name: as_text(given[name]) for name in given if all_settings()[name].about.get("names")}
     objects = Objects(
         **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
     )
@@ -128,7 +142,8 @@ def train(
     given = check_given(
         {name: value for name, value in given.items() if value is not None or name not in Objects._fields}
     )
-    source = task if isinstance(task, Dataset | World) else None
+    task, values = (task, None) if y is None and is_source(task) else (NAME, task)
+    source = validate(task) if isinstance(task, Dataset) else task if isinstance(task, World) else None
     if task is None and not any(given.get(name) for name in ("resume", "preset", "config")):
         task = "mnist"
     if task is not None:
@@ -140,5 +155,7 @@ def train(
     if objects.perturbation is not None:
         given["perturbation"] = objects.perturbation.word
     saved = resumed_settings(given["resume"]) if given.get("resume") else None
-    settled = named(merge(given, saved), objects, source)
+    merged = merge(given, saved)
+    source = source if values is None else own_dataset(values, y, merged)
+    settled = named(merged, objects, source)
     return run_config(settled, source=source, objects=objects, on_start=lambda start: observer)

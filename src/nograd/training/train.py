@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nograd.config.settings import TrainConfig
+from nograd.config.settings import DEFAULT_BATCH, TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
 from nograd.core.runtime import use_one_thread
@@ -19,7 +19,7 @@ from nograd.runs.files import write_atomically
 from nograd.runs.placement import anchored, placed
 from nograd.runs.run import Run, saved_settings
 from nograd.strategies.base import State
-from nograd.tasks.kinds import Source, check_source, load_source
+from nograd.tasks.kinds import Source, check_source, kind_of, load_source
 from nograd.training.job import Job, Objects, build_job
 from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer
 from nograd.training.observers.combined import require_packages, together
@@ -40,6 +40,7 @@ class Start(NamedTuple):
     state: State | None  # None: generation 0, still to be drawn
     progress: Progress
     best: Best | None
+    account: list[str]  # what became of the columns of a table, a line each
     workers: int = 1  # that share a generation
     worker: str = "process"  # what each of them is
 
@@ -109,6 +110,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         config = placed(config, directory.path) if directory else anchored(config)
         source = load_source(config)
     job = build_job(config, source, objects)
+    unset, config = config.batch is None, job.config
     check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, versions())
     if directory is None:
@@ -122,7 +124,10 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
         directory.write_config(recorded)
-    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored)
+    account = kind_of(source).account(source)
+    if unset and job.config.batch and job.config.batch < DEFAULT_BATCH:
+        account.append(f"batch: all {job.config.batch:,} training examples, fewer than the default of {DEFAULT_BATCH}")
+    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored, account)
 
 
 def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:

@@ -125,7 +125,10 @@ def source_of(config: TrainConfig) -> Source:
     return _source(**{name: getattr(config, name) for name in _FROM})
 
 
-_FROM = ("task", "data_dir", "label", "split_seed", "standardize", "env_options")
+_FROM = (
+    "task", "data_dir", "label", "split_seed", "standardize", "env_options", "problem",
+    "columns", "drop", "kinds", "split", "test", "val", "size",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,39 @@
+"""Several names in one setting: with commas between them, as in a line of a CSV file."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nograd.core.types import ConfigError
+
+
+def name_list(text: str | None) -> tuple[str, ...]:
+    """The names in a text: width,"height, in cm"."""
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True))) if text else ()
+
+
+def kinds_of(text: str | None) -> dict[str, str]:
+    """The kinds of columns in a text: zip=category,when=date. Raises ConfigError for what has no name or no kind."""
+    found = {}
+    for part in name_list(text):
+        name, _, kind = part.rpartition("=")
+        if not name or not kind:
+            raise ConfigError(f"--as cannot be {part!r}; write NAME=KIND, such as --as zip=category")
+        found[name] = kind
+    return found
+
+
+def as_text(value: Any) -> Any:
+    """Names, or kinds by name, of Python as such a text; anything else as it is."""
+    if isinstance(value, Mapping):
+        return _line(f"{name}={kind}" for name, kind in value.items())
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return _line(value)
+    return value
+
+
+def _line(names: Iterable[str]) -> str | None:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(list(names))
+    return written.getvalue() or None

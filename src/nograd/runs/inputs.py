@@ -1,0 +1,37 @@
+"""New examples as a run's network takes them: a frame by its columns' names, arrays in the unit of the training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nograd.config.name_lists import name_list
+from nograd.config.settings import TrainConfig
+from nograd.core.types import DataError
+from nograd.data import ArrayEncoding, encoding_from_json
+
+
+def inputs_of(data: Mapping[str, Any], config: TrainConfig, x: Any) -> np.ndarray:
+    """The inputs [examples, *shape] as the data set of the run stored them.
+
+    Args:
+        data: the "data" of config.json.
+        x: a frame, a mapping of columns, or an array.
+    Raises:
+        DataError: a column is missing or unknown, or the values cannot be those of such examples.
+    """
+    encoding = encoding_from_json(data["encoding"]) if data.get("encoding") else None
+    if encoding is None or isinstance(encoding, ArrayEncoding):
+        return _array(np.asarray(x), tuple(data["input_shape"]), encoding)
+    # Imported here: Polars, which arrays do without.
+    from nograd.data.frames import array_table, frame_table, is_frame
+
+    table = frame_table(x, "x") if is_frame(x) else array_table(x, "x")
+    # Columns that the training was told to leave out may be there.
+    return encoding.encode(table, None if config.columns else name_list(config.drop))
+
+
+def _array(x: np.ndarray, shape: tuple[int, ...], encoding: ArrayEncoding | None) -> np.ndarray:
+    if x.shape[1:] != shape or not x.ndim:
+        raise DataError(f"x must have shape [examples, {', '.join(map(str, shape))}], got {x.shape}")
+    return encoding.check(x, "x") if encoding else x

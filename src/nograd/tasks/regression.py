@@ -1,0 +1,145 @@
+"""Targets that are numbers: R² with the errors beside it in the user's unit, and what members are ranked by.
+
+A network is trained on targets that are standardised; what a person sees is in the unit of the data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nograd.core.metrics import R2, Measure
+from nograd.core.precision import as_floats
+from nograd.core.types import ConfigError
+from nograd.data import Dataset
+from nograd.tasks.csv_text import csv_text
+from nograd.tasks.targets import Fitness
+
+if TYPE_CHECKING:
+    from nograd.data.targets import Target
+
+
+def squared_error(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
+    """f = −1/k Σₖ (oₖ − yₖ)² over the k targets of an example, in standard deviations; best is the mean."""
+    return -jnp.mean(_errors(outputs, y) ** 2, axis=-1)
+
+
+def absolute_error(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
+    """f = −1/k Σₖ |oₖ − yₖ|; best is the median, which outliers do not move."""
+    return -jnp.mean(jnp.abs(_errors(outputs, y)), axis=-1)
+
+
+def huber(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
+    """Minus the loss of Huber (1964): e²/2 up to one standard deviation of the target, |e| − 1/2 beyond."""
+    size = jnp.abs(_errors(outputs, y))
+    return -jnp.mean(jnp.where(size <= 1, size**2 / 2, size - 0.5), axis=-1)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """Minus the loss of Koenker and Bassett (1978), q·e above the output and (1 − q)·(−e) below it, with e = y − o.
+
+    Best is the q-quantile: a share q of the targets lies below the output.
+    """
+
+    share: float = 0.5
+
+    def __call__(
+        self, outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]
+    ) -> Float[Array, " batch"]:
+        over = -_errors(outputs, y)
+        return -jnp.mean(jnp.maximum(self.share * over, (self.share - 1) * over), axis=-1)
+
+    def of(self, text: str) -> "Quantile":
+        """The one that the text behind the colon names. Raises ConfigError for no share between 0 and 1."""
+        try:
+            share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 < share < 1:
+            raise ConfigError(f"--fitness quantile:{text} names no quantile; use a share between 0 and 1: quantile:0.9")
+        return Quantile(share)
+
+
+def _errors(outputs: Array, y: Array) -> Array:
+    return as_floats(outputs) - y
+
+
+FITNESSES: dict[str, Fitness] = {
+    "squared_error": squared_error,
+    "absolute_error": absolute_error,
+    "huber": huber,
+    "quantile:0.5": Quantile(),
+}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Targets float32 [examples, targets], standardised; an output for each."""
+
+    target: "Target | None" = None  # their names, means and deviations; None where they are what they are
+
+    word: ClassVar[str] = "numbers"
+    measure: ClassVar[Measure] = R2
+    fitnesses: ClassVar[Mapping[str, Fitness]] = FITNESSES
+    sections: ClassVar[tuple[str, ...]] = ()
+
+    def fits(self, dataset: Dataset) -> bool:
+        """Where the data say that their targets are numbers."""
+        return dataset.problem == "regression"
+
+    def width(self, dataset: Dataset) -> int:
+        """An output a target."""
+        return dataset.classes
+
+    def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
+        """R² = 1 − Σe²/Σ(y − ȳ)², with the root of the mean square and the mean of |e| in the unit of the data.
+
+        Of several targets the mean of each. The error of R² is that of its linear part: Σe² and Σ(y − ȳ)² are sums
+        over examples.
+        """
+        found, y = self.decoded(outputs), self.decoded(targets)
+        errors, spread = (found - y) ** 2, (y - y.mean(axis=0)) ** 2
+        r2, error = _determination(errors, spread)
+        rmse, mae = np.sqrt(errors.mean(axis=0)).mean(), np.abs(found - y).mean()
+        return {"r2": r2, "r2_error": error, "rmse": _finite(rmse), "mae": _finite(mae)}
+
+    def decoded(self, values: np.ndarray) -> np.ndarray:
+        """Outputs or targets in the unit of the data, float64 [examples, targets]."""
+        if self.target is not None:
+            return self.target.decode(values)
+        return values.astype(np.float64).reshape(len(values), -1)
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """In the unit of the data, float64 [examples], or [examples, targets] of several."""
+        found = self.decoded(outputs)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def table(self, outputs: np.ndarray, details: bool = False) -> str:
+        """A row an example, a column a target."""
+        found = self.decoded(outputs)
+        names = self.target.names if self.target else tuple(f"y{i}" for i in range(found.shape[1]))
+        return csv_text(names, ([f"{value:.6g}" for value in row] for row in found))
+
+
+def _determination(errors: np.ndarray, spread: np.ndarray) -> tuple[float | None, float | None]:
+    """R² and its standard error, from squares [examples, targets]; None where they are not known.
+
+    As in scikit-learn, R² of a target that is always the same is 1 where it is met, else 0.
+    """
+    if len(errors) < 2 or not np.isfinite(errors).all():
+        return None, None
+    constant = spread.sum(axis=0) == 0
+    if constant.any():
+        shares = errors.sum(axis=0) / np.where(constant, 1, spread.sum(axis=0))
+        return float(1 - np.where(constant, errors.sum(axis=0) > 0, shares).mean()), None
+    share = errors.mean(axis=0) / spread.mean(axis=0)
+    parts = ((errors - share * spread) / spread.mean(axis=0)).mean(axis=1)
+    return float(1 - share.mean()), float(parts.std(ddof=1) / len(parts) ** 0.5)
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,46 @@
+"""A frame or arrays of a Python caller as a data set, under the settings of the training."""
+
+import os
+from typing import Any
+
+from nograd.config.name_lists import kinds_of, name_list
+from nograd.config.settings import TrainConfig
+from nograd.core.types import ConfigError
+from nograd.data import Dataset
+from nograd.envs import World
+
+NAME = "data"  # what config.json calls it
+
+
+def is_source(task: Any) -> bool:
+    """Whether a task says all by itself: a word, a path, a data set or an environment."""
+    return task is None or isinstance(task, str | os.PathLike | Dataset | World)
+
+
+def own_dataset(x: Any, y: Any, config: TrainConfig) -> Dataset:
+    """The data set of a frame with its label column, or of inputs and labels.
+
+    Raises:
+        ConfigError: a setting is for files alone, or inputs have neither labels nor names.
+        DataError: what is wrong with the values.
+    """
+    for name in ("test", "val", "size", *(("label", "columns") if y is not None else ())):
+        if (value := getattr(config, name)) is not None:
+            what = "frames and files" if name in ("label", "columns") else "files"
+            raise ConfigError(f"{name} cannot be {value!r} with values from Python, it is for {what}; leave it out")
+    options: dict[str, Any] = {
+        "problem": config.problem,
+        "split": config.split,
+        "seed": config.seed if config.split_seed is None else config.split_seed,
+        "standardize": config.standardize,
+        "drop": name_list(config.drop),
+        "kinds": kinds_of(config.kinds),
+        "name": NAME,
+    }
+    if y is not None:
+        return Dataset.from_arrays(x, y, **options)
+    from nograd.data.frames import is_frame
+
+    if not is_frame(x):
+        raise ConfigError(f"{type(x).__name__} has no labels; give them as well: nograd.train(x, y)")
+    return Dataset.from_frame(x, config.label, columns=name_list(config.columns), **options)
