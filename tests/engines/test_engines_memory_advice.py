@@ -63,7 +63,7 @@ def test_a_worker_whose_memory_runs_out_names_the_way_on():
     engine = process_engine(job.generation, job.state_shapes(), job.keys, 2)
     try:
         engine.wait_until_ready()
-        assert planned(engine) > 1e8
+        assert planned(engine.here) > 1e8
         process = engine.handles[0].channel._process.pid
         size = int(Path(f"/proc/{process}/statm").read_text().split()[0]) * resource.getpagesize() + 30_000_000
         resource.prlimit(process, resource.RLIMIT_AS, (size, size))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nograd.core.json_text import to_json
 from nograd.tuning.study.sessions import Session, begun
 
 _OFTEN = 0.25  # seconds between two writes: as much is lost by kill −9
@@ -67,7 +68,7 @@ class Lifetime:
         session = self._session._replace(last=round(self.seconds, 3))
         file = os.open(path, os.O_WRONLY | how, 0o644)
         try:
-            os.pwrite(file, json.dumps([name_of(self.mark), *session]).ljust(_WIDTH).encode(), 0)
+            os.pwrite(file, to_json([name_of(self.mark), *session]).ljust(_WIDTH).encode(), 0)
         finally:
             os.close(file)
 
