@@ -172,7 +172,7 @@ def _winner(attributes: dict[str, Any], measure: Measure) -> Winner | None:
         seeds=[row["seed"] for row in rows],
         val_scores=[row[measure.val] for row in rows],
         test_scores=[row[measure.test] for row in rows],
-        test_intervals=[(row["test_interval"][0], row["test_interval"][1]) for row in rows],
+        test_intervals=[tuple(row["test_interval"] or (None, None)) for row in rows],
     )
 
 

@@ -45,7 +45,7 @@ class Winner(NamedTuple):
     seeds: list[int]
     val_scores: list[float]  # of each seed
     test_scores: list[float]
-    test_intervals: list[tuple[float, float]]  # 95%
+    test_intervals: list[tuple[float | None, float | None]]  # 95%; None where it is not known
 
 
 class Study(NamedTuple):
