@@ -30,7 +30,9 @@ def roomy(monkeypatch):
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize(
+    "name", [name if name in ("dense", "node") else pytest.param(name, marks=pytest.mark.slow) for name in WORKS]
+)
 def test_a_training_does_not_depend_on_the_room(name, seed, roomy):
     def parameters():
         job = job_of(seed=seed, optimizer="sgd", **WORKS[name])

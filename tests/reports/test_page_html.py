@@ -33,8 +33,7 @@ def test_a_data_block_cannot_be_left_and_reads_back():
     inside = block.removeprefix('<script type="application/json">').removesuffix("</script>")
     assert "<" not in inside
     assert json.loads(inside) == content
-    with pytest.raises(ValueError, match="JSON"):
-        data_block(float("nan"))
+    assert "null" in data_block(float("nan"))  # JSON has no NaN
 
 
 def test_an_empty_section_is_left_out():

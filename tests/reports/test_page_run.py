@@ -113,7 +113,7 @@ def test_a_model_of_pythons_leaves_one_line(run):
     assert "Confusion matrix" in mistakes_of(load(run.path, model=ng.mlp(4)), "test")
 
 
-@pytest.mark.parametrize(("task", "words"), [("gone.csv", "gone.csv is not found"), ("mnist", "not on this disk")])
+@pytest.mark.parametrize(("task", "words"), [("gone.csv", "the data of "), ("mnist", "not on this disk")])
 def test_data_that_are_gone_leave_one_line_and_are_not_downloaded(run, task, words, monkeypatch, tmp_path):
     monkeypatch.delenv("NOGRAD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

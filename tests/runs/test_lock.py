@@ -38,6 +38,7 @@ def attempt(barrier, number, name, queue):
         queue.put("")
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")  # the child neither computes nor waits for a thread
 @pytest.mark.parametrize("tries", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_of_two_processes_one_gets_the_directory(tmp_path, tries):
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
@@ -88,6 +89,7 @@ def test_a_training_that_is_forgotten_holds_nothing(tmp_path):
     RunDirectory.open(tmp_path / "a").hold()
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_neither_keeps_the_lock_nor_removes_it(tmp_path):
     lock = DirectoryLock(tmp_path / LOCK)

@@ -382,7 +382,7 @@ def test_every_setting_is_a_flag(nograd):
         (["--workers", "two"], "--workers cannot be two; use auto, or numbers"),
         (["--workers", "0,2"], "--workers cannot be 0,2"),
         (["--workers", "1,64"], "--workers cannot be 64: this work is cut into 16 chunks"),
-        (["--address", "10.0.0.1:6379"], "add --engine ray"),
+        (["--address", "10.0.0.1:6379"], "use --engine ray"),
         (["--engine", "inline", "--workers", "2"], "JAX finds 1 cpu device"),
         (["--rounds", "1"], "--rounds cannot be 1; use 2 or more"),
         (["--generations", "0"], "--generations cannot be 0; use 1 or more"),

@@ -92,7 +92,7 @@ def check_columns(encoding: Encoding, table: Table, keep: Iterable[str] | None) 
     if unknown:
         raise DataError(
             f"{table.source} has the column '{one_line(unknown[0])}' that the model was not trained on; "
-            f"delete it, or name it as one to carry along (--keep {one_line(unknown[0])})"
+            "leave it out of what is predicted"
         )
 
 
