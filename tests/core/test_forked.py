@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from processes import needs_proc
 
 CALLS = (
@@ -47,5 +48,6 @@ def test_a_child_forked_after_jax_started_is_refused_in_one_line(tmp_path):
     assert len(lines) == len(CALLS)
 
 
+@pytest.mark.slow
 def test_a_child_forked_before_jax_started_works(tmp_path):
     assert said(CALLS[:1], False, tmp_path) == ["done"]

@@ -23,7 +23,7 @@ ALL = [
     *[("dense", strategy, "-") for strategy in ("ars", "snes", "pgpe", "sep-cma-es")],
     *[(local, strategy, "-") for local in ("lowrank", "node") for strategy in ("openai-es", "ars")],
 ]
-FAST = [("dense", "pgpe", "-"), ("node", "openai-es", "-")]
+FAST = [("node", "openai-es", "-")]
 
 
 @pytest.mark.parametrize("words", [pytest.param(w, marks=[] if w in FAST else [pytest.mark.slow]) for w in ALL])

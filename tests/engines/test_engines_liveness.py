@@ -191,6 +191,7 @@ def test_a_process_that_is_stopped_while_it_starts_is_replaced(monkeypatch):
         engine.close()
 
 
+@pytest.mark.slow
 @needs_signals
 def test_the_time_in_which_a_process_was_stopped_is_no_part_of_its_share():
     pytest.importorskip("gymnasium", reason="needs nograd[envs]")

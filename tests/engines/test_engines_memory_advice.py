@@ -56,6 +56,7 @@ def test_the_setting_it_names_takes_less_memory(kind):
     assert planned(smaller) < 0.8 * planned(engine)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "prlimit") or sys.platform != "linux", reason="limits another process")
 def test_a_worker_whose_memory_runs_out_names_the_way_on():
     """Really: its address space ends 30 MB above what it has, and its share takes more."""

@@ -55,6 +55,7 @@ def test_any_number_of_workers_gives_the_same_bits(kind, workers):
         engine.close()
 
 
+@pytest.mark.slow
 def test_more_workers_than_chunks_are_no_harm():
     job = job_of(**LOCAL | {"perturbation": "node", "chunks": 2})
     engine = process(job, 3)

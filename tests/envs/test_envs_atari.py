@@ -57,6 +57,7 @@ def test_virtual_batch_normalisation_against_a_direct_computation(first):
     assert np.allclose(one, found[:1], atol=1e-5)  # not a matter of the batch that it is in
 
 
+@pytest.mark.slow
 def test_lowrank_members_are_normalised_by_what_their_own_weights_make_of_the_reference_batch():
     """Shared products or not: every member is the network with its own weights, prepared by itself."""
     config = validate(

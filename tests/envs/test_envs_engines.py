@@ -38,7 +38,7 @@ KINDS = {
     "ars": WALK | {"strategy": "ars", "top": 5, "optimizer": "sgd", "observations": "normalized", "model": "linear"},
     "sep-cma-es": WALK | {"strategy": "sep-cma-es", "mirrored": False},
 }
-FAST = ("pool", "moments, limit, noise, two episodes", "lowrank")
+FAST = ("pool",)
 
 
 def job_of(**settings):
@@ -172,6 +172,7 @@ def test_an_environment_that_hangs_is_one_clear_line(process):
         inline(job, 1)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_stopped_does_not_take_its_environment_for_hung():
     """Ctrl-Z, and `fg` after longer than the deadline: the timer has run out meanwhile."""
     job = job_of(**WALK | {"deadline": 1.0, "env_options": '{"seconds": 0.002}'})

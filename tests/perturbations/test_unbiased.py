@@ -39,7 +39,7 @@ def centred_loss(params, x, y):
 
 
 LOWRANKS = list(itertools.product((1, 2), (0, 1, 4), ("rademacher", "gaussian"), (True, False)))
-FAST_LOWRANKS = [(2, 4, "gaussian", False), (2, 0, "rademacher", True)]
+FAST_LOWRANKS = [(2, 4, "gaussian", False)]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_lowrank(rank, group, noise, mirrored):
 
 
 NODES = list(itertools.product((1, 5, 8), ("rademacher", "gaussian"), (True, False)))
-FAST_NODES = [(5, "rademacher", True), (8, "gaussian", False)]
+FAST_NODES = [(5, "rademacher", True)]
 
 
 @pytest.mark.parametrize(

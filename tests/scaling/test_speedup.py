@@ -354,6 +354,7 @@ def test_the_command_prints_json_alone(nograd):
     assert [row["cores"] for row in figures["strong"]["projection"]] == [4, 16, 1440]
 
 
+@pytest.mark.slow
 def test_an_environments_generations_are_timed(nograd):
     pytest.importorskip("gymnasium", reason="needs nograd[envs]")
     quick = ["--population", "8", "--chunks", "2", "--generations", "2", "--rounds", "2", "--workers", "1,2"]
