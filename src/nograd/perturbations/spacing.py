@@ -46,11 +46,11 @@ def check_spacing(params: Params, sigma: float) -> None:
 
 def _lost(name: str, leaf: jax.Array, sigma: float) -> _Lost | None:
     """What is rounded away of a leaf; None where nothing can be."""
-    info = jnp.finfo(leaf.dtype)
-    eps = float(info.eps)
-    if 2 * sigma >= eps * float(jnp.max(jnp.abs(leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))))):
+    eps = float(jnp.finfo(leaf.dtype).eps)
+    # By NumPy: under jit JAX would trace it, though the values are known.
+    size = np.abs(np.asarray(leaf).astype(np.float64))
+    if 2 * sigma >= eps * float(size.max()):
         return None
-    size = np.abs(np.asarray(leaf, np.float64))
     # θ = m 2ᵉ with m in [½, 1): its neighbours are eps · 2ᵉ⁻¹ away, and half of that is rounded back to it.
     spacing = eps * np.ldexp(1.0, np.frexp(size)[1] - 1)
     lost = 3 * sigma < spacing / 2
