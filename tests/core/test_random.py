@@ -8,6 +8,9 @@ from scipy import stats
 
 from nograd.core.random import ANGLE_STREAM, _cos_pi, mix, random_normals, random_signs, random_words
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 COUNT = 1 << 20
 DRAWS = [random_words, random_signs, random_normals]
 

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 SCRIPT = """
 import sys, numpy as np, jax, nograd as ng
 perturbation, strategy, shaping, out = sys.argv[1:]

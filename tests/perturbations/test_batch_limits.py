@@ -11,6 +11,9 @@ from nograd.perturbations import batch_limits as room
 from nograd.perturbations import population as local
 from nograd.perturbations.population import local_population
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 ACCELERATOR = room.Room(1 << 27, 1 << 27, 1 << 20, 1, node_tiles=2, lowrank_tiles=2, members=1 << 27)
 WORKS = {
     "dense": DENSE,

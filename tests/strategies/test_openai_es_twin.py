@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 from nograd.strategies.openai_es import openai_es
 from nograd.strategies.shaping import SHAPINGS
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 
 def utilities(f):
     """Wierstra et al. 2014."""
