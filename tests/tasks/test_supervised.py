@@ -11,6 +11,8 @@ from nograd.tasks.examples import model_input
 from nograd.tasks.fitness import accuracy, cross_entropy
 from nograd.tasks.supervised import split_figures, supervised
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 
 def make_task(blobs, **settings):
     model = build_model(mlp(), blobs.x_train.shape[1:], blobs.classes)

@@ -22,6 +22,9 @@ from nograd.training.loop import Limits, Trainer
 from nograd.training.restore import restore, resume_from
 from runs import tensors
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 EVERY, CONFIG = 2, {"settings": {}}
 LIMITS = Limits(7, None, None, None, eval_every=EVERY, checkpoint_every=2, keep_checkpoints=2)
 

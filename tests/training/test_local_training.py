@@ -10,6 +10,9 @@ from blobs import make_blobs
 import nograd
 from nograd.core.types import ConfigError
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 SETTINGS = {
     "node": {"perturbation": "node", "sigma": 0.05, "directions": 8, "batch": 16},
     "lowrank": {"perturbation": "lowrank", "sigma": 0.05, "directions": 8, "group": 4, "batch": 32},

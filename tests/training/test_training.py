@@ -21,6 +21,9 @@ from nograd.training.job import build_job
 from runs import StopAt, tensors
 from runs import lines as all_of
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 SMALL = {"population": 16, "batch": 32, "eval_every": 5, "checkpoint_every": 10, "generations": 30, "lr": 0.05}
 
 

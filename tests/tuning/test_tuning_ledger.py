@@ -24,6 +24,9 @@ from nograd.tuning.study.sessions import LOOK, SILENCE, Watch
 from nograd.tuning.study.write import Ledger, counts
 from nograd.tuning.trial import Ended
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
+
 QUICK = {"task": "digits", "model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 8}
 
 
