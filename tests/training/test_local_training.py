@@ -81,7 +81,7 @@ def test_objects_stand_in_the_record(tmp_path):
         ({"perturbation": "node", "population": 64}, "it follows from --batch and --directions"),
         ({"perturbation": "lowrank", "population": 64}, "--group 0"),
         ({"perturbation": "node", "noise": "table"}, "draws rademacher or gaussian"),
-        ({"perturbation": "node", "batch_sharing": "private"}, "goes by examples"),
+        ({"perturbation": "node", "batch_sharing": "private"}, "goes by the examples"),
         ({"perturbation": "lowrank", "batch": 30, "group": 8}, "use batch 24 or group 0"),
         ({"perturbation": "node", "batch": 8, "shift": 1}, "shift cannot be 1"),
     ],
