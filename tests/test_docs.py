@@ -2,8 +2,10 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -57,31 +59,36 @@ def test_links_lead_somewhere(path):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_commands_are_real(path):
-    """Every `nograd` line of a shell block parses: the command exists and so does each flag."""
-    from nograd.cli.main import _COMMANDS
+def _settings() -> dict[str, type]:
+    """The dataclass that each command reads its flags into."""
+    from nograd.cli.runs import EvaluateConfig, PredictConfig
     from nograd.config.settings import TrainConfig
     from nograd.reports.settings import ReportConfig
     from nograd.scaling.settings import SpeedupConfig
     from nograd.tuning.settings import SearchConfig
 
-    kinds = (TrainConfig, SearchConfig, SpeedupConfig, ReportConfig)
-    known = [name for kind in kinds for name in kind.__dataclass_fields__]
-    flags = {f"--{name.replace('_', '-')}" for name in known}
-    flags |= {
-        "--help",
-        "--debug",
-        "--no-mirrored",
-        "--no-weak",
-        "--split",
-        "--video",
-        "--json",
-        "--probabilities",
-        "--out",
+    return {
+        "train": TrainConfig,
+        "evaluate": EvaluateConfig,
+        "predict": PredictConfig,
+        "search": SearchConfig,
+        "speedup": SpeedupConfig,
+        "report": ReportConfig,
     }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_commands_are_real(path):
+    """Every `nograd` line of a shell block is read as its command reads it: the flags exist, and take such values."""
+    from nograd.cli.flags import parse_given
+    from nograd.cli.main import _COMMANDS
+
+    kinds = _settings()
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
-        for line in re.findall(r"^\$? ?nograd (.+)$", block, re.M):
-            words = line.split("#")[0].split()
-            assert words[0] in {*_COMMANDS, "--help", "--version"}, line
-            assert {word for word in words if word.startswith("--")} <= flags, line
+        for line in re.findall(r"^\$? ?nograd (.+)$", block.replace("\\\n", " "), re.M):
+            words = takewhile(lambda word: word not in (">", ">>", "|", "&&", "&"), shlex.split(line, comments=True))
+            command, *arguments = words
+            assert command in {*_COMMANDS, "--help", "--version"}, line
+            arguments = [word for word in arguments if word != "--debug" and word != "…"]
+            if command in kinds and "--help" not in arguments:
+                parse_given(kinds[command], arguments, f"nograd {command}")
