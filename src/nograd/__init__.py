@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nograd.config.settings import TrainConfig as TrainConfig
     from nograd.core.types import NogradError as NogradError
     from nograd.data import Dataset as Dataset
-    from nograd.envs import World as World
+    from nograd.envs import EnvSpec as EnvSpec
     from nograd.envs import environment as environment
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
@@ -65,7 +65,7 @@ _HOMES = {
     "Targets": "nograd.tasks.targets",
     "Task": "nograd.tasks.base",
     "TrainConfig": "nograd.config.settings",
-    "World": "nograd.envs",
+    "EnvSpec": "nograd.envs",
     "ars": "nograd.strategies.ars",
     "cnn": "nograd.models",
     "dense": "nograd.perturbations.dense",
@@ -94,7 +94,7 @@ _HOMES = {
     "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)
-_NO_CALLS = {"Builder", "Dataset", "Model", "NogradError", "TrainConfig", "World"}
+_NO_CALLS = {"Builder", "Dataset", "Model", "NogradError", "TrainConfig", "EnvSpec"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,8 @@ import nograd as ng
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.types import ModelError
-from nograd.envs import environment, lanes
-from nograd.envs.rollout import play
+from nograd.envs import environment, vector_env
+from nograd.envs.rollout import run_episodes
 from nograd.models import build_model, parse_policy
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
@@ -70,17 +70,17 @@ def test_lowrank_members_are_normalised_by_what_their_own_weights_make_of_the_re
     fixed, published = generation.fixed(job.keys), generation.published(state)
     held = jax.jit(generation.chunk_members)(fixed, published, jnp.int32(0), jnp.int32(1))
     rng = np.random.default_rng(0)
-    seen = rng.integers(0, 255, (generation.seats, 3, 24, 20, 2)).astype(np.uint8)
-    found = jax.jit(generation.actions)(held, seen, np.zeros((generation.seats, 3), np.int32), np.int32(0))
+    seen = rng.integers(0, 255, (generation.slots, 3, 24, 20, 2)).astype(np.uint8)
+    found = jax.jit(generation.actions)(held, seen, np.zeros((generation.slots, 3), np.int32), np.int32(0))
 
     mean, noise, _ = held[2]
     tiles = jax.vmap(lambda tile: members(mean, multiplied_out(tile), config.sigma, mirrored=True))(noise)
     alone = jax.tree.map(lambda leaf, mean: leaf.reshape(-1, *mean.shape), tiles, mean)
     reference = np.asarray(task.see(state.context, state.context.reference))
-    for seat in range(generation.seats):
-        params = jax.tree.map(lambda leaf, seat=seat: leaf[seat], alone)
-        own = task.act(direct(params, reference, np.asarray(task.see(state.context, seen[seat]))))
-        np.testing.assert_allclose(found[seat], own, rtol=1e-3, atol=1e-3)
+    for slot in range(generation.slots):
+        params = jax.tree.map(lambda leaf, slot=slot: leaf[slot], alone)
+        own = task.act(direct(params, reference, np.asarray(task.see(state.context, seen[slot]))))
+        np.testing.assert_allclose(found[slot], own, rtol=1e-3, atol=1e-3)
     assert np.std(found, axis=0).min() > 1e-2  # they differ
 
 
@@ -94,12 +94,12 @@ def test_a_game_follows_from_its_seed_alone():
     pytest.importorskip("envpool", reason="needs nograd[envs]")
     made = environment("ALE/Pong-v5")
     act = lambda seen, step: (np.arange(len(seen)) * 0 + step // 3 % 6).astype(np.int32)  # noqa: E731
-    together = lanes(made)
-    both = play(together, act, [3, 12, 5], limit=150)
-    again = play(together, act, [5, 3, 12], limit=150)
+    together = vector_env(made)
+    both = run_episodes(together, act, [3, 12, 5], limit=150)
+    again = run_episodes(together, act, [5, 3, 12], limit=150)
     assert np.array_equal(again.returns, both.returns[[2, 0, 1]])
     first = together.reset([3, 12, 5])
-    assert np.array_equal(first[1], lanes(made).reset([12])[0])
+    assert np.array_equal(first[1], vector_env(made).reset([12])[0])
     assert not np.array_equal(first[0], first[1])
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 import nograd as ng
 from nograd.core.types import ConfigError, EngineError, NogradError
-from nograd.envs import environment, lanes
-from nograd.envs.normalization import Tally
-from nograd.envs.rollout import LONGEST, Played, play
-from nograd.envs.watch import Pulse
+from nograd.envs import environment, vector_env
+from nograd.envs.normalization import MomentSums
+from nograd.envs.rollout import LONGEST, EpisodeResults, run_episodes
+from nograd.envs.watch import Heartbeat
 from runs import StopAt, lines
 
 SMALL = {"population": 8, "model": "mlp:4", "generations": 2, "eval_every": 1, "eval_episodes": 8, "workers": "1"}
@@ -48,9 +48,9 @@ def test_a_mistake_is_one_line_and_nothing_is_written(how, tmp_path):
 
 @pytest.mark.parametrize("how", ["4 values", "no reward", "another shape"])
 def test_a_mistake_later_on_is_the_same_line(how):
-    found = lanes(environment("mistakes:make", how=how, at=5))
+    found = vector_env(environment("mistakes:make", how=how, at=5))
     with pytest.raises(EngineError) as caught:
-        play(found, lambda seen, step: np.zeros(len(seen), np.int32), [0, 1])
+        run_episodes(found, lambda seen, step: np.zeros(len(seen), np.int32), [0, 1])
     assert WRONG[how] in str(caught.value)
 
 
@@ -78,24 +78,24 @@ def test_what_is_not_finite_drops_out_and_poisons_nothing(how, tmp_path):
 
 @pytest.mark.parametrize("how", ["too large for float32", "NaN reward"])
 def test_an_episode_ends_where_something_is_not_finite(how):
-    found, tally = lanes(environment("mistakes:make", how=how, at=3)), Tally()
-    played = play(found, lambda seen, step: np.zeros(len(seen), np.int32), [0, 1], tally=tally)
-    assert np.isnan(played.returns).all()
-    assert played.lengths.tolist() == [4, 4]
+    found, tally = vector_env(environment("mistakes:make", how=how, at=3)), MomentSums()
+    results = run_episodes(found, lambda seen, step: np.zeros(len(seen), np.int32), [0, 1], tally=tally)
+    assert np.isnan(results.returns).all()
+    assert results.lengths.tolist() == [4, 4]
     assert all(np.isfinite(part).all() for part in tally.moments())
 
 
 def test_a_policy_of_which_most_episodes_drop_out_has_no_score():
-    played = Played(np.array([1.0, np.nan, np.nan]), np.array([3, 1, 1]))
-    assert (played.mean, played.dropped, played.sound.lengths.tolist()) == (None, 2, [3])
-    assert Played(np.array([1.0, np.nan]), np.array([3, 1])).mean == 1.0
+    results = EpisodeResults(np.array([1.0, np.nan, np.nan]), np.array([3, 1, 1]))
+    assert (results.mean, results.dropped, results.sound.lengths.tolist()) == (None, 2, [3])
+    assert EpisodeResults(np.array([1.0, np.nan]), np.array([3, 1])).mean == 1.0
 
 
 def test_a_member_whose_outputs_are_nan_has_no_action():
-    found = lanes(environment("mistakes:make"))
-    played = play(found, lambda seen, step: np.array([0, -1 if step == 2 else 1]), [0, 1])
-    assert played.lengths.tolist() == [20, 2]
-    assert np.isfinite(played.returns).tolist() == [True, False]
+    found = vector_env(environment("mistakes:make"))
+    results = run_episodes(found, lambda seen, step: np.array([0, -1 if step == 2 else 1]), [0, 1])
+    assert results.lengths.tolist() == [20, 2]
+    assert np.isfinite(results.returns).tolist() == [True, False]
 
 
 def test_an_environment_without_an_end_is_named_once_and_cut(capsys, monkeypatch):
@@ -104,12 +104,12 @@ def test_an_environment_without_an_end_is_named_once_and_cut(capsys, monkeypatch
     monkeypatch.setattr(watch, "_LONG_SECONDS", -1.0)
     monkeypatch.setattr(watch, "_LONG_STEPS", 10)
     monkeypatch.setattr(watch, "_BEAT", 0.0)
-    found, pulse = lanes(environment("mistakes:make", steps=100)), Pulse(name="endless")
+    found, pulse = vector_env(environment("mistakes:make", steps=100)), Heartbeat(name="endless")
     act = lambda seen, step: np.zeros(len(seen), np.int32)  # noqa: E731
-    play(found, act, [0], limit=50, pulse=pulse)  # a limit was asked for
+    run_episodes(found, act, [0], limit=50, pulse=pulse)  # a limit was asked for
     assert capsys.readouterr().err == ""
     for _ in range(2):
-        assert play(found, act, [0], limit=LONGEST, pulse=pulse).lengths.tolist() == [100]
+        assert run_episodes(found, act, [0], limit=LONGEST, pulse=pulse).lengths.tolist() == [100]
     assert capsys.readouterr().err == (
         "nograd: no episode of endless has ended after 10 steps; --episode-limit with a number of steps, such as 1000, "
         "cuts them\n"
@@ -123,7 +123,7 @@ def test_nested_spaces_train_and_are_recorded(tmp_path):
     assert [leaf["path"] for leaf in shown["leaves"]] == [["arm", "angle"], ["arm", "gear"], ["lamp", 0], ["lamp", 1]]
     assert "observations [10] (arm.angle, arm.gear, lamp.0, lamp.1)" in run.task.note
     assert "6 choices and actions [1] of real numbers" in run.task.note
-    assert environment("nestedworlds:make") == run.task.world
+    assert environment("nestedworlds:make") == run.task.env_spec
     made = nestedworlds.make()
     seen = [made.reset(seed=seed)[0] for seed in range(3)]
     assert all(made.action_space.contains(action) for action in run.predict(seen))

@@ -18,8 +18,8 @@ from nograd.config.validate import validate
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
-from nograd.envs import lanes
-from nograd.envs.rollout import episode_seeds, play
+from nograd.envs import vector_env
+from nograd.envs.rollout import episode_seeds, run_episodes
 from nograd.generation.context import Policy
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
@@ -132,7 +132,9 @@ def test_one_generation_is_what_its_members_do_alone():
         def act(seen, step, policy=policy):
             return job.task.act(job.task.model.apply(policy.params, job.task.see(policy.context, seen)))
 
-        returns = play(lanes(job.task.world), lambda *at: np.asarray(act(*at)), seeds[member].tolist()).returns
+        returns = run_episodes(
+            vector_env(job.task.env_spec), lambda *at: np.asarray(act(*at)), seeds[member].tolist()
+        ).returns
         assert found[0].reshape(-1)[member] == pytest.approx(np.mean(returns), rel=1e-4)
 
 
@@ -142,11 +144,11 @@ def test_lowrank_members_share_one_product():
     generation, state = job.generation, job.init_state()
     fixed, published = generation.fixed(job.keys), generation.published(state)
     held = generation.chunk_members(fixed, published, jax.numpy.int32(0), jax.numpy.int32(0))
-    seats = generation.seats
-    seen, seeds = np.zeros((seats, 1, 3), np.float32), np.zeros((seats, 1), np.int32)
+    slots = generation.slots
+    seen, seeds = np.zeros((slots, 1, 3), np.float32), np.zeros((slots, 1), np.int32)
     text = str(jax.make_jaxpr(lambda *rest: generation.actions(held, *rest))(seen, seeds, np.int32(0)))
     assert "32,32]" in text
-    assert f"{seats},32,32]" not in text.replace(" ", "")
+    assert f"{slots},32,32]" not in text.replace(" ", "")
 
 
 # Environments that fail ----------------------------------------------------------------------------------

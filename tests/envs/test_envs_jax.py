@@ -16,10 +16,10 @@ from nograd.config.validate import validate
 from nograd.core.types import ConfigError
 from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
-from nograd.envs import environment, lanes
+from nograd.envs import environment, vector_env
 from nograd.envs.jax_rollout import rollout
 from nograd.envs.normalization import Moments
-from nograd.envs.rollout import episode_seeds, play
+from nograd.envs.rollout import episode_seeds, run_episodes
 from nograd.generation.context import Policy
 from nograd.generation.jax_episodes import Traced
 from nograd.tasks.kinds import load_source
@@ -55,10 +55,10 @@ def steer(observations, step):
     return -jnp.clip(observations[:, :1], -1, 1)
 
 
-def rolled(seeds, limit, env=None, playing=None, **options):
+def rolled(seeds, limit, env=None, active=None, **options):
     env, seeds = env or Walk(), jnp.array(seeds, jnp.int32)
-    playing = jnp.ones(seeds.shape, bool) if playing is None else jnp.array(playing)
-    return jax.jit(lambda seeds: rollout(env, steer, seeds, playing, jnp.int32(limit), **options))(seeds)
+    active = jnp.ones(seeds.shape, bool) if active is None else jnp.array(active)
+    return jax.jit(lambda seeds: rollout(env, steer, seeds, active, jnp.int32(limit), **options))(seeds)
 
 
 def plain(env, seed, act, limit):
@@ -88,11 +88,11 @@ def test_a_rollout_is_a_plain_loop(limit):
 
 
 def test_a_rollout_agrees_with_the_host():
-    world = environment("jaxworlds:walk", noise=1.0)
+    env_spec = environment("jaxworlds:walk", noise=1.0)
     seeds = [3, 11, 5, 8, 2**31 - 1]
     for skip in (1, 3):
         found = rolled(seeds, 16, Walk(noise=1.0), skip=skip)
-        host = play(lanes(world), lambda seen, step: np.asarray(steer(seen, step)), seeds, 16, skip)
+        host = run_episodes(vector_env(env_spec), lambda seen, step: np.asarray(steer(seen, step)), seeds, 16, skip)
         assert np.allclose(found.returns, host.returns, rtol=1e-5)
         assert found.lengths.tolist() == host.lengths.tolist()
     assert len(set(host.lengths)) > 1  # so that some lanes were masked out while others played
@@ -107,7 +107,7 @@ def test_a_lane_does_not_depend_on_its_neighbours():
 def test_what_is_over_stays_as_it_was():
     """No reward, no step, no observation counts after the end, and a lane that never plays has none."""
     seeds = [0, 1, 2, 3]
-    found = rolled(seeds, 200, Walk(noise=2.0), playing=[True, False, True, True], moments=True)
+    found = rolled(seeds, 200, Walk(noise=2.0), active=[True, False, True, True], moments=True)
     expected = [plain(Walk(noise=2.0), seed, steer, 200) for seed in seeds]
     assert found.lengths.tolist() == [0 if seed == 1 else expected[seed][1] for seed in seeds]
     assert float(found.returns[1]) == 0.0
@@ -166,11 +166,11 @@ def test_one_generation_is_what_its_members_do_alone(kind):
         while not turn or lengths < task.member_steps:
             episodes = turn * task.episodes + np.arange(task.episodes)
             seeds = episode_seeds(np.asarray(fixed.batch), np.array([0]), np.array([member]), episodes)[0]
-            played = play(
-                lanes(task.world), lambda seen, _, act=act: np.asarray(act(seen)), seeds, task.limit, task.skip
+            results = run_episodes(
+                vector_env(task.env_spec), lambda seen, _, act=act: np.asarray(act(seen)), seeds, task.limit, task.skip
             )
-            returns += [*(played.returns - task.bonus * played.lengths)]
-            lengths, turn = lengths + played.lengths.sum(), turn + 1
+            returns += [*(results.returns - task.bonus * results.lengths)]
+            lengths, turn = lengths + results.lengths.sum(), turn + 1
         counts += turn
         assert found[0].reshape(-1)[member] == pytest.approx(np.mean(returns), rel=1e-4, abs=1e-4)
         assert found[1].reshape(-1)[member] == lengths
@@ -195,16 +195,16 @@ def test_lowrank_members_share_one_product():
     fixed, published = generation.fixed(job.keys), generation.published(state)
     text = str(jax.make_jaxpr(lambda: generation.chunk(fixed, published, jnp.int32(0), jnp.int32(0)))())
     assert "32,32]" in text
-    assert f"{generation.seats},32,32]" not in text.replace(" ", "")
+    assert f"{generation.slots},32,32]" not in text.replace(" ", "")
 
 
 # Whole trainings -----------------------------------------------------------------------------------------
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
-    world = ng.environment("jaxworlds:walk", noise=0.5)
-    whole = ng.train(world, out=tmp_path / "whole", **SMALL)
-    ng.train(world, out=tmp_path / "parts", observer=StopAt(7), **SMALL)
+    env_spec = ng.environment("jaxworlds:walk", noise=0.5)
+    whole = ng.train(env_spec, out=tmp_path / "whole", **SMALL)
+    ng.train(env_spec, out=tmp_path / "parts", observer=StopAt(7), **SMALL)
     parts = ng.train(resume=tmp_path / "parts")
     assert lines(parts) == lines(whole)
     name = "generation-00000012.safetensors"
@@ -216,7 +216,7 @@ def test_the_policy_is_evaluated_as_it_is_scored(tmp_path):
     best = max(line["val_return"] for line in run.metrics if "val_return" in line)
     assert run.result["val_return"] == best == run.task.scores(run.params)["val_return"]
     figures = run.evaluate(episodes=20)
-    host = run.task.played(run.params, "fresh", 20, lanes(run.task.world))
+    host = run.task.results(run.params, "fresh", 20, vector_env(run.task.env_spec))
     assert figures["return"] == pytest.approx(np.mean(host.returns), rel=1e-4)
     assert figures["length"] == np.mean(host.lengths)
 

@@ -9,10 +9,10 @@ import numpy as np
 from worlds import Walk
 
 from nograd.core.types import ConfigError
-from nograd.envs import Action, World, environment, lanes
+from nograd.envs import Action, EnvSpec, environment, vector_env
 from nograd.envs.actions import decoded, output_count
-from nograd.envs.normalization import CLIP, Moments, Tally, merged, no_moments, normalised
-from nograd.envs.rollout import episode_seeds, play
+from nograd.envs.normalization import CLIP, Moments, MomentSums, merged, no_moments, normalised
+from nograd.envs.rollout import episode_seeds, run_episodes
 
 
 def steer(observations, step):
@@ -31,7 +31,7 @@ WORLDS += [
 ]
 
 
-def world(name, options):
+def env_spec(name, options):
     if name == "CartPole-v1" and not options:
         pytest.importorskip("envpool", reason="needs nograd[envs]")
     return environment(name, **options)
@@ -40,13 +40,13 @@ def world(name, options):
 @pytest.mark.parametrize(("name", "options", "act"), WORLDS)
 def test_an_episode_follows_from_its_seed_alone(name, options, act):
     """Not from its neighbours, its lane, or what was played before."""
-    made, seeds = world(name, options), [3, 11, 5, 8, 2**31 - 1]
-    together = lanes(made)
-    both = play(together, act, seeds)
-    again = play(together, act, seeds[::-1])
+    made, seeds = env_spec(name, options), [3, 11, 5, 8, 2**31 - 1]
+    together = vector_env(made)
+    both = run_episodes(together, act, seeds)
+    again = run_episodes(together, act, seeds[::-1])
     assert np.array_equal(again.returns[::-1], both.returns)
     for at, seed in enumerate(seeds):
-        alone = play(lanes(made), act, [seed])
+        alone = run_episodes(vector_env(made), act, [seed])
         assert (alone.returns[0], alone.lengths[0]) == (both.returns[at], both.lengths[at])
     assert len(set(both.lengths)) > 1  # so that some lanes were masked out while others played
     together.close()
@@ -60,8 +60,8 @@ def test_play_agrees_with_a_plain_loop():
         while not over and steps < 30:
             seen, reward, ended, cut, _ = env.step(steer(seen[None], 0)[0])
             total, over, steps = total + reward, ended or cut, steps + 1
-        played = play(lanes(environment("worlds:walk", steps=50, noise=1.0)), steer, [seed], limit=30)
-        assert (played.returns[0], played.lengths[0]) == (pytest.approx(total), steps)
+        results = run_episodes(vector_env(environment("worlds:walk", steps=50, noise=1.0)), steer, [seed], limit=30)
+        assert (results.returns[0], results.lengths[0]) == (pytest.approx(total), steps)
 
 
 def test_an_action_is_held_for_the_frames_that_are_skipped():
@@ -71,9 +71,9 @@ def test_an_action_is_held_for_the_frames_that_are_skipped():
         seen.append(observations[0, 2])
         return steer(observations, step)
 
-    played = play(lanes(environment("worlds:walk", steps=8, noise=0.0)), act, [0], skip=3)
+    results = run_episodes(vector_env(environment("worlds:walk", steps=8, noise=0.0)), act, [0], skip=3)
     assert seen == [100.0, 103.0, 106.0]
-    assert played.lengths.tolist() == [8]
+    assert results.lengths.tolist() == [8]
 
 
 def test_seeds_have_an_address():
@@ -95,7 +95,7 @@ def test_moments_of_any_grouping_agree_with_a_single_pass():
     for sizes in ([1000], [1, 999], [300, 1, 450, 249]):
         total = no_moments((2,))
         for part in np.split(x, np.cumsum(sizes)[:-1]):
-            tally = Tally()
+            tally = MomentSums()
             for rows in np.array_split(part, 3):
                 if len(rows):
                     tally.add(rows)
@@ -108,7 +108,7 @@ def test_moments_of_any_grouping_agree_with_a_single_pass():
 def test_normalised_observations():
     x = np.random.default_rng(0).normal(3.0, 2.0, (500, 4)).astype(np.float32)
     x[:, 3] = 7.0
-    tally = Tally()
+    tally = MomentSums()
     tally.add(x)
     moments = Moments(*(jnp.float32(value) for value in tally.moments()))
     seen = np.asarray(normalised(moments, x))
@@ -175,7 +175,7 @@ def test_what_cannot_be_made_is_said(make, words):
 
 def test_a_world_says_where_it_comes_from():
     made = environment("CartPole-v1", source="gymnasium")
-    assert isinstance(made, World)
+    assert isinstance(made, EnvSpec)
     assert (made.source, made.said, made.observation.shape, made.action.choices) == (
         "gymnasium", {"source": "gymnasium"}, (4,), (2,),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from nograd.envs.actions import chosen, decoded, output_count, usable
 from nograd.envs.actions import given as actions_given
 from nograd.envs.observing import encoded, encoded_batch
 from nograd.envs.spaces import Action, Observation, action_of, observation_of
-from nograd.envs.spec import World, from_portable
+from nograd.envs.spec import EnvSpec, from_portable
 
 shapes = st.sampled_from([(), (1,), (2,), (3,), (2, 2), (3, 1, 2)])
 HUGE = 3.4028234663852886e38
@@ -91,9 +91,9 @@ def samples_of(space, seed):
 
 def through_json(space):
     """As a worker gets it."""
-    world = World("w", "function", "m:f", "{}", observation_of(space, "w"), action_of(space, "w"))
-    assert from_portable(json.loads(json.dumps(world.portable))) == world
-    return from_portable(json.loads(json.dumps(world.portable)))
+    env_spec = EnvSpec("w", "function", "m:f", "{}", observation_of(space, "w"), action_of(space, "w"))
+    assert from_portable(json.loads(json.dumps(env_spec.portable))) == env_spec
+    return from_portable(json.loads(json.dumps(env_spec.portable)))
 
 
 def of_flat(space, sample):
@@ -195,10 +195,10 @@ def test_plain_spaces_have_the_words_of_earlier_versions():
     """So that their runs can be resumed: the checksum of a world is of them."""
     shown, taken = observation_of(spaces.Box(-1, 1, (3,)), "w"), action_of(spaces.Discrete(2), "w")
     assert (shown, taken) == (Observation((3,), "float32"), Action("discrete", (), (2,), (0,), dtype="int64"))
-    world = World("w", "function", "m:f", "{}", shown, taken)
-    assert world.portable["observation"] == {"shape": (3,), "dtype": "float32", "states": 0}
-    assert world.checksum == world._replace(action=taken._replace(dtype="")).checksum
-    assert world.checksum == "f7adfe38cbb120b5ac2acbb27d16c549296f36d5eeff6b8af4191df81ef91d44"
+    env_spec = EnvSpec("w", "function", "m:f", "{}", shown, taken)
+    assert env_spec.portable["observation"] == {"shape": (3,), "dtype": "float32", "states": 0}
+    assert env_spec.checksum == env_spec._replace(action=taken._replace(dtype="")).checksum
+    assert env_spec.checksum == "f7adfe38cbb120b5ac2acbb27d16c549296f36d5eeff6b8af4191df81ef91d44"
 
 
 @pytest.mark.parametrize(

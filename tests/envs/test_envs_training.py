@@ -23,9 +23,9 @@ SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "ad
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
-    world = ng.environment("worlds:walk", steps=15)
-    whole = ng.train(world, out=tmp_path / "whole", **SMALL)
-    ng.train(world, out=tmp_path / "parts", observer=StopAt(7), **SMALL)
+    env_spec = ng.environment("worlds:walk", steps=15)
+    whole = ng.train(env_spec, out=tmp_path / "whole", **SMALL)
+    ng.train(env_spec, out=tmp_path / "parts", observer=StopAt(7), **SMALL)
     parts = ng.train(resume=tmp_path / "parts")
     assert lines(parts) == lines(whole)
     for name in ("generation-00000012.safetensors", "best.safetensors"):
@@ -59,10 +59,10 @@ def test_a_target_is_a_return(tmp_path):
 
 
 def test_an_environment_that_raises_loses_nothing(tmp_path):
-    world = ng.environment("worlds:broken", how="raise", beyond=2.2)
+    env_spec = ng.environment("worlds:broken", how="raise", beyond=2.2)
     settings = SMALL | {"checkpoint_every": 1000, "generations": 1000}
     with pytest.raises(EngineError, match="the motor is stuck"):
-        ng.train(world, out=tmp_path / "run", **settings)
+        ng.train(env_spec, out=tmp_path / "run", **settings)
     run = ng.load(tmp_path / "run")
     done = run.metrics[-1]["generation"]
     assert run.directory.numbered()[-1].name == f"generation-{done:08d}.safetensors"

@@ -7,14 +7,14 @@ from generations import DENSE, LOCAL, job_of
 
 import nograd as ng
 from nograd.engines.inline import Inline
-from nograd.perturbations import batch_limits as room
+from nograd.perturbations import batch_limits as batch_limits
 from nograd.perturbations import population as local
 from nograd.perturbations.population import local_population
 
 pytestmark = pytest.mark.slow  # minutes in all: before a release
 
 
-ACCELERATOR = room.Room(1 << 27, 1 << 27, 1 << 20, 1, node_tiles=2, lowrank_tiles=2, members=1 << 27)
+ACCELERATOR = batch_limits.BatchLimits(1 << 27, 1 << 27, 1 << 20, 1, node_tiles=2, lowrank_tiles=2, members=1 << 27)
 WORKS = {
     "dense": DENSE,
     "dense, a batch each": DENSE | {"batch_sharing": "private"},
@@ -26,7 +26,7 @@ WORKS = {
 @pytest.fixture
 def roomy(monkeypatch):
     def enter():
-        for module in (room, local):
+        for module in (batch_limits, local):
             monkeypatch.setattr(module, "room", lambda: ACCELERATOR)
 
     return enter

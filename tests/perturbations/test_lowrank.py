@@ -12,7 +12,7 @@ import nograd as ng
 from nograd.core.types import ConfigError, InterpretError
 from nograd.perturbations import lowrank_members as module
 from nograd.perturbations.jaxpr.interpret import lift
-from nograd.perturbations.lowrank import Cuts, lowrank
+from nograd.perturbations.lowrank import MatrixSplits, lowrank
 
 KEY = jax.random.fold_in(jax.random.key(3), 1)
 PARAMS = {"b": jnp.ones(5), "w": jnp.ones((4, 5))}
@@ -103,7 +103,9 @@ def test_a_parameter_is_cut_where_the_network_allows():
 def test_weights_have_mean_zero_variance_one_and_do_not_correlate(noise, rank):
     units, directions = 8192, 3
     drawn = jax.jit(
-        lambda: multiplied_out(lowrank(rank, 0.1, directions, noise=noise).draw(Cuts((None, 1)), PARAMS, KEY, 0, units))
+        lambda: multiplied_out(
+            lowrank(rank, 0.1, directions, noise=noise).draw(MatrixSplits((None, 1)), PARAMS, KEY, 0, units)
+        )
     )()
     flat = np.concatenate([np.asarray(leaf, np.float64).reshape(units, directions, -1) for leaf in drawn.values()], -1)
     for own in flat.swapaxes(0, 1):  # a product of two normals has kurtosis 9, and Σ over ranks less
@@ -113,7 +115,9 @@ def test_weights_have_mean_zero_variance_one_and_do_not_correlate(noise, rank):
 
 def test_a_unit_has_the_same_noise_whatever_tile_draws_it():
     def of(first, units):
-        return jax.tree.leaves(jax.jit(lambda: lowrank(2, 0.1, 4).draw(Cuts((None, 1)), PARAMS, KEY, first, units))())
+        return jax.tree.leaves(
+            jax.jit(lambda: lowrank(2, 0.1, 4).draw(MatrixSplits((None, 1)), PARAMS, KEY, first, units))()
+        )
 
     whole, parts = of(0, 6), [of(0, 3), of(3, 3)]
     for i, leaf in enumerate(whole):
@@ -135,12 +139,12 @@ Y = np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)
 @pytest.mark.parametrize(("rank", "mirrored", "shared"), [(2, True, False), (1, False, True)])
 def test_fitness_and_estimate_are_those_of_the_members_written_out(rank, mirrored, shared):
     perturbation = lowrank(rank, 0.3, 5, mirrored=mirrored)
-    noise = perturbation.draw(Cuts((None, 1)), PARAMS, KEY, 0, 3)
+    noise = perturbation.draw(MatrixSplits((None, 1)), PARAMS, KEY, 0, 3)
     inputs = (X[0], Y[0]) if shared else (X, Y)
 
     @jax.jit
     def both(weights):
-        fitness = perturbation.fitness(Cuts((None, 1)), loss, PARAMS, inputs, noise, shared, 5)
+        fitness = perturbation.fitness(MatrixSplits((None, 1)), loss, PARAMS, inputs, noise, shared, 5)
         return fitness, module.estimate(noise, weights)
 
     weights = np.random.default_rng(2).normal(size=(3, 5, 1 + mirrored)).astype(np.float32)

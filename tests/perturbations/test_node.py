@@ -217,8 +217,8 @@ def first_layer(weights, w2):
 def test_nothing_is_propagated_backward(monkeypatch):
     """With weights given, a layer's estimate is that of its own input and noise: no later layer has a part in it."""
     weights = normal(8, 48, 2)
-    here, there = (first_layer(weights, w2) for w2 in (W2, 3 * W2[:, ::-1]))
-    np.testing.assert_array_equal(here, there)
+    here, limits = (first_layer(weights, w2) for w2 in (W2, 3 * W2[:, ::-1]))
+    np.testing.assert_array_equal(here, limits)
     # And this test sees a leak where there is one.
     monkeypatch.setattr(jax.lax, "stop_gradient", lambda value: value)
     leaking = [first_layer(weights, w2) for w2 in (W2, 3 * W2[:, ::-1])]

@@ -12,7 +12,7 @@ from nograd.core.types import ConfigError
 from nograd.runs.curves import draw_curves
 from nograd.tasks.classification import CLASSES
 from nograd.tasks.examples import known_split
-from nograd.training.display import Display
+from nograd.training.display import TrainingDisplay
 from nograd.training.loop import Limits, Progress
 
 
@@ -62,7 +62,9 @@ def test_durations_are_for_people(seconds, text):
 
 def test_rate_and_time_left():
     limits = Limits(100, None, None, None, 10, 10, 1)
-    display = Display(Console(file=io.StringIO()), limits, Progress(generation=20, seconds=5.0, evaluations=1000))
+    display = TrainingDisplay(
+        Console(file=io.StringIO()), limits, Progress(generation=20, seconds=5.0, evaluations=1000)
+    )
     now = Progress(generation=30, seconds=10.0, evaluations=6000)
     assert display._rate(now) == 1000.0
     assert display._left(now) == 70 * 0.5
@@ -72,7 +74,7 @@ def test_rate_and_time_left():
 
 def test_plain_lines_where_there_is_no_terminal():
     out = io.StringIO()
-    with Display(Console(file=out), Limits(100, None, None, None, 10, 10, 1), Progress()) as display:
+    with TrainingDisplay(Console(file=out), Limits(100, None, None, None, 10, 10, 1), Progress()) as display:
         line = {"fitness_mean": -1.5, "dropped": 3}
         display.generation(Progress(generation=1, seconds=1.0, evaluations=100), line)
         assert out.getvalue() == ""

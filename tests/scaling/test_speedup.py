@@ -24,7 +24,7 @@ from nograd.scaling import intervals
 from nograd.scaling import laws as scaling
 from nograd.scaling import measure as measuring
 from nograd.scaling.figures import strong_figures, weak_figures
-from nograd.scaling.measure import Measurement, Post, Timing, check_results, digest
+from nograd.scaling.measure import Measurement, Setup, Timing, check_results, digest
 from nograd.scaling.plot import draw
 from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers, training
 from nograd.scaling.speedup import _on_cluster
@@ -226,7 +226,7 @@ def test_worker_counts_take_turns_and_the_order_alternates(monkeypatch):
         state_shapes=lambda: None,
         init_state=lambda: SimpleNamespace(params=[np.zeros(2)]),
     )
-    found = measuring.measure([Post(1, job), Post(2, job)], 3, 2, lambda line: None)
+    found = measuring.measure([Setup(1, job), Setup(2, job)], 3, 2, lambda line: None)
     # Each timing is one generation that does not count, then two.
     assert log == [1, 1, 1, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 2, "closed", "closed"]
     assert found.times.shape == (3, 2)
@@ -238,10 +238,10 @@ def test_unequal_results_are_no_speedup():
     turn = tuple(Timing(1.0, {}, 0, 0, text) for text in ("aaaa", "bbbb"))
     unequal = Measurement((1, 2), 3, (turn,))
     with pytest.raises(EngineError, match="aaaa on 1 workers and bbbb on 2"):
-        check_results([Post(1, job), Post(2, job)], unequal)
-    check_results([Post(1, job), Post(2, other)], unequal)  # weak scaling: other work, other result
+        check_results([Setup(1, job), Setup(2, job)], unequal)
+    check_results([Setup(1, job), Setup(2, other)], unequal)  # weak scaling: other work, other result
     with pytest.raises(EngineError, match="not equal work"):  # but each the same in all rounds
-        check_results([Post(1, job), Post(2, other)], Measurement((1, 2), 3, (turn, turn[::-1])))
+        check_results([Setup(1, job), Setup(2, other)], Measurement((1, 2), 3, (turn, turn[::-1])))
 
 
 def test_the_digest_sees_every_bit():

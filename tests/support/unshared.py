@@ -3,19 +3,19 @@
 import jax
 import jax.numpy as jnp
 
-from nograd.perturbations.directions import Frame
+from nograd.perturbations.directions import Directions
 from nograd.perturbations.jaxpr.factors import Factors, multiply_out
 
 
 def is_noise(node):
-    return isinstance(node, Factors | Frame)
+    return isinstance(node, Factors | Directions)
 
 
 def multiplied_out(noise):
     """[units, directions, ...] of every leaf, without any sharing."""
 
     def leaf(node):
-        if isinstance(node, Frame):
+        if isinstance(node, Directions):
             return node.all()
         return jax.vmap(lambda a, b: jax.vmap(lambda b: multiply_out(Factors(a, b)))(b))(node.a, node.b.all())
 

@@ -64,9 +64,9 @@ def regression():
 
 
 def control():
-    world = ng.environment("jaxworlds:Walk")
-    model = build_model(mlp(), world.observation.input_shape, 1)
-    return Environment(world, model, eval_episodes=4, limit=8)
+    env_spec = ng.environment("jaxworlds:Walk")
+    model = build_model(mlp(), env_spec.observation.input_shape, 1)
+    return Environment(env_spec, model, eval_episodes=4, limit=8)
 
 
 @each(targets_laws(lambda: (CLASSES, BLOBS)) + targets_laws(lambda: (NUMBERS, OF_NUMBERS)))

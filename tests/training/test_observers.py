@@ -12,7 +12,7 @@ from nograd.reports import live_page as live
 from nograd.reports.live_page import LivePage
 from nograd.runs.directory import RunDirectory
 from nograd.training.loop import Progress
-from nograd.training.observers.combined import Together
+from nograd.training.observers.combined import CombinedObserver
 
 QUICK = {"model": "mlp:4", "population": 8, "batch": 16, "generations": 4, "eval_every": 2, "engine": "inline"}
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -61,7 +61,7 @@ class Plain:
 
 def test_observers_are_told_in_order_and_left_in_turn():
     told = []
-    several = Together([Recorder("a", told), Plain(), Recorder("b", told)])
+    several = CombinedObserver([Recorder("a", told), Plain(), Recorder("b", told)])
     with several:
         several.generation(Progress(generation=1), {})
     several.finish(None)
@@ -106,7 +106,7 @@ class Failing(Recorder):
 @pytest.mark.parametrize("where", ["__enter__", "generation", "__exit__", "finish"])
 def test_an_observer_that_fails_is_left_and_the_others_and_the_training_go_on(where, capsys):
     told = []
-    several = Together([Recorder("a", told), Failing(told, where), Recorder("b", told)])
+    several = CombinedObserver([Recorder("a", told), Failing(told, where), Recorder("b", told)])
     with several:
         for generation in (1, 2, 3):
             several.generation(Progress(generation=generation), {})
@@ -127,7 +127,7 @@ def test_what_asks_for_the_end_is_no_failure_of_an_observer(error):
             raise error
 
     with pytest.raises(type(error)):
-        Together([Ends()]).generation(Progress(generation=1), {})
+        CombinedObserver([Ends()]).generation(Progress(generation=1), {})
 
 
 def test_a_training_goes_on_without_an_observer_that_fails(tmp_path):

@@ -108,7 +108,7 @@ def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     assert figures["trials"]["complete"] == 2
     # The same call again finds all done, so that no worker is started; with more trials it goes on.
     with monkeypatch.context() as patch:
-        patch.setattr("nograd.tuning.search.Crew", lambda *words: pytest.fail("a worker was started"))
+        patch.setattr("nograd.tuning.search.WorkerPool", lambda *words: pytest.fail("a worker was started"))
         assert ng.search("digits", search=space, out="s", **flags).trials == study.trials
     longer = ng.search(out="s", trials=3, confirm=1, workers="1")
     assert longer.trials[:2] == study.trials

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from processes import needs_proc
 
-from nograd.tuning.hang import Patience, Step, processor_seconds
-from nograd.tuning.trial import Ended, Job
-from nograd.tuning.worker_pool import Crew
+from nograd.tuning.hang import HangLimit, Step, processor_seconds
+from nograd.tuning.trial import TrialEnd, TrialRequest
+from nograd.tuning.worker_pool import WorkerPool
 
 
-class World:
+class Machine:
     """A clock and a worker's processor time, as a script moves them."""
 
     def __init__(self):
@@ -29,7 +29,7 @@ class World:
 
 
 def test_one_that_does_nothing_hangs_after_the_deadline_and_one_that_computes_does_not():
-    idle, busy, patience = World(), World(), Patience(60.0)
+    idle, busy, patience = Machine(), Machine(), HangLimit(60.0)
     idle.passes(55, 0.0)
     busy.passes(1000, 0.05)  # on a machine with much else to do
     assert idle.step.hangs(patience) == busy.step.hangs(patience) == ""
@@ -42,27 +42,27 @@ def test_one_that_does_nothing_hangs_after_the_deadline_and_one_that_computes_do
 
 
 def test_one_that_computes_has_a_multiple_of_the_longest_step_before():
-    world, patience = World(), Patience(1.0)
-    world.passes(29, 1.0)
-    assert world.step.hangs(patience) == ""
-    world.passes(3, 1.0)
-    assert "computed for 3" in world.step.hangs(patience)
+    machine, patience = Machine(), HangLimit(1.0)
+    machine.passes(29, 1.0)
+    assert machine.step.hangs(patience) == ""
+    machine.passes(3, 1.0)
+    assert "computed for 3" in machine.step.hangs(patience)
     patience.learn(5.0)
-    assert world.step.hangs(patience) == ""
-    world.passes(70, 1.0)
-    assert world.step.hangs(patience) != ""
-    world.step.begin()
-    assert world.step.hangs(patience) == ""
+    assert machine.step.hangs(patience) == ""
+    machine.passes(70, 1.0)
+    assert machine.step.hangs(patience) != ""
+    machine.step.begin()
+    assert machine.step.hangs(patience) == ""
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_time_in_which_this_process_was_stopped_does_not_count(seed):
-    rng, world, patience = np.random.default_rng(seed), World(), Patience(60.0)
+    rng, machine, patience = np.random.default_rng(seed), Machine(), HangLimit(60.0)
     for _ in range(10):
-        world.passes(float(rng.uniform(1, 4)), 0.0)
-        world.now += float(rng.uniform(100, 10_000))  # Ctrl-Z, and later fg
-        world.step.look()
-    assert world.step.hangs(patience) == ""
+        machine.passes(float(rng.uniform(1, 4)), 0.0)
+        machine.now += float(rng.uniform(100, 10_000))  # Ctrl-Z, and later fg
+        machine.step.look()
+    assert machine.step.hangs(patience) == ""
 
 
 def test_where_nobody_tells_what_a_process_does_it_counts_as_computing():
@@ -71,8 +71,8 @@ def test_where_nobody_tells_what_a_process_does_it_counts_as_computing():
     for _ in range(100):
         now[0] += 1.0
         step.look()
-    assert step.hangs(Patience(60.0)) == ""
-    assert step.hangs(Patience(3.0)) != ""
+    assert step.hangs(HangLimit(60.0)) == ""
+    assert step.hangs(HangLimit(3.0)) != ""
 
 
 @needs_proc
@@ -93,7 +93,7 @@ class Pair:
 
     def next(self, worker):
         settings = {"task": "digits", "model": "mlp:4", "generations": 40, "eval_every": 1, "population": 8, "batch": 8}
-        return (self.left.pop(0), Job(settings)) if self.left else None
+        return (self.left.pop(0), TrialRequest(settings)) if self.left else None
 
     def at(self, tag, generation, score, error):
         if tag == 0 and generation == 1:
@@ -106,7 +106,7 @@ class Pair:
 
 @needs_proc
 def test_a_hung_training_fails_and_the_next_one_goes_on_in_another_process():
-    crew = Crew(1, deadline=3.0)
+    crew = WorkerPool(1, deadline=3.0)
     try:
         work = Pair(crew)
         crew.do(work, over=lambda: "", tick=lambda: None)
@@ -116,5 +116,5 @@ def test_a_hung_training_fails_and_the_next_one_goes_on_in_another_process():
     assert (hung.state, hung.value) == ("failed", None)
     assert "did nothing for" in hung.reason
     assert hung.reason.endswith("the worker was replaced")
-    assert isinstance(other, Ended)
+    assert isinstance(other, TrialEnd)
     assert (other.state, other.reason) == ("complete", "generations")

@@ -21,8 +21,8 @@ from nograd.tuning.study.lifetime import Lifetime
 from nograd.tuning.study.location import is_study, place_of, without_password
 from nograd.tuning.study.read import LOST, load_study
 from nograd.tuning.study.sessions import LOOK, SILENCE, Watch
-from nograd.tuning.study.write import Ledger, counts
-from nograd.tuning.trial import Ended
+from nograd.tuning.study.write import StudyWriter, counts
+from nograd.tuning.trial import TrialEnd
 
 pytestmark = pytest.mark.slow  # minutes in all: before a release
 
@@ -36,23 +36,23 @@ def opened(tmp_path):
 
 
 def ledger_of(opened):
-    return Ledger(opened.place, opened.space, opened.base, opened.terms, 0.0)
+    return StudyWriter(opened.place, opened.space, opened.base, opened.terms, 0.0)
 
 
-def asked(ledger, count):
+def asked(writer, count):
     """The drawn settings of some trials, by number."""
-    return {trial.number: drawn for trial, drawn in (ledger.ask("0") for _ in range(count))}
+    return {trial.number: drawn for trial, drawn in (writer.ask("0") for _ in range(count))}
 
 
 def test_what_is_written_is_read(opened):
-    ledger = ledger_of(opened)
-    (first, drawn), (second, _), (third, _) = (ledger.ask(str(worker)) for worker in range(3))
-    assert not ledger.prunes(first, 5, 0.5)
-    ledger.keep(first, [(5, 0.5)])
+    writer = ledger_of(opened)
+    (first, drawn), (second, _), (third, _) = (writer.ask(str(worker)) for worker in range(3))
+    assert not writer.prunes(first, 5, 0.5)
+    writer.keep(first, [(5, 0.5)])
     assert load_study(opened.place.path).trials[0].curve == [(5, 0.5)]
-    ledger.tell(first, "complete", [(5, 0.5), (10, 0.4)], "generations", 2.0)
-    ledger.tell(second, "failed", [], "nonfinite_parameters", 1.0)
-    ledger.keep(third, [(5, 0.1)])
+    writer.tell(first, "complete", [(5, 0.5), (10, 0.4)], "generations", 2.0)
+    writer.tell(second, "failed", [], "nonfinite_parameters", 1.0)
+    writer.keep(third, [(5, 0.1)])
     study = load_study(opened.place.path)
     assert study.trials[0]._replace(start=0.0) == (
         0, "complete", drawn, 0.5, [(5, 0.5), (10, 0.4)], "0", 0.0, 2.0, "generations", None,
@@ -62,7 +62,7 @@ def test_what_is_written_is_read(opened):
     assert (study.task, study.validation, study.name) == ("digits", 250, "s")
     assert study.space == opened.space
     assert study.winner is None
-    ledger.tell(third, "stopped", [(5, 0.1)], "budget", 1.0)
+    writer.tell(third, "stopped", [(5, 0.1)], "budget", 1.0)
     assert load_study(opened.place.path).trials[2][:4:3] == (2, 0.1)
     assert list(map(counts, load_study(opened.place.path).trials)) == [True, True, False]
 
@@ -94,24 +94,24 @@ def test_samplers_that_learn_do_not_repeat_themselves_when_resumed(tmp_path, sam
     opened = open_or_make(SearchConfig(**QUICK, sampler=sampler, pruner=pruner, out=str(tmp_path / "s")))
     drawn = []
     for _ in range(2):
-        ledger = ledger_of(opened)
+        writer = ledger_of(opened)
         for _ in range(3):
-            trial, settings = ledger.ask("0")
+            trial, settings = writer.ask("0")
             drawn.append(json.dumps(settings))
-            ledger.prunes(trial, 5, 0.5)
-            ledger.tell(trial, "complete", [(5, 0.5)], "generations", 1.0)
+            writer.prunes(trial, 5, 0.5)
+            writer.tell(trial, "complete", [(5, 0.5)], "generations", 1.0)
     assert len(set(drawn)) == 6
 
 
 def test_the_median_pruner_prunes_the_worse(tmp_path):
     opened = open_or_make(SearchConfig(**QUICK, pruner="median", out=str(tmp_path / "s")))
-    ledger = ledger_of(opened)
+    writer = ledger_of(opened)
     for _ in range(6):
-        trial, _ = ledger.ask("0")
-        assert not ledger.prunes(trial, 5, 0.9)
-        ledger.tell(trial, "complete", [(5, 0.9)], "generations", 1.0)
-    trial, _ = ledger.ask("0")
-    assert ledger.prunes(trial, 5, 0.1)
+        trial, _ = writer.ask("0")
+        assert not writer.prunes(trial, 5, 0.9)
+        writer.tell(trial, "complete", [(5, 0.9)], "generations", 1.0)
+    trial, _ = writer.ask("0")
+    assert writer.prunes(trial, 5, 0.1)
 
 
 def test_trials_of_a_dead_process_are_lost_and_of_a_live_one_not(opened):
@@ -193,11 +193,11 @@ def test_a_command_that_was_killed_has_spent_its_time_and_its_start_up(opened):
     first._last = float("-inf")
     first.beat()
     files = []
-    for seconds, ledger in ((30.0, None), (7.0, first)):
+    for seconds, writer in ((30.0, None), (7.0, first)):
         lifetime = Lifetime(time.monotonic() - seconds)
         lifetime._session = lifetime._session._replace(process=2**22 + 1)
-        if ledger:
-            lifetime.mark = uuid.UUID(hex=ledger._mark + "0" * 20)
+        if writer:
+            lifetime.mark = uuid.UUID(hex=writer._mark + "0" * 20)
         lifetime.keep_in(opened.place.path)
         lifetime._over.set()
         files.append(lifetime._path)
@@ -261,7 +261,7 @@ def test_a_machine_that_falls_silent_has_lost_its_trials(opened, monkeypatch):
 
 
 def test_time_is_spent_over_sessions(opened):
-    first = Ledger(opened.place, opened.space, opened.base, opened.terms, 10.0)
+    first = StudyWriter(opened.place, opened.space, opened.base, opened.terms, 10.0)
     first.beat(ended=True)
     assert load_study(opened.place.path).spent_seconds == pytest.approx(10.0, abs=0.5)
     second = ledger_of(opened)
@@ -269,11 +269,11 @@ def test_time_is_spent_over_sessions(opened):
     assert second.spent() == pytest.approx(10.2, abs=0.3)
 
 
-def complete(ledger, value, seconds=1.0):
+def complete(writer, value, seconds=1.0):
     """A trial with this value at its end."""
-    trial, _ = ledger.ask("0")
-    ledger.tell(trial, "complete", [(10, value)], "generations", seconds)
-    return ledger.record().trials[trial.number]
+    trial, _ = writer.ask("0")
+    writer.tell(trial, "complete", [(10, value)], "generations", seconds)
+    return writer.record().trials[trial.number]
 
 
 def confirmed(confirmations, count):
@@ -281,32 +281,32 @@ def confirmed(confirmations, count):
     for _ in range(count):
         seed, _ = confirmations.next("0")
         figures = {"test_accuracy": 0.5, "test_interval": [0.4, 0.6]}
-        confirmations.ended(seed, Ended("complete", 0.5, "generations", figures), 1.0)
+        confirmations.ended(seed, TrialEnd("complete", 0.5, "generations", figures), 1.0)
 
 
 def test_a_winner_without_figures_takes_the_place_of_none_that_has_them(opened):
-    ledger = ledger_of(opened)
-    first = Confirmations(ledger, complete(ledger, 0.5), 3, {})
-    assert (ledger.record().winner.trial, ledger.record().winner.seeds) == (0, [])
+    writer = ledger_of(opened)
+    first = Confirmations(writer, complete(writer, 0.5), 3, {})
+    assert (writer.record().winner.trial, writer.record().winner.seeds) == (0, [])
     confirmed(first, 3)
     assert first.shortfall() == ""
-    better = complete(ledger, 0.9)
-    second = Confirmations(ledger, better, 3, {})
-    assert (ledger.record().winner.trial, len(ledger.record().winner.seeds)) == (0, 3)
+    better = complete(writer, 0.9)
+    second = Confirmations(writer, better, 3, {})
+    assert (writer.record().winner.trial, len(writer.record().winner.seeds)) == (0, 3)
     assert "trial 1 is better than the winner" in second.shortfall()
     confirmed(second, 2)
-    assert (ledger.record().winner.trial, len(ledger.record().winner.seeds)) == (1, 2)
+    assert (writer.record().winner.trial, len(writer.record().winner.seeds)) == (1, 2)
     assert "on 2 of 3 seeds" in second.shortfall()
-    third = Confirmations(ledger, better, 3, {})  # what is there is not done again
+    third = Confirmations(writer, better, 3, {})  # what is there is not done again
     assert len(third.left) == 1
-    assert ledger.record().winner.seeds == second._seeds[:2]
+    assert writer.record().winner.seeds == second._seeds[:2]
 
 
 def test_seeds_that_failed_are_not_for_want_of_time(opened):
-    ledger = ledger_of(opened)
-    confirmations = Confirmations(ledger, complete(ledger, 0.5), 1, {})
+    writer = ledger_of(opened)
+    confirmations = Confirmations(writer, complete(writer, 0.5), 1, {})
     seed, _ = confirmations.next("0")
-    confirmations.ended(seed, Ended("failed", None, "nonfinite_fitness"), 1.0)
+    confirmations.ended(seed, TrialEnd("failed", None, "nonfinite_fitness"), 1.0)
     assert (confirmations.shortfall(), confirmations.failures) == ("", [f"seed {seed}: nonfinite_fitness"])
 
 
@@ -376,10 +376,10 @@ def test_a_lost_and_a_damaged_database(opened):
 
 
 def test_a_full_database_is_one_line_and_loses_nothing(opened, monkeypatch):
-    ledger = ledger_of(opened)
-    trial, _ = ledger.ask("0")
-    ledger.keep(trial, [(5, 0.5)])
-    engine = ledger._study._storage._backend.engine
+    writer = ledger_of(opened)
+    trial, _ = writer.ask("0")
+    writer.keep(trial, [(5, 0.5)])
+    engine = writer._study._storage._backend.engine
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     engine.dispose()
@@ -389,7 +389,7 @@ def test_a_full_database_is_one_line_and_loses_nothing(opened, monkeypatch):
         engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count = {pages}"), named=False
     )
     with pytest.raises(RunError, match="full") as caught:
-        asked(ledger, 2000)
+        asked(writer, 2000)
     assert "make room" in str(caught.value)
     assert "\n" not in str(caught.value)
     kept = load_study(opened.place.path)

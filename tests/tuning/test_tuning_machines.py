@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from postgres import postgres
 
-from nograd.tuning.open_study import Opened, open_or_make
+from nograd.tuning.open_study import OpenStudy, open_or_make
 from nograd.tuning.settings import SearchConfig
 from nograd.tuning.study.database import closed_after
 from nograd.tuning.study.location import place_of
 from nograd.tuning.study.read import BEGIN, load_study, open_study
 from nograd.tuning.study.records import Study
-from nograd.tuning.study.write import Ledger
+from nograd.tuning.study.write import StudyWriter
 
 pytestmark = pytest.mark.slow
 TRIALS = 12
@@ -29,7 +29,7 @@ def url() -> Iterator[str]:
         yield url
 
 
-def new_study(out: Path, **storage: str) -> Opened:
+def new_study(out: Path, **storage: str) -> OpenStudy:
     flags = SearchConfig(**WORK, search=SPACE, trials=TRIALS, confirm=1, out=str(out), **storage)
     return open_or_make(flags)
 
@@ -43,11 +43,11 @@ def joined(url: str, name: str, folder: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def drawn_alone(opened: Opened) -> list[dict[str, object]]:
+def drawn_alone(opened: OpenStudy) -> list[dict[str, object]]:
     """The settings of all trials as one process draws them, one after the other, without training."""
-    ledger = Ledger(opened.place, opened.space, opened.base, opened.terms, 0.0)
-    drawn = [ledger.ask("0")[1] for _ in range(TRIALS)]
-    ledger.close()
+    writer = StudyWriter(opened.place, opened.space, opened.base, opened.terms, 0.0)
+    drawn = [writer.ask("0")[1] for _ in range(TRIALS)]
+    writer.close()
     return drawn
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nograd.config.dependencies import STRATEGY, laid_under
+from nograd.config.dependencies import STRATEGY, over_defaults
 from nograd.config.recipes import base_config, parse_recipe, presets, to_toml
 from nograd.config.settings import Strategy, TrainConfig
 from nograd.config.task_settings import is_environment, reads
@@ -244,7 +244,7 @@ def test_a_drawn_strategy_has_its_own_settings_and_no_other():
         config = validate(trial_config(DIGITS, settings, 3))
         assert config == replace(own, **settings, seed=3)
         again = parse_recipe(to_toml(config), "best.toml")  # what the winner is saved as
-        assert replace(TrainConfig(), **laid_under(again.settings, {})) == config
+        assert replace(TrainConfig(), **over_defaults(again.settings, {})) == config
     assert min(seen.values()) > 20
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
 from nograd.core.metrics import RETURN
-from nograd.tuning.budget import Clock, Crewing, projected, training_seconds
+from nograd.tuning.budget import Clock, WorkerCosts, projected, training_seconds
 from nograd.tuning.confirm import best_trial
 from nograd.tuning.space import draw, make_space, random_value
 from nograd.tuning.study.read import LOST
@@ -244,7 +244,7 @@ def budget_trial(number, seconds, last=10, state="complete"):
 def test_the_reserve_has_room_for_the_winners_rounds():
     clock = Clock.of(1000.0, 100.0)
     assert 896 < clock.left() <= 897
-    one, two = Crewing(1, 2.0, 5.0), Crewing(2, 2.0, 5.0)
+    one, two = WorkerCosts(1, 2.0, 5.0), WorkerCosts(2, 2.0, 5.0)
     each = 20 * 1.25 + 1  # with the test split
     assert clock.reserve(20.0, 3, two) == pytest.approx(2 * each + 7)
     assert clock.reserve(20.0, 0, two) == pytest.approx(each + 7)  # its own seed

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from nograd.cli.usage import usage
-from nograd.config.merge import meant
+from nograd.config.merge import suggestion
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
-from nograd.config.values import Setting, ranged, read, settings_of, shown
+from nograd.config.values import Setting, ranged, read, settings_of, short_repr
 from nograd.core.runtime import keep_programs, use_one_thread
 from nograd.core.types import ConfigError
 
@@ -55,13 +55,13 @@ def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
     wanted = name[:2] + name[2:].replace("_", "-")
     if wanted not in known:
         fields = {one.name: one for one in settings_of(kind) if not one.form.positional}
-        hint = meant(name.lstrip("-"), fields, "--") or f"; see {prog} --help"
-        raise ConfigError(f"unknown flag {shown(name)}{hint}")
+        hint = suggestion(name.lstrip("-"), fields, "--") or f"; see {prog} --help"
+        raise ConfigError(f"unknown flag {short_repr(name)}{hint}")
     setting, value = known[wanted]
     if value is None:
         return setting, text if equals else None
     if equals:
-        raise ConfigError(f"{name} takes no value, got {shown(text)}; write {setting.flag} or {_negated(setting)}")
+        raise ConfigError(f"{name} takes no value, got {short_repr(text)}; write {setting.flag} or {_negated(setting)}")
     return setting, value
 
 
@@ -123,7 +123,7 @@ def _positionals(kind: type, words: list[str], prog: str) -> dict[str, Any]:
             given[setting.name] = _read(setting, taken)
             words = [] if setting.form.many else words[1:]
     if words:
-        raise ConfigError(f"{shown(words[0])} is one argument too many; see {prog} --help")
+        raise ConfigError(f"{short_repr(words[0])} is one argument too many; see {prog} --help")
     return given
 
 

@@ -30,13 +30,13 @@ def search(arguments: list[str], started: float) -> int:
     prepare_jax()
     from rich.console import Console
 
-    from nograd.tuning.display import Display
+    from nograd.tuning.display import SearchDisplay
     from nograd.tuning.search import run_search
     from nograd.tuning.table import show
 
     console = Console(width=None if sys.stdout.isatty() else PAGE)
     try:
-        study, figures, interrupted = run_search(given, Display(None if given.json else console), lifetime)
+        study, figures, interrupted = run_search(given, SearchDisplay(None if given.json else console), lifetime)
     except KeyboardInterrupt:
         print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -40,12 +40,12 @@ def train(arguments: list[str], started: float) -> int:
 def _announce(start: "Start") -> "Observer":
     from rich.console import Console
 
-    from nograd.training.display import Display
+    from nograd.training.display import TrainingDisplay
 
     config, progress, members = start.job.config, start.progress, start.job.generation.members
     seen = seen_by_member(config.episodes if is_environment(config.task) else None, config.batch)
     print(start.job.task.note)
-    for line in start.account:
+    for line in start.summary:
         print(f"  {line}")
     print(
         f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
@@ -60,7 +60,7 @@ def _announce(start: "Start") -> "Observer":
         )
     print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
     sys.stdout.flush()
-    return Display(Console(), start.limits, progress, start.job.task.measure)
+    return TrainingDisplay(Console(), start.limits, progress, start.job.task.measure)
 
 
 def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:

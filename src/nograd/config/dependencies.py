@@ -22,7 +22,7 @@ class Choice(NamedTuple):
     @property
     def readers(self) -> dict[str, tuple[str, ...]]:
         """The words that read a setting, for each setting that not all of them read."""
-        return {name: self.axis.readers(name) for name in self.axis.told_apart()}
+        return {name: self.axis.readers(name) for name in self.axis.specific_settings()}
 
     @property
     def own(self) -> frozenset[str]:
@@ -46,14 +46,14 @@ def chosen(values: Mapping[str, Any]) -> dict[str, str]:
     return {choice.name: values.get(choice.name) or choice.default for choice in CHOICES}
 
 
-def standing(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def defaults_under(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of all settings under the choices among `values`, from those of the fields."""
     under = chosen(values)
     own = [choice.defaults.get(under[choice.name], {}) for choice in CHOICES]
     return {**defaults, **chosen({}), **{name: value for each in own for name, value in each.items()}}
 
 
-def laid_under(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a recipe over the defaults of the wanted choices, or of the recipe's own; all choices named.
 
     Where another strategy or perturbation is wanted than the recipe's, what it chose for its own is laid aside, and
@@ -66,7 +66,7 @@ def laid_under(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str
         if now != before:
             kept = {name: value for name, value in kept.items() if name not in choice.own}
         under[choice.name] = now
-    return {**standing(under, {}), **kept, **under}
+    return {**defaults_under(under, {}), **kept, **under}
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         values: all settings, the choices among them.
         defaults: of the fields.
     """
-    default = standing(values, defaults)
+    default = defaults_under(values, defaults)
     for choice in (*CHOICES, ENGINE):
         now = values[choice.name]
         if now.startswith("("):  # a Python object, which has read nothing of it

@@ -10,7 +10,7 @@ from typing import Any
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
 from nograd.config.task_settings import is_file
-from nograd.config.values import Setting, checked, shown
+from nograd.config.values import Setting, checked, short_repr
 from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
@@ -33,7 +33,7 @@ def check_given(given: Mapping[str, Any], known: Mapping[str, Setting] | None = 
     known = all_settings() if known is None else known
     for name in given:
         if name not in known:
-            raise ConfigError(f"unknown setting {name!r}{meant(name, known) or listed(known)}")
+            raise ConfigError(f"unknown setting {name!r}{suggestion(name, known) or listed(known)}")
     return {name: checked(known[name], value, name) for name, value in given.items()}
 
 
@@ -72,8 +72,8 @@ def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
             continue  # it may have moved: its checksum decides
         if name in wanted and name not in may_change(saved) and wanted[name] != before:
             raise ConfigError(
-                f"cannot resume with another {one.flag}: the run has {shown(before)}, got {shown(wanted[name])}; "
-                "leave it out, or start a new run"
+                f"cannot resume with another {one.flag}: the run has {short_repr(before)}, "
+                f"got {short_repr(wanted[name])}; leave it out, or start a new run"
             )
 
 
@@ -89,7 +89,7 @@ def listed(known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}"
 
 
-def meant(name: str, known: Collection[str], prefix: str = "") -> str:
+def suggestion(name: str, known: Collection[str], prefix: str = "") -> str:
     """ "; did you mean …?" for a name that is none of the known: the one that other libraries' word stands for, or the
     nearest; "" where there is none.
     """

@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from nograd.config import values
-from nograd.config.dependencies import laid_under
+from nograd.config.dependencies import over_defaults
 from nograd.config.settings import TrainConfig, all_settings, recipe_fields, settings
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
@@ -97,14 +97,14 @@ def base_config(given: TrainConfig) -> TrainConfig:
     else:
         own = _own_recipe(given.task)
         recipe = own.settings if own else {}
-    return replace(TrainConfig(), **laid_under(recipe, settings(given)))
+    return replace(TrainConfig(), **over_defaults(recipe, settings(given)))
 
 
 def _table(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:
     """A table taken out of a file's content; empty where there is none."""
     table = content.pop(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{origin}: [{name}] must be a table, got {values.shown(table)}")
+        raise ConfigError(f"{origin}: [{name}] must be a table, got {values.short_repr(table)}")
     return table
 
 

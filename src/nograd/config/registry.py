@@ -62,7 +62,7 @@ class Axis(NamedTuple):
         """The words that are for a kind of task."""
         return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
 
-    def told_apart(self) -> Iterator[str]:
+    def specific_settings(self) -> Iterator[str]:
         """The settings that some words read and others do not."""
         yield from dict.fromkeys(name for entry in self.entries.values() for name in entry.reads)
 

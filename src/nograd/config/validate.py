@@ -9,7 +9,7 @@ from nograd.config import dependencies, task_settings
 from nograd.config.axes import PERTURBATIONS
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig, all_settings, settings
 from nograd.config.task_settings import is_environment
-from nograd.config.values import ranged, shown
+from nograd.config.values import ranged, short_repr
 from nograd.core.types import ConfigError
 
 
@@ -90,5 +90,5 @@ def _reads(name: str, config: TrainConfig) -> bool:
 
 
 def _refuse(name: str, value: Any, remedy: str) -> None:
-    said = shown(value) if isinstance(value, str) else value
+    said = short_repr(value) if isinstance(value, str) else value
     raise ConfigError(f"{all_settings()[name].flag} cannot be {said}; {remedy}")

@@ -103,7 +103,7 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
         return str(value)
     if str in form.types and about.get("path") and isinstance(path := _path(value), str):
         return _text(path, label)
-    raise ConfigError(f"{label} must be {form.named}, got {shown(value)}")
+    raise ConfigError(f"{label} must be {form.named}, got {short_repr(value)}")
 
 
 def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
@@ -111,7 +111,7 @@ def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
     value = checked(setting, value, setting.flag, objects)
     check = setting.about.get("check")
     if value is not None and check and (remedy := check(value)):
-        said = shown(value) if isinstance(value, str) else value
+        said = short_repr(value) if isinstance(value, str) else value
         raise ConfigError(f"{setting.flag} cannot be {said}; {remedy}")
     return value
 
@@ -126,10 +126,10 @@ def read(form: Form, text: str, label: str) -> Any:
                 return kind(text)
     if str in form.types:
         return text
-    raise ConfigError(f"{label} must be {form.named}, got {shown(text)}")
+    raise ConfigError(f"{label} must be {form.named}, got {short_repr(text)}")
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """A value in one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
@@ -147,7 +147,7 @@ def _plain(value: Any) -> Any:
 def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> str:
     if isinstance(value, str) and (value in choices or (objects and value.startswith("("))):
         return value
-    raise ConfigError(f"{label} cannot be {shown(value)}; choose one of {', '.join(choices)}")
+    raise ConfigError(f"{label} cannot be {short_repr(value)}; choose one of {', '.join(choices)}")
 
 
 def _text(value: str, label: str) -> str:
@@ -155,9 +155,9 @@ def _text(value: str, label: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{label} cannot be {shown(value)}: it is not UTF-8; use other characters") from None
+        raise ConfigError(f"{label} cannot be {short_repr(value)}: it is not UTF-8; use other characters") from None
     if "\0" in value:
-        raise ConfigError(f"{label} cannot be {shown(value)}: it has a null character; leave that out")
+        raise ConfigError(f"{label} cannot be {short_repr(value)}: it has a null character; leave that out")
     return value
 
 

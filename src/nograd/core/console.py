@@ -11,7 +11,7 @@ from rich.progress import Progress, ProgressColumn
 _PLAIN_EVERY = 10.0  # seconds between lines of the state, where there is no bar
 
 
-class Screen(AbstractContextManager["Screen"]):
+class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
     """What a person sees while something long goes on. Without a console it is silent."""
 
     def __init__(self, console: Console | None, *columns: ProgressColumn, total: float, completed: int = 0) -> None:

@@ -20,7 +20,7 @@ import jax
 from nograd.core.types import EngineError
 from nograd.engines.programs import Program
 from nograd.generation.base import Generation
-from nograd.perturbations.batch_limits import room
+from nograd.perturbations.batch_limits import batch_limits
 from nograd.perturbations.population import Local
 
 _WORTH = 0.25  # of the plan, that a remedy saves
@@ -91,7 +91,7 @@ def planned(program: Program) -> int:
 
 def _of_tile(local: Local, saved: int) -> Setting | None:
     """What makes a tile half as large."""
-    if local.tile == 1 and saved < 8 * room().tile:  # smaller units would fill the same tile again
+    if local.tile == 1 and saved < 8 * batch_limits().tile:  # smaller units would fill the same tile again
         return None
     if local.tile > 1:
         return Setting(f"--chunks {-(-2 * local.units // local.tile)}", saved)

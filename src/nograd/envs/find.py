@@ -9,10 +9,10 @@ from nograd.core.types import ConfigError
 from nograd.envs.contract import check_contract
 from nograd.envs.jax_env import spaces, traced
 from nograd.envs.spaces import Action, Observation, action_of, observation_of
-from nograd.envs.spec import World, checked, made, pool_of, single
+from nograd.envs.spec import EnvSpec, checked, made, pool_of, single
 
 
-def environment(make: str | Callable[[], Any], **options: Any) -> World:
+def environment(make: str | Callable[[], Any], **options: Any) -> EnvSpec:
     """An environment as a task: `nograd.train(nograd.environment("HalfCheetah-v5"))`.
 
     EnvPool's where it has one of this id, else Gymnasium's; Brax's as "brax/humanoid"; or what a function of your own
@@ -34,17 +34,17 @@ def environment(make: str | Callable[[], Any], **options: Any) -> World:
         raise ConfigError(f"options of {word} must be numbers, words, lists or dicts: {error}") from None
     if not is_environment(word):
         raise ConfigError(f"unknown environment {word!r}; give an id such as CartPole-v1, or module:function")
-    world = World(word, "gymnasium", word, given, Observation((), "float32"), Action("box", ()))
+    env_spec = EnvSpec(word, "gymnasium", word, given, Observation((), "float32"), Action("box", ()))
     if BRAX.fullmatch(word):
-        return _traced(world._replace(source="brax", make=word.partition("/")[2]))
+        return _traced(env_spec._replace(source="brax", make=word.partition("/")[2]))
     if FUNCTION.fullmatch(word) and not ID.fullmatch(word):
-        world = world._replace(source="function")
-        if is_pure(env := made(world)):
-            return _traced(world._replace(source="jax"))
-        return _with_spaces(world, checked(env, world))
+        env_spec = env_spec._replace(source="function")
+        if is_pure(env := made(env_spec)):
+            return _traced(env_spec._replace(source="jax"))
+        return _with_spaces(env_spec, checked(env, env_spec))
     if source != "gymnasium" and (found := _in_envpool(word)):
-        world = world._replace(source="envpool", make=found)
-    return _with_spaces(world, pool_of(world, [0]) if world.source == "envpool" else single(world))
+        env_spec = env_spec._replace(source="envpool", make=found)
+    return _with_spaces(env_spec, pool_of(env_spec, [0]) if env_spec.source == "envpool" else single(env_spec))
 
 
 def is_pure(env: Any) -> bool:
@@ -52,19 +52,22 @@ def is_pure(env: Any) -> bool:
     return hasattr(env, "action_size") and not hasattr(env, "action_space")
 
 
-def _with_spaces(world: World, probe: Any) -> World:
+def _with_spaces(env_spec: EnvSpec, probe: Any) -> EnvSpec:
     try:
-        shown, taken = observation_of(probe.observation_space, world.name), action_of(probe.action_space, world.name)
-        if world.source != "envpool":
-            check_contract(probe, shown, taken, world.name)
-        return world._replace(observation=shown, action=taken)
+        shown, taken = (
+            observation_of(probe.observation_space, env_spec.name),
+            action_of(probe.action_space, env_spec.name),
+        )
+        if env_spec.source != "envpool":
+            check_contract(probe, shown, taken, env_spec.name)
+        return env_spec._replace(observation=shown, action=taken)
     finally:
         probe.close()
 
 
-def _traced(world: World) -> World:
-    observation, action = spaces(traced(world), world.name)
-    return world._replace(observation=observation, action=action)
+def _traced(env_spec: EnvSpec) -> EnvSpec:
+    observation, action = spaces(traced(env_spec), env_spec.name)
+    return env_spec._replace(observation=observation, action=action)
 
 
 def _in_envpool(word: str) -> str:

@@ -20,39 +20,39 @@ from jaxtyping import Array, Int
 
 from nograd.core.types import ConfigError, PyTree
 from nograd.envs.spaces import Action, Observation
-from nograd.envs.spec import World, made
+from nograd.envs.spec import EnvSpec, made
 from nograd.envs.watch import summary
 
 INSTALL = "pip install 'nograd[jaxenvs]'"
 
 
-def traced(world: World) -> Any:
-    """The environment of a world that is one of JAX: made once. Raises ConfigError where it cannot be made."""
-    return _made(world._replace(observation=Observation((), "float32"), action=Action("box", ())))
+def traced(env_spec: EnvSpec) -> Any:
+    """The environment of an `EnvSpec` that is written in JAX: made once. Raises ConfigError where it cannot be made."""
+    return _made(env_spec._replace(observation=Observation((), "float32"), action=Action("box", ())))
 
 
 @cache
-def _made(world: World) -> Any:
+def _made(env_spec: EnvSpec) -> Any:
     with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
-        if world.source == "jax":
-            return made(world)
+        if env_spec.source == "jax":
+            return made(env_spec)
         # Its packages warn of each other, and print what else is not installed.
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            return _of_brax(world)
+            return _of_brax(env_spec)
 
 
-def _of_brax(world: World) -> Any:
+def _of_brax(env_spec: EnvSpec) -> Any:
     try:
         from brax import envs
     except ImportError as error:
-        raise ConfigError(f"{world.name} needs Brax ({error}); install it by {INSTALL}") from None
-    if world.make not in envs._envs:
-        raise ConfigError(f"Brax has no environment {world.make!r}; it has {', '.join(sorted(envs._envs))}")
+        raise ConfigError(f"{env_spec.name} needs Brax ({error}); install it by {INSTALL}") from None
+    if env_spec.make not in envs._envs:
+        raise ConfigError(f"Brax has no environment {env_spec.make!r}; it has {', '.join(sorted(envs._envs))}")
     try:
-        return envs.get_environment(world.make, **json.loads(world.options))
+        return envs.get_environment(env_spec.make, **json.loads(env_spec.options))
     except Exception as error:
-        raise ConfigError(f"Brax cannot make {world.name}: {summary(error)}") from error
+        raise ConfigError(f"Brax cannot make {env_spec.name}: {summary(error)}") from error
 
 
 def spaces(env: Any, name: str) -> tuple[Observation, Action]:
@@ -113,20 +113,20 @@ def stepped(env: Any, state: PyTree, action: Array) -> PyTree:
 class Steps:
     """Lanes of an environment of JAX, a call a step: for what needs the states between, such as a film."""
 
-    def __init__(self, world: World, **more: Any) -> None:
-        self._env = traced(world)
+    def __init__(self, env_spec: EnvSpec, **more: Any) -> None:
+        self._env = traced(env_spec)
         self._begun = jax.jit(jax.vmap(lambda seed: begun(self._env, seed)))
         self._seen = jax.jit(jax.vmap(observed))
         self._stepped = jax.jit(jax.vmap(lambda state, action: stepped(self._env, state, action)))
         self._state: Any = None
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """See `Lanes`."""
+        """See `VectorEnv`."""
         self._state = self._begun(np.asarray(seeds, np.int32))
         return self._observations()
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See `Lanes`. All lanes are stepped, so that the program's shapes never change."""
+        """See `VectorEnv`. All environments are stepped, so that the program's shapes never change."""
         whole = np.zeros((len(self._state.obs), *actions.shape[1:]), np.float32)
         whole[live] = actions
         self._state = self._stepped(self._state, whole)
@@ -134,7 +134,7 @@ class Steps:
         return self._observations()[live], rewards[live].astype(np.float64), done[live] != 0
 
     def render(self) -> np.ndarray | None:
-        """See `Lanes`: by the environment's own `render`, where it has one for Brax's states."""
+        """See `VectorEnv`: by the environment's own `render`, where it has one for Brax's states."""
         if not hasattr(self._env, "render") or not hasattr(self._state, "pipeline_state"):
             return None
         first = jax.tree.map(lambda leaf: np.asarray(leaf[0]), self._state.pipeline_state)

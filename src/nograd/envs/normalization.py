@@ -44,7 +44,7 @@ def normalised(moments: Moments, x: Float[Array, "*batch features"]) -> Float[Ar
     return jnp.where(moments.count > 1, jnp.clip((x - moments.mean) / scale, -CLIP, CLIP), x)
 
 
-class Tally:
+class MomentSums:
     """Collects the moments of observations that come batch by batch, in float64.
 
     Sums of deviations from the first observation: they do not cancel as those of the values would.

@@ -1,4 +1,4 @@
-"""Episodes on the host: lanes in lockstep, one batched call of the policy a step, finished lanes masked out."""
+"""Episodes on the host: environments in lockstep, one batched call of the policy a step, finished ones masked out."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -7,28 +7,28 @@ import numpy as np
 
 from nograd.core.random import mix
 from nograd.envs.actions import usable
-from nograd.envs.normalization import Tally
+from nograd.envs.normalization import MomentSums
 from nograd.envs.observing import finite
-from nograd.envs.vector import Lanes
-from nograd.envs.watch import Pulse
+from nograd.envs.vector import VectorEnv
+from nograd.envs.watch import Heartbeat
 
-# (observations [lanes, *shape], step) -> actions [lanes, …]
+# (observations [envs, *shape], step) -> actions [envs, …]
 Act: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
 LONGEST = 1_000_000  # steps of an episode where no limit is asked for: no environment goes on for ever
 TRACED_LIMIT = 1000  # of environments of JAX, which have none of their own; Brax's trainers cut them there too
 
 
-class Played(NamedTuple):
+class EpisodeResults(NamedTuple):
     """What came of some episodes."""
 
-    returns: np.ndarray  # float64 [lanes], the sum of rewards; NaN where something was no finite number
-    lengths: np.ndarray  # int64 [lanes], in steps of the environment
+    returns: np.ndarray  # float64 [envs], the sum of rewards; NaN where something was no finite number
+    lengths: np.ndarray  # int64 [envs], in steps of the environment
 
     @property
-    def sound(self) -> "Played":
+    def sound(self) -> "EpisodeResults":
         """Those whose numbers were all finite."""
-        return Played(*(part[np.isfinite(self.returns)] for part in self))
+        return EpisodeResults(*(part[np.isfinite(self.returns)] for part in self))
 
     @property
     def dropped(self) -> int:
@@ -42,20 +42,20 @@ class Played(NamedTuple):
         return float(np.mean(returns)) if 2 * len(returns) >= len(self.returns) else None
 
 
-def play(
-    lanes: Lanes,
+def run_episodes(
+    vector_env: VectorEnv,
     act: Act,
     seeds: Sequence[int],
     limit: int = LONGEST,
     skip: int = 1,
-    tally: Tally | None = None,
-    pulse: Pulse | None = None,
-) -> Played:
+    tally: MomentSums | None = None,
+    pulse: Heartbeat | None = None,
+) -> EpisodeResults:
     """One episode a seed, all from their first step to the last of the longest.
 
     Args:
-        lanes: where they are played.
-        act: the policy. It sees all lanes, the last observation of those that are over: its shapes never change.
+        vector_env: where they run.
+        act: the policy. It sees all environments, the last observation of those that are over: its shapes never change.
         seeds: of the episodes; what happens in one follows from its seed and its own actions alone.
         limit: steps of the environment after which an episode is cut.
         skip: steps that an action is held for.
@@ -64,7 +64,7 @@ def play(
     """
     count = len(seeds)
     returns, lengths = np.zeros(count), np.zeros(count, np.int64)
-    first = lanes.reset(seeds)
+    first = vector_env.reset(seeds)
     observations = np.ascontiguousarray(first)
     live, step = _dropped(returns, np.arange(count), finite(observations)), 0
     while len(live) and step * skip < limit:
@@ -75,30 +75,34 @@ def play(
         for _ in range(min(skip, limit - step * skip)):
             if not len(live):
                 break
-            live = _stepped(lanes, live, actions, Played(returns, lengths), observations)
+            live = _stepped(vector_env, live, actions, EpisodeResults(returns, lengths), observations)
         step += 1
         if pulse:
             pulse.beat(step * skip if len(live) == count and limit >= LONGEST else 0)
-    return Played(returns, lengths)
+    return EpisodeResults(returns, lengths)
 
 
 def _stepped(
-    lanes: Lanes, live: np.ndarray, actions: np.ndarray, played: Played, observations: np.ndarray
+    vector_env: VectorEnv, live: np.ndarray, actions: np.ndarray, results: EpisodeResults, observations: np.ndarray
 ) -> np.ndarray:
-    """One step of the lanes that play: counted in `played`, seen in `observations`. Returns which play on."""
-    seen, rewards, over = lanes.step(live, actions if len(live) == len(actions) else actions[live])
+    """One step of the environments whose episodes are not over: counted in `results`, seen in `observations`.
+
+    Returns:
+        The numbers of those that go on.
+    """
+    seen, rewards, over = vector_env.step(live, actions if len(live) == len(actions) else actions[live])
     observations[live] = seen
-    played.returns[live] += rewards
-    played.lengths[live] += 1
+    results.returns[live] += rewards
+    results.lengths[live] += 1
     sound = np.isfinite(rewards) & finite(seen)
     if over.any() or not sound.all():
-        _dropped(played.returns, live, sound)
+        _dropped(results.returns, live, sound)
         return live[sound & ~over]
     return live
 
 
 def _dropped(returns: np.ndarray, live: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """The lanes that play on; the return of one where something was no finite number becomes NaN."""
+    """The environments whose episodes go on; the return of one where something was no finite number becomes NaN."""
     if sound.all():
         return live
     returns[live[~sound]] = np.nan
@@ -108,7 +112,7 @@ def _dropped(returns: np.ndarray, live: np.ndarray, sound: np.ndarray) -> np.nda
 def episode_seeds(words: Any, generation: Any, members: Any, episodes: Any) -> Any:
     """The seed, 0..2³¹ − 1, at each address (run, generation, member, episode): int32 [members, episodes].
 
-    A keyed hash, as in `rng.random_words`: nothing of an episode depends on which ones were played before. Takes arrays
+    A keyed hash, as in `rng.random_words`: nothing of an episode depends on which ones ran before. Takes arrays
     of JAX and of NumPy: two words of 32 bits, a number, and two lines of numbers.
     """
     key, (generation, members, episodes) = words, (x.astype(np.uint32) for x in (generation, members, episodes))

@@ -8,7 +8,7 @@ import numpy as np
 
 from nograd.core.types import ConfigError
 
-Kind = Literal["box", "discrete", "multi", "binary"]
+SpaceKind = Literal["box", "discrete", "multi", "binary"]
 _NAMES = {"Box": "box", "Discrete": "discrete", "MultiDiscrete": "multi", "MultiBinary": "binary"}
 _NESTED = ("Dict", "Tuple")
 
@@ -17,7 +17,7 @@ class Leaf(NamedTuple):
     """One space of numbers, by itself or somewhere inside of Dict and Tuple spaces."""
 
     path: tuple[str | int, ...]  # keys of Dict spaces and places in Tuple spaces, from the outside in
-    kind: Kind
+    kind: SpaceKind
     shape: tuple[int, ...]
     dtype: str
     choices: tuple[int, ...] = ()  # of each component, where it is no box

@@ -14,7 +14,7 @@ from nograd.envs.watch import summary
 INSTALL = "pip install 'nograd[envs]'"
 
 
-class World(NamedTuple):
+class EnvSpec(NamedTuple):
     """An environment by name: all that a worker needs to make it, in words and numbers."""
 
     name: str  # as the user says it
@@ -31,7 +31,7 @@ class World(NamedTuple):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What `environment` is to be told, beside the name, to give this world again."""
+        """What `environment` is to be told, beside the name, to give this EnvSpec again."""
         return {**json.loads(self.options), **({"source": "gymnasium"} if self.source == "gymnasium" else {})}
 
     @property
@@ -46,10 +46,10 @@ class World(NamedTuple):
         return hashlib.sha256(json.dumps({**self.portable, "action": action}, sort_keys=True).encode()).hexdigest()
 
 
-def from_portable(portable: dict[str, Any]) -> World:
-    """The world that `World.portable` came from."""
+def from_portable(portable: dict[str, Any]) -> EnvSpec:
+    """The EnvSpec that `EnvSpec.portable` came from."""
     kinds: tuple[tuple[str, Any], ...] = (("observation", Observation), ("action", Action))
-    return World(**{**portable, **{name: _restored(kind, portable[name]) for name, kind in kinds}})
+    return EnvSpec(**{**portable, **{name: _restored(kind, portable[name]) for name, kind in kinds}})
 
 
 def _portable(space: Observation | Action) -> dict[str, Any]:
@@ -65,21 +65,21 @@ def _restored(kind: Any, fields: dict[str, Any]) -> Any:
     return kind(**whole)
 
 
-def made(world: World, **more: Any) -> Any:
-    """What the user's function of a world returns. Raises ConfigError where it raises."""
-    return _called(import_object(world.make, "environment"), world, **more)
+def made(env_spec: EnvSpec, **more: Any) -> Any:
+    """What the user's function returns. Raises ConfigError where it raises."""
+    return _called(import_object(env_spec.make, "environment"), env_spec, **more)
 
 
-def is_atari(world: World) -> bool:
+def is_atari(env_spec: EnvSpec) -> bool:
     """Whether it is a game of EnvPool's Atari, with nothing random but its beginning."""
-    if world.source != "envpool" or {"noop_max", "repeat_action_probability"} & {*json.loads(world.options)}:
+    if env_spec.source != "envpool" or {"noop_max", "repeat_action_probability"} & {*json.loads(env_spec.options)}:
         return False
     from envpool.registration import registry
 
-    return registry.specs[world.make][0] == "envpool.atari"
+    return registry.specs[env_spec.make][0] == "envpool.atari"
 
 
-def pool_of(world: World, seeds: list[int], **more: Any) -> Any:
+def pool_of(env_spec: EnvSpec, seeds: list[int], **more: Any) -> Any:
     """An EnvPool with an environment a seed, stepped by one thread: a worker has one core. Raises ConfigError."""
     import envpool
 
@@ -87,27 +87,27 @@ def pool_of(world: World, seeds: list[int], **more: Any) -> Any:
     try:
         with warnings.catch_warnings():  # bounds in float64, stored as float32
             warnings.simplefilter("ignore")
-            pool = envpool.make_gymnasium(world.make, **{**json.loads(world.options), **own, **more})
+            pool = envpool.make_gymnasium(env_spec.make, **{**json.loads(env_spec.options), **own, **more})
             _ = pool.observation_space, pool.action_space
             return pool
     except Exception as error:
-        raise ConfigError(f"EnvPool cannot make {world.name}: {summary(error)}") from error
+        raise ConfigError(f"EnvPool cannot make {env_spec.name}: {summary(error)}") from error
 
 
-def single(world: World, **more: Any) -> Any:
+def single(env_spec: EnvSpec, **more: Any) -> Any:
     """One environment of Gymnasium, or of the user's function. Raises ConfigError where it cannot be made."""
-    if world.source == "function":
-        return checked(made(world, **more), world)
-    gymnasium = _gymnasium(world.name)
-    if world.make.startswith("ALE/"):
-        _register_atari(gymnasium, world.name)
-    return _called(lambda **options: gymnasium.make(world.make, **options), world, **more)
+    if env_spec.source == "function":
+        return checked(made(env_spec, **more), env_spec)
+    gymnasium = _gymnasium(env_spec.name)
+    if env_spec.make.startswith("ALE/"):
+        _register_atari(gymnasium, env_spec.name)
+    return _called(lambda **options: gymnasium.make(env_spec.make, **options), env_spec, **more)
 
 
-def checked(env: Any, world: World) -> Any:
+def checked(env: Any, env_spec: EnvSpec) -> Any:
     """The environment itself. Raises ConfigError where it is none of Gymnasium's."""
     if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
-        raise ConfigError(f"{world.make} must return a gymnasium.Env, got {type(env).__name__}")
+        raise ConfigError(f"{env_spec.make} must return a gymnasium.Env, got {type(env).__name__}")
     return env
 
 
@@ -115,11 +115,11 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _called(make: Callable[..., Any], world: World, **more: Any) -> Any:
+def _called(make: Callable[..., Any], env_spec: EnvSpec, **more: Any) -> Any:
     try:
-        return make(**json.loads(world.options), **more)
+        return make(**json.loads(env_spec.options), **more)
     except Exception as error:
-        raise ConfigError(f"cannot make the environment {world.name}: {summary(error)}") from error
+        raise ConfigError(f"cannot make the environment {env_spec.name}: {summary(error)}") from error
 
 
 def _gymnasium(name: str) -> Any:

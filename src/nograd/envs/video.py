@@ -12,8 +12,8 @@ import numpy as np
 
 from nograd.core.types import ConfigError
 from nograd.envs.find import environment
-from nograd.envs.spec import INSTALL, World, from_portable, pool_of
-from nograd.envs.vector import lanes
+from nograd.envs.spec import INSTALL, EnvSpec, from_portable, pool_of
+from nograd.envs.vector import vector_env
 from nograd.envs.watch import summary
 
 _SECOND = 30  # frames
@@ -21,14 +21,14 @@ FORMATS = (".mp4", ".gif")
 _DRAWN = "drawn"  # what the process that tries says at its end
 
 
-class Filmed:
-    """One lane whose every step is a frame of a file.
+class VideoRecorder:
+    """One environment whose every step is a frame of a file.
 
     Raises:
         ConfigError: the file is none that can be written, or the environment cannot be rendered here.
     """
 
-    def __init__(self, world: World, path: Path) -> None:
+    def __init__(self, env_spec: EnvSpec, path: Path) -> None:
         if path.suffix.lower() not in FORMATS:
             raise ConfigError(f"--video cannot be {path}; name a file that ends in .mp4 or .gif")
         if not os.environ.get("DISPLAY"):
@@ -38,8 +38,8 @@ class Filmed:
             import imageio.v2 as imageio
         except ImportError:
             raise ConfigError(f"--video needs imageio; install it by {INSTALL}") from None
-        self._name = world.name
-        self._lanes = lanes(drawable(world), render_mode="rgb_array")
+        self._name = env_spec.name
+        self._vector_env = vector_env(drawable(env_spec), render_mode="rgb_array")
         try:
             timing: dict[str, Any] = {"fps": _SECOND} if path.suffix.lower() == ".mp4" else {"duration": 1000 / _SECOND}
             self._writer = imageio.get_writer(path, **timing)
@@ -48,28 +48,28 @@ class Filmed:
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Begins an episode."""
-        observations = self._lanes.reset(seeds)
+        observations = self._vector_env.reset(seeds)
         self._take()
         return observations
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One step, one frame."""
-        answer = self._lanes.step(live, actions)
+        answer = self._vector_env.step(live, actions)
         self._take()
         return answer
 
     def render(self) -> np.ndarray | None:
-        """See `Lanes`."""
-        return self._lanes.render()
+        """See `VectorEnv`."""
+        return self._vector_env.render()
 
     def close(self) -> None:
         """The file is whole."""
         self._writer.close()
-        self._lanes.close()
+        self._vector_env.close()
 
     def _take(self) -> None:
         try:
-            frame = self._lanes.render()
+            frame = self._vector_env.render()
         except Exception as error:
             raise _cannot(self._name, summary(error)) from error
         if frame is None:
@@ -77,24 +77,24 @@ class Filmed:
         self._writer.append_data(np.asarray(frame, np.uint8))
 
 
-def drawable(world: World) -> World:
-    """The world itself, or Gymnasium's of the same id where EnvPool cannot draw it on this machine.
+def drawable(env_spec: EnvSpec) -> EnvSpec:
+    """The `EnvSpec` itself, or Gymnasium's of the same id where EnvPool cannot draw it on this machine.
 
     EnvPool's MuJoCo ends the whole process where OpenGL cannot be had, so another process tries. Raises ConfigError.
     """
-    if world.source != "envpool":
-        return world
-    order = json.dumps(world.portable)
+    if env_spec.source != "envpool":
+        return env_spec
+    order = json.dumps(env_spec.portable)
     tried = subprocess.run([sys.executable, "-P", "-m", __name__, order], capture_output=True, text=True)
     if tried.returncode == 0 and _DRAWN in tried.stdout:
-        return world
+        return env_spec
     said = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]
     try:
-        other = environment(world.name, source="gymnasium", **json.loads(world.options))
+        other = environment(env_spec.name, source="gymnasium", **json.loads(env_spec.options))
     except ConfigError:
         other = None
-    if other is None or (other.observation, other.action.shape) != (world.observation, world.action.shape):
-        raise _cannot(world.name, said[-1] if said else f"EnvPool ends with {tried.returncode}")
+    if other is None or (other.observation, other.action.shape) != (env_spec.observation, env_spec.action.shape):
+        raise _cannot(env_spec.name, said[-1] if said else f"EnvPool ends with {tried.returncode}")
     return other
 
 

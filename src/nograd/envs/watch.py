@@ -16,7 +16,7 @@ _LONG_STEPS, _LONG_SECONDS = 10_000, 10.0  # after which an episode that nothing
 _named: set[str] = set()  # environments that this process has said so of
 
 
-class Pulse:
+class Heartbeat:
     """Tells someone twice a second, at most, that the work goes on."""
 
     def __init__(self, tell: Callable[[], None] = lambda: None, name: str = "") -> None:
@@ -48,9 +48,11 @@ def summary(error: BaseException) -> str:
 
 
 @contextmanager
-def watched(seconds: float, name: str, tell: Callable[[], None] | None = None, lanes: int = 1) -> Iterator[Pulse]:
+def watched(
+    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1
+) -> Iterator[Heartbeat]:
     """What fails meanwhile is said in one line, and so is a step that does not return. Raises EngineError."""
-    with alarm(seconds, name, tell, lanes) as pulse:
+    with alarm(seconds, name, tell, environments) as pulse:
         try:
             yield pulse
         except NogradError:
@@ -60,20 +62,22 @@ def watched(seconds: float, name: str, tell: Callable[[], None] | None = None, l
 
 
 @contextmanager
-def alarm(seconds: float, name: str, tell: Callable[[], None] | None = None, lanes: int = 1) -> Iterator[Pulse]:
+def alarm(
+    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1
+) -> Iterator[Heartbeat]:
     """A pulse; where nobody is told of it, and this is the main thread, its silence is an error.
 
     Args:
         seconds: that a step may take.
         name: of the environment.
         tell: told now and then that the work goes on.
-        lanes: environments that are made and reset before the first step, each of which may take as long.
+        environments: environments that are made and reset before the first step, each of which may take as long.
 
     Raises:
         EngineError: nothing was heard for so long.
     """
     if tell is not None or threading.current_thread() is not threading.main_thread():
-        yield Pulse(tell or (lambda: None), name)
+        yield Heartbeat(tell or (lambda: None), name)
         return
 
     rung = False  # since the last pulse. One ring alone may be that this process was stopped meanwhile, by Ctrl-Z
@@ -94,9 +98,9 @@ def alarm(seconds: float, name: str, tell: Callable[[], None] | None = None, lan
         _set(seconds / 2)
 
     before = signal.signal(signal.SIGALRM, ring)
-    _set(seconds * lanes)
+    _set(seconds * environments)
     try:
-        yield Pulse(beaten, name)
+        yield Heartbeat(beaten, name)
     finally:
         _set(0.0)
         signal.signal(signal.SIGALRM, before)

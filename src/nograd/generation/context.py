@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array
 
 from nograd.core.types import Params
-from nograd.envs import World
+from nograd.envs import EnvSpec
 from nograd.envs.normalization import Moments
 from nograd.models import Model
 
@@ -30,7 +30,7 @@ class EpisodeTask(Protocol):
     """The rules of the episodes that a generation plays; see `nograd.tasks.control.Environment` for each."""
 
     @property
-    def world(self) -> World:
+    def env_spec(self) -> EnvSpec:
         """The environment."""
 
     @property

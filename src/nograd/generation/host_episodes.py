@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from nograd.generation.base import Fixed, Named, flattened
-from nograd.generation.policy import Playing, Published
+from nograd.generation.policy import EpisodeGeneration, Published
 
 
 @dataclass(frozen=True)
-class Episodes(Playing):
+class Episodes(EpisodeGeneration):
     """Generations of an `Environment` task that the host steps."""
 
     deadline: float = 60.0  # seconds without a step, after which the environment counts as hung
@@ -21,7 +21,7 @@ class Episodes(Playing):
         """What `Rollout` is made from."""
         task, (chunks, size, width) = self.task, self.fitness_shape
         return {
-            "world": task.world.portable,
+            "env_spec": task.env_spec.portable,
             "shape": [chunks, size, width],
             "members": self.members,
             "episodes": task.episodes,
@@ -45,10 +45,10 @@ class Episodes(Playing):
         def act(flat: Any, observations: Any, seeds: Any, step: Any) -> Any:
             return self.actions(jax.tree.unflatten(jax.tree.structure(held), flat), observations, seeds, step)
 
-        seats = (self.seats, self.task.episodes)
-        shown = self.task.world.observation
-        seen = jax.ShapeDtypeStruct((*seats, *shown.shape), jnp.dtype(shown.dtype))
-        seeds = jax.ShapeDtypeStruct(seats, jnp.int32)
+        slots = (self.slots, self.task.episodes)
+        shown = self.task.env_spec.observation
+        seen = jax.ShapeDtypeStruct((*slots, *shown.shape), jnp.dtype(shown.dtype))
+        seeds = jax.ShapeDtypeStruct(slots, jnp.int32)
         return {
             "members": (members, [*flat, number]),
             "act": (act, [jax.tree.leaves(held), seen, seeds, number]),

@@ -15,23 +15,23 @@ from nograd.envs.jax_rollout import rollout
 from nograd.envs.normalization import Moments, merged, no_moments
 from nograd.envs.rollout import episode_seeds
 from nograd.generation.base import Fixed, Named, flattened
-from nograd.generation.policy import Playing, Published
+from nograd.generation.policy import EpisodeGeneration, Published
 
 
-class _Seats(NamedTuple):
+class _Slots(NamedTuple):
     """Members of a chunk that play round after round."""
 
-    playing: Bool[Array, " seats"]
-    returns: Float[Array, " seats"]
-    lengths: Int[Array, " seats"]
-    rounds: Int[Array, " seats"]
+    active: Bool[Array, " slots"]
+    returns: Float[Array, " slots"]
+    lengths: Int[Array, " slots"]
+    rounds: Int[Array, " slots"]
     moments: Moments | tuple[()]
     turn: Int[Array, ""]
 
 
 @dataclass(frozen=True)
-class Traced(Playing):
-    """Generations of an `Environment` task whose world is traced."""
+class Traced(EpisodeGeneration):
+    """Generations of an `Environment` task whose environment is written in JAX."""
 
     def host(self) -> None:
         """All of it is a program."""
@@ -60,41 +60,41 @@ class Traced(Playing):
         return jax.lax.fori_loop(0, count, step, zeros)
 
     def chunk(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> list[Array]:
-        """Fitness and length of each seat of a chunk, and the moments of what all of them saw."""
-        task, per = self.task, self.seats
+        """Fitness and length of each slot of a chunk, and the moments of what all of them saw."""
+        task, per = self.task, self.slots
         held = self.chunk_members(fixed, published, generation, chunk)
-        seats = chunk * per + jnp.arange(per)
+        slots = chunk * per + jnp.arange(per)
 
-        def played(at: _Seats) -> _Seats:
-            seeds = episode_seeds(fixed.batch, generation, seats, at.turn * task.episodes + jnp.arange(task.episodes))
-            returns, lengths, moments = self._round(held, seeds, at.playing)
+        def results(at: _Slots) -> _Slots:
+            seeds = episode_seeds(fixed.batch, generation, slots, at.turn * task.episodes + jnp.arange(task.episodes))
+            returns, lengths, moments = self._round(held, seeds, at.active)
             at = at._replace(
                 returns=at.returns + returns,
                 lengths=at.lengths + lengths,
-                rounds=at.rounds + at.playing,
+                rounds=at.rounds + at.active,
                 moments=merged(at.moments, moments) if at.moments and moments else (),
                 turn=at.turn + 1,
             )
             more = (at.lengths < task.member_steps) & jnp.isfinite(at.returns)
-            return at._replace(playing=at.playing & more)
+            return at._replace(active=at.active & more)
 
         zeros, none = jnp.zeros(per, jnp.float32), jnp.zeros(per, jnp.int32)
-        moments = no_moments(task.world.observation.shape) if task.normalise else ()
-        first = _Seats(seats < self.members, zeros, none, none, moments, jnp.int32(0))
-        last = jax.lax.while_loop(lambda at: jnp.any(at.playing), played, first)
+        moments = no_moments(task.env_spec.observation.shape) if task.normalise else ()
+        first = _Slots(slots < self.members, zeros, none, none, moments, jnp.int32(0))
+        last = jax.lax.while_loop(lambda at: jnp.any(at.active), results, first)
         fitness = (last.returns - task.bonus * last.lengths) / jnp.maximum(last.rounds * task.episodes, 1)
         return [fitness, last.lengths.astype(jnp.float32), *last.moments]
 
     def _round(
-        self, held: PyTree, seeds: Int[Array, "seats episodes"], playing: Bool[Array, " seats"]
+        self, held: PyTree, seeds: Int[Array, "slots episodes"], active: Bool[Array, " slots"]
     ) -> tuple[Array, Array, Moments | tuple[()]]:
-        """Returns and lengths, [seats], of the episodes of the seats that play."""
-        task, lanes = self.task, seeds.shape
+        """Returns and lengths, [slots], of the episodes of the slots that play."""
+        task, shape = self.task, seeds.shape
 
         def act(observations: Array, step: Array) -> Array:
-            actions = self.actions(held, observations.reshape(*lanes, *observations.shape[1:]), seeds, step)
+            actions = self.actions(held, observations.reshape(*shape, *observations.shape[1:]), seeds, step)
             return actions.reshape(-1, *actions.shape[2:])
 
-        every = jnp.repeat(playing, lanes[1])
-        done = rollout(traced(task.world), act, seeds.reshape(-1), every, held[0], task.skip, task.normalise)
-        return done.returns.reshape(lanes).sum(1), done.lengths.reshape(lanes).sum(1), done.moments
+        every = jnp.repeat(active, shape[1])
+        done = rollout(traced(task.env_spec), act, seeds.reshape(-1), every, held[0], task.skip, task.normalise)
+        return done.returns.reshape(shape).sum(1), done.lengths.reshape(shape).sum(1), done.moments

@@ -23,7 +23,7 @@ from nograd.perturbations.population import Local
 from nograd.strategies.shaping import Fused
 
 
-class Carried(NamedTuple):
+class PolicyState(NamedTuple):
     """The state of a training on an environment: of the search, and what policies read beside their parameters."""
 
     context: Context  # first: what is published are the first leaves
@@ -48,10 +48,10 @@ class Published(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Playing(Generation):
+class EpisodeGeneration(Generation):
     """Generations of a task on episodes, wherever the environment is stepped.
 
-    A member's seat in its chunk is its place in the flattened row of the fitness. Every seat plays `task.episodes`
+    A member's slot in its chunk is its place in the flattened row of the fitness. Every slot plays `task.episodes`
     episodes side by side.
     """
 
@@ -60,7 +60,7 @@ class Playing(Generation):
     watched: ClassVar[tuple[str, ...]] = ("episode_length",)
 
     @property
-    def seats(self) -> int:
+    def slots(self) -> int:
         """Members of a chunk, those that only fill it among them."""
         return self.fitness_shape[1] * self.fitness_shape[2]
 
@@ -75,7 +75,7 @@ class Playing(Generation):
         lengths = jax.ShapeDtypeStruct(self.fitness_shape, jnp.float32)
         return [*super().found, lengths, *(self._moment_shapes() if self.task.normalise else [])]
 
-    def published(self, state: Carried) -> Published:
+    def published(self, state: PolicyState) -> Published:
         """The context and what members are drawn from."""
         return Published(state.context, self.strategy.distribution(state.search))
 
@@ -85,12 +85,12 @@ class Playing(Generation):
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
         """An observation that stands for any: the noise of a low-rank member does not depend on what it sees."""
-        return (jnp.zeros((1, *self.task.world.observation.input_shape), jnp.float32),), lambda part: part
+        return (jnp.zeros((1, *self.task.env_spec.observation.input_shape), jnp.float32),), lambda part: part
 
     def chunk_members(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> PyTree:
         """What the members of a chunk act by: (the limit of their episodes, the context, their parameters).
 
-        Of a dense perturbation the parameters of each, [seats, …]; of a low-rank one the mean and the factors, so that
+        Of a dense perturbation the parameters of each, [slots, …]; of a low-rank one the mean and the factors, so that
         the product with the mean is shared by all.
         """
         around, plan = published.around, self.plan
@@ -114,9 +114,9 @@ class Playing(Generation):
         return limit, context._replace(reference=()), members
 
     def actions(
-        self, held: PyTree, observations: Array, seeds: Int[Array, "seats episodes"], step: Int[Array, ""]
+        self, held: PyTree, observations: Array, seeds: Int[Array, "slots episodes"], step: Int[Array, ""]
     ) -> Array:
-        """The actions of a chunk's members: of observations [seats, episodes, *shape], [seats, episodes, …]."""
+        """The actions of a chunk's members: of observations [slots, episodes, *shape], [slots, episodes, …]."""
         _, context, members = held
         seen = self.task.see(context, observations)
         if self.local:
@@ -126,7 +126,7 @@ class Playing(Generation):
         noisy = jax.vmap(jax.vmap(self.task.noisy, (0, 0, None)), (0, 0, None))
         return self.task.act(noisy(outputs, seeds, step))
 
-    def update(self, state: Carried, total: Distribution, found: Sequence[Array]) -> tuple[Carried, Outcome]:
+    def update(self, state: PolicyState, total: Distribution, found: Sequence[Array]) -> tuple[PolicyState, Outcome]:
         """The strategy's own step, the chunks' moments merged in their order, and the next limit of an episode."""
         search, info, finite = self.stepped(state.search, total, found[0])
         steps = jnp.sum(found[1])
@@ -137,10 +137,10 @@ class Playing(Generation):
         if self.task.adaptive:
             twice = jnp.minimum(jnp.ceil(2 * length), self.task.limit).astype(jnp.int32)
             context = context._replace(limit=jnp.maximum(twice, 1))
-        return Carried(context, search), Outcome(info, finite, steps.astype(jnp.int32), (length,))
+        return PolicyState(context, search), Outcome(info, finite, steps.astype(jnp.int32), (length,))
 
     def _moment_shapes(self) -> list[Any]:
-        chunks, shape = self.plan.chunks, self.task.world.observation.input_shape
+        chunks, shape = self.plan.chunks, self.task.env_spec.observation.input_shape
         return [jax.ShapeDtypeStruct((chunks, *rest), jnp.float32) for rest in ((), shape, shape)]
 
 
@@ -165,7 +165,7 @@ def _of_members(local: Local) -> MemberPerturbation:
 
 
 def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Array) -> Array:
-    """The outputs of dense members, [seats, episodes, outputs].
+    """The outputs of dense members, [slots, episodes, outputs].
 
     All in one call, but pictures as few at a time as one call should take on: with kernels of each member's own, the
     layers of a core's call are no faster, and their values leave the caches.
@@ -187,7 +187,7 @@ def _lowrank_prepared(local: Local, task: EpisodeTask, context: Context, mean: P
 
 
 def _lowrank_outputs(local: Local, model: Model, members: PyTree, seen: Array) -> Array:
-    """The outputs of low-rank members, [seats, episodes, outputs], the product with the mean made for all at once."""
+    """The outputs of low-rank members, [slots, episodes, outputs], the product with the mean made for all at once."""
     mean, noise, prepared = members
     perturbation, tiles = _of_members(local), jax.tree.leaves(noise)[0].shape[0]
     inputs = seen.reshape(tiles, local.tile, perturbation.directions, perturbation.signs, *seen.shape[1:])

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from nograd.core import chunks
 from nograd.core.types import Key, Params, PyTree
-from nograd.perturbations.batch_limits import Room
+from nograd.perturbations.batch_limits import BatchLimits
 from nograd.perturbations.members import Loss, Weigh
 
 # fitness [pairs, members] -> weights, from each pair alone: what can be known before the other pairs are.
@@ -96,7 +96,7 @@ class LocalPerturbation(Perturbation, Protocol):
     def fallbacks(self, prepared: Any) -> list[str]:
         """Parameters that have dense noise of their own, for want of a rule."""
 
-    def tile(self, elements: int, units: int, count: int | None, there: Room) -> tuple[int, int]:
+    def tile(self, elements: int, units: int, count: int | None, limits: BatchLimits) -> tuple[int, int]:
         """Units of a tile, and directions that are evaluated at once.
 
         Args:
@@ -153,7 +153,7 @@ class Local(NamedTuple):
 
     perturbation: LocalPerturbation  # with the directions of one unit
     loss: Loss  # (params, *one example) -> its value
-    prepared: Any  # where noise goes: `lowrank.Cuts`, or the sites of `node`
+    prepared: Any  # where noise goes: `lowrank.MatrixSplits`, or the sites of `node`
     units: int
     group: int  # examples of a unit
     shared: bool  # whether all units have the same examples: the batch

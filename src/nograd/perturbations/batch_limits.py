@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 
 
-class Room(NamedTuple):
+class BatchLimits(NamedTuple):
     """Sizes by float32 elements of the widest value, and by units."""
 
     tile: int  # elements of a tile
@@ -18,10 +18,10 @@ class Room(NamedTuple):
 
 
 # 2 MB are about what the caches of a core hold. Members side by side are slower there for all networks but tiny ones.
-_CORE = Room(tile=1 << 19, block=1 << 18, units=256, least=16, node_tiles=8, lowrank_tiles=1, members=0)
+_CORE = BatchLimits(tile=1 << 19, block=1 << 18, units=256, least=16, node_tiles=8, lowrank_tiles=1, members=0)
 
 
-def room() -> Room:
+def batch_limits() -> BatchLimits:
     """Of the devices that JAX computes on: a core's, or an accelerator's with a tile for each of them at least.
 
     An accelerator wants few and large calls; half a gigabyte for the widest value leaves room for the others.
@@ -29,7 +29,7 @@ def room() -> Room:
     if jax.default_backend() == "cpu":
         return _CORE
     devices = jax.local_device_count()
-    return Room(1 << 27, 1 << 27, 1 << 20, 1, devices, devices, 1 << 27)
+    return BatchLimits(1 << 27, 1 << 27, 1 << 20, 1, devices, devices, 1 << 27)
 
 
 def power_of_two(most: int) -> int:
@@ -39,4 +39,4 @@ def power_of_two(most: int) -> int:
 
 def at_once(elements: int) -> int:
     """Units that are evaluated side by side, of so many parameters each (those of all of its dense members)."""
-    return max(room().members // elements, 1)
+    return max(batch_limits().members // elements, 1)

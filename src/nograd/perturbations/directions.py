@@ -21,7 +21,7 @@ from nograd.core.types import ConfigError, Key
 FRAME_NOISES = ("rademacher", "gaussian")
 
 
-class Frame(NamedTuple):
+class Directions(NamedTuple):
     """Directions ξ[u, d] = values[u, d] ∘ rows[d] of several units; an axis of length 1 serves all directions."""
 
     values: Float[Array, "units directions|1 *shape"]
@@ -32,14 +32,14 @@ class Frame(NamedTuple):
         """Directions of each unit."""
         return max(self.values.shape[1], self.rows.shape[0])
 
-    def some(self, first: Array | int, count: int) -> "Frame":
+    def some(self, first: Array | int, count: int) -> "Directions":
         """The directions first, first + 1, … of every unit."""
         values, rows = self
         if values.shape[1] > 1:
             values = jax.lax.dynamic_slice_in_dim(values, first, count, axis=1)
         if rows.shape[0] > 1:
             rows = jax.lax.dynamic_slice_in_dim(rows, first, count)
-        return Frame(values, rows)
+        return Directions(values, rows)
 
     def all(self) -> Float[Array, "units directions *shape"]:
         """Every direction of every unit."""
@@ -54,7 +54,7 @@ class Frame(NamedTuple):
 
 def frame(
     noise: str, key: Key, stream: int, first: Array | int, units: int, directions: int, shape: tuple[int, ...]
-) -> Frame:
+) -> Directions:
     """The directions of units first, first + 1, …: elements of mean 0 and variance 1.
 
     Args:
@@ -69,9 +69,9 @@ def frame(
     size = math.prod(shape)
     if noise == "gaussian":
         normals = normal_rows(key, units * directions, size, stream, jnp.asarray(first) * directions)
-        return Frame(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape)), jnp.float32))
+        return Directions(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape)), jnp.float32))
     signs = sign_rows(key, units, size, stream, first).reshape(units, 1, *shape)
-    return Frame(signs, hadamard_rows(directions, size).reshape(directions, *shape))
+    return Directions(signs, hadamard_rows(directions, size).reshape(directions, *shape))
 
 
 def rows(

@@ -12,8 +12,8 @@ from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_names, leaf_streams
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.base import Values, Weights
-from nograd.perturbations.batch_limits import Room, power_of_two
-from nograd.perturbations.directions import Frame, check_frame, frame, rows
+from nograd.perturbations.batch_limits import BatchLimits, power_of_two
+from nograd.perturbations.directions import Directions, check_frame, frame, rows
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
@@ -79,7 +79,7 @@ class LowRank(NamedTuple):
         """Fitness and Σ w · ε of a population of its own directions."""
         return sampled_by_example(self, values, params, inputs, key, weights)
 
-    def prepare(self, loss: Loss, params: Params, example: PyTree) -> "Cuts":
+    def prepare(self, loss: Loss, params: Params, example: PyTree) -> "MatrixSplits":
         """Where to cut each leaf: between the axes that make the factors smallest and that the network allows.
 
         Raises:
@@ -89,9 +89,9 @@ class LowRank(NamedTuple):
         left = {name: _candidates(shape, self.rank) for name, shape in zip(names, shapes, strict=True)}
         ruleless: tuple[str, ...] = ()
         while True:
-            cuts = Cuts(tuple(left[name][0] for name in names), ruleless)
+            cuts = MatrixSplits(tuple(left[name][0] for name in names), ruleless)
 
-            def value(params: Params, example: PyTree, cuts: Cuts = cuts) -> PyTree:
+            def value(params: Params, example: PyTree, cuts: MatrixSplits = cuts) -> PyTree:
                 noise = self.draw(cuts, params, jax.random.key(0), 0, 1)
                 return lift(loss, params, *example)(one_direction(noise), 1.0)
 
@@ -109,21 +109,21 @@ class LowRank(NamedTuple):
                         "or use perturbation node or dense"
                     ) from None
 
-    def fallbacks(self, prepared: "Cuts") -> list[str]:
+    def fallbacks(self, prepared: "MatrixSplits") -> list[str]:
         """The matrices that have dense noise: they meet a primitive without a low-rank rule."""
         return sorted(prepared.ruleless)
 
-    def tile(self, elements: int, units: int, count: int | None, there: Room) -> tuple[int, int]:
+    def tile(self, elements: int, units: int, count: int | None, limits: BatchLimits) -> tuple[int, int]:
         """As many units as fit one call with all their directions."""
-        wanted = -(-units // (count or there.lowrank_tiles))
-        most = min(there.tile // max(elements * self.directions, 1), there.units, wanted)
+        wanted = -(-units // (count or limits.lowrank_tiles))
+        most = min(limits.tile // max(elements * self.directions, 1), limits.units, wanted)
         return power_of_two(most), self.directions
 
-    def draw(self, prepared: "Cuts", params: Params, key: Key, first: Array | int, units: int) -> PyTree:
+    def draw(self, prepared: "MatrixSplits", params: Params, key: Key, first: Array | int, units: int) -> PyTree:
         """The noise of units first, first + 1, …: a tree like the parameters.
 
-        A leaf is `Factors` of a [units, *A, r] and a `Frame` of b [units, directions, *B, r], or a `Frame` of dense
-        noise [units, directions, *shape].
+        A leaf is `Factors` of a [units, *A, r] and `Directions` of b [units, directions, *B, r], or
+        `Directions` of dense noise [units, directions, *shape].
         """
         leaves, structure = jax.tree.flatten(params)
         drawn = []
@@ -139,14 +139,21 @@ class LowRank(NamedTuple):
         return jax.tree.unflatten(structure, drawn)
 
     def fitness(
-        self, prepared: "Cuts", loss: Loss, params: Params, inputs: PyTree, noise: PyTree, shared: bool, block: int
+        self,
+        prepared: "MatrixSplits",
+        loss: Loss,
+        params: Params,
+        inputs: PyTree,
+        noise: PyTree,
+        shared: bool,
+        block: int,
     ) -> Float[Array, "units directions signs"]:
         """The mean over a unit's examples of the function's value for each member; all directions at once."""
         return fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
 
     def both(
         self,
-        prepared: "Cuts",
+        prepared: "MatrixSplits",
         loss: Loss,
         params: Params,
         inputs: PyTree,
@@ -178,7 +185,7 @@ class LowRank(NamedTuple):
         return jnp.array([self.sigma, -self.sigma][: self.signs])
 
 
-class Cuts(NamedTuple):
+class MatrixSplits(NamedTuple):
     """Where each leaf of the parameters is cut into rows and columns; None: it has dense noise."""
 
     at: tuple[int | None, ...]
@@ -229,5 +236,5 @@ def _candidates(shape: tuple[int, ...], rank: int) -> list[int | None]:
     return [*sorted(cuts, key=lambda c: math.prod(shape[:c]) + math.prod(shape[c:])), None]
 
 
-def _scaled(frame: Frame, scale: float, kind: Any) -> Frame:
-    return Frame((frame.values * scale).astype(kind), frame.rows.astype(kind))
+def _scaled(frame: Directions, scale: float, kind: Any) -> Directions:
+    return Directions((frame.values * scale).astype(kind), frame.rows.astype(kind))

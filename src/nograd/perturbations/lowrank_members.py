@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nograd.core.types import Params, PyTree
-from nograd.perturbations.directions import Frame
+from nograd.perturbations.directions import Directions
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import lift
 from nograd.perturbations.members import Loss, over_members
@@ -90,10 +90,10 @@ def estimate(noise: PyTree, weights: Float[Array, "units directions signs"]) -> 
     """Σ w · ε over the members, multiplied out: one matrix product a leaf."""
     signed = weights[..., 0] - weights[..., 1] if weights.shape[-1] == 2 else weights[..., 0]
 
-    def leaf(noise: Frame | Factors) -> Array:
-        if isinstance(noise, Frame):
+    def leaf(noise: Directions | Factors) -> Array:
+        if isinstance(noise, Directions):
             return jnp.sum(noise.weighted(signed.astype(noise.values.dtype)), axis=0)
-        a, directions = noise.a, cast(Frame, noise.b)
+        a, directions = noise.a, cast(Directions, noise.b)
         b = directions.weighted(signed.astype(directions.values.dtype))
         units, rank = a.shape[0], a.shape[-1]
         total = jnp.einsum("uar,ubr->ab", a.reshape(units, -1, rank), b.reshape(units, -1, rank))
@@ -103,14 +103,14 @@ def estimate(noise: PyTree, weights: Float[Array, "units directions signs"]) -> 
 
 
 def _is_noise(node: Any) -> bool:
-    return isinstance(node, Factors | Frame)
+    return isinstance(node, Factors | Directions)
 
 
 def _all_directions(noise: PyTree) -> PyTree:
     """The noise with its frames as arrays [units, directions, ...]."""
 
-    def leaf(node: Frame | Factors) -> Array | Factors:
-        return node.all() if isinstance(node, Frame) else Factors(node.a, cast(Frame, node.b).all())
+    def leaf(node: Directions | Factors) -> Array | Factors:
+        return node.all() if isinstance(node, Directions) else Factors(node.a, cast(Directions, node.b).all())
 
     return jax.tree.map(leaf, noise, is_leaf=_is_noise)
 

@@ -10,13 +10,13 @@ from jaxtyping import Array, Float
 
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.base import Values, Weights
-from nograd.perturbations.batch_limits import Room, power_of_two
-from nograd.perturbations.directions import Frame, check_frame, frame
+from nograd.perturbations.batch_limits import BatchLimits, power_of_two
+from nograd.perturbations.directions import Directions, check_frame, frame
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.jaxpr.walk import Walk
 from nograd.perturbations.members import SMALL, Loss, Weigh, signs
 from nograd.perturbations.node_estimate import both, fitness, turned
-from nograd.perturbations.node_network import Site, arguments
+from nograd.perturbations.node_network import NoiseSite, arguments
 from nograd.perturbations.population import Local, local_population, sampled_by_example
 
 
@@ -81,13 +81,13 @@ class Node(NamedTuple):
         """Fitness and Σ w · ε of a population of its own directions."""
         return sampled_by_example(self, values, params, inputs, key, weights)
 
-    def prepare(self, loss: Loss, params: Params, example: PyTree) -> tuple[Site, ...]:
+    def prepare(self, loss: Loss, params: Params, example: PyTree) -> tuple[NoiseSite, ...]:
         """The places of noise in the evaluation of one example, in the order of the walk.
 
         Raises:
             InterpretError: a large parameter enters through a function that is not linear, and `densify` is not set.
         """
-        sites: list[Site] = []
+        sites: list[NoiseSite] = []
 
         def note(shape: tuple[int, ...], kind: Any, parameter: str | None, reader: str, first: bool) -> Array:
             size = math.prod(shape)
@@ -97,7 +97,7 @@ class Node(NamedTuple):
                     f"a rounding by nograd.straight_through, or pass densify=True to give it dense noise of its own "
                     f"({4e-6 * size:.3g} MB a member)"
                 )
-            sites.append(Site(shape, parameter, first))
+            sites.append(NoiseSite(shape, parameter, first))
             return jnp.zeros(shape, kind)
 
         def forward(params: Params, example: PyTree) -> list[Array]:
@@ -106,22 +106,24 @@ class Node(NamedTuple):
         jax.eval_shape(forward, params, example)
         return tuple(sites)
 
-    def fallbacks(self, prepared: Sequence[Site]) -> list[str]:
+    def fallbacks(self, prepared: Sequence[NoiseSite]) -> list[str]:
         """The parameters that have dense noise of their own: no linear layer output carries them."""
         return sorted({site.parameter for site in prepared if site.parameter is not None})
 
-    def tile(self, elements: int, units: int, count: int | None, there: Room) -> tuple[int, int]:
+    def tile(self, elements: int, units: int, count: int | None, limits: BatchLimits) -> tuple[int, int]:
         """A tile as large as the chunks allow, gone through in blocks of directions that the caches hold.
 
         The transposes of the first layers are applied once a tile: their products are the better the more examples
         go into one.
         """
-        wanted = -(-units // count) if count else max(-(-units // there.node_tiles), there.least)
-        tile = power_of_two(min(there.units, wanted, units))
+        wanted = -(-units // count) if count else max(-(-units // limits.node_tiles), limits.least)
+        tile = power_of_two(min(limits.units, wanted, units))
         blocks = [block for block in range(1, self.directions + 1) if self.directions % block == 0]
-        return tile, max((block for block in blocks if tile * block * elements <= there.block), default=1)
+        return tile, max((block for block in blocks if tile * block * elements <= limits.block), default=1)
 
-    def draw(self, prepared: Sequence[Site], params: Params, key: Key, first: Array | int, units: int) -> list[Frame]:
+    def draw(
+        self, prepared: Sequence[NoiseSite], params: Params, key: Key, first: Array | int, units: int
+    ) -> list[Directions]:
         """ξ at each site for examples first, first + 1, …"""
         return [
             frame(self.noise, key, stream, first, units, self.directions, site.shape)
@@ -130,11 +132,11 @@ class Node(NamedTuple):
 
     def fitness(
         self,
-        prepared: Sequence[Site],
+        prepared: Sequence[NoiseSite],
         loss: Loss,
         params: Params,
         inputs: PyTree,
-        noise: list[Frame],
+        noise: list[Directions],
         shared: bool,
         block: int,
     ) -> Float[Array, "units directions signs"]:
@@ -143,11 +145,11 @@ class Node(NamedTuple):
 
     def both(
         self,
-        prepared: Sequence[Site],
+        prepared: Sequence[NoiseSite],
         loss: Loss,
         params: Params,
         inputs: PyTree,
-        noise: list[Frame],
+        noise: list[Directions],
         weights: Weigh,
         shared: bool,
         block: int,

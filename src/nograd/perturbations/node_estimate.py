@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 
 from nograd.core.trees import add
 from nograd.core.types import Params, PyTree
-from nograd.perturbations.directions import Frame
+from nograd.perturbations.directions import Directions
 from nograd.perturbations.members import Loss, Weigh
-from nograd.perturbations.node_network import Network, Site
+from nograd.perturbations.node_network import Network, NoiseSite
 
 _NARROW = 32  # columns of a matrix
 
@@ -25,11 +25,11 @@ _NARROW = 32  # columns of a matrix
 def fitness(
     scales: Float[Array, " signs"],
     directions: int,
-    sites: Sequence[Site],
+    sites: Sequence[NoiseSite],
     loss: Loss,
     params: Params,
     inputs: PyTree,
-    noise: list[Frame],
+    noise: list[Directions],
     block: int,
 ) -> Float[Array, "units directions signs"]:
     """The function's value for each member of each example: inputs are [units, 1, ...].
@@ -39,7 +39,7 @@ def fitness(
     network = Network.of(loss, params, inputs)
     before = network.before(network.leaves)
 
-    def some(noise: list[Frame], first: Array | int) -> tuple[Array, tuple[()]]:
+    def some(noise: list[Directions], first: Array | int) -> tuple[Array, tuple[()]]:
         return network.outputs(scales, directions, sites, network.leaves, before, noise)[0], ()
 
     return _by_blocks(noise, directions, block, some)[0]
@@ -48,11 +48,11 @@ def fitness(
 def both(
     scales: Float[Array, " signs"],
     directions: int,
-    sites: Sequence[Site],
+    sites: Sequence[NoiseSite],
     loss: Loss,
     params: Params,
     inputs: PyTree,
-    noise: list[Frame],
+    noise: list[Directions],
     weights: Weigh,
     block: int,
 ) -> tuple[Float[Array, "units directions signs"], Params]:
@@ -77,7 +77,7 @@ def both(
     baseline = jnp.where(jnp.isfinite(undisturbed), undisturbed, 0.0)[:, None, None]
     later = [at for at, is_read in enumerate(network.read_later()) if is_read]
 
-    def some(noise: list[Frame], first: Array | int) -> tuple[Array, tuple[list[Array], list[Array]]]:
+    def some(noise: list[Directions], first: Array | int) -> tuple[Array, tuple[list[Array], list[Array]]]:
         def outputs(own: list[Array], linear: list[Array]) -> tuple[list[Array], Array]:
             own = turned(own, [network.leaves[at] for at in later])
             merged = [own[later.index(at)] if at in later else leaf for at, leaf in enumerate(network.leaves)]
@@ -96,7 +96,10 @@ def both(
 
 
 def _cotangents(
-    sites: Sequence[Site], layers: list[Array], noise: list[Frame], signed: Float[Array, "units directions signs"]
+    sites: Sequence[NoiseSite],
+    layers: list[Array],
+    noise: list[Directions],
+    signed: Float[Array, "units directions signs"],
 ) -> list[Array]:
     """±w · ξ of every layer's output; of a first site summed over the members."""
     cotangents = []
@@ -110,7 +113,10 @@ def _cotangents(
 
 
 def _by_blocks(
-    noise: list[Frame], directions: int, block: int, some: Callable[[list[Frame], Array | int], tuple[Array, PyTree]]
+    noise: list[Directions],
+    directions: int,
+    block: int,
+    some: Callable[[list[Directions], Array | int], tuple[Array, PyTree]],
 ) -> tuple[Float[Array, "units directions signs"], PyTree]:
     """some(noise of a block of directions, the first of them) -> (fitness, sums), for all directions."""
     if block >= directions:

@@ -10,13 +10,13 @@ from jaxtyping import Array, Float
 
 from nograd.core.trees import leaf_names
 from nograd.core.types import Params, PyTree
-from nograd.perturbations.directions import Frame
+from nograd.perturbations.directions import Directions
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.jaxpr.walk import Value, Walk, read_later, refuse
 from nograd.perturbations.members import Loss, over_members
 
 
-class Site(NamedTuple):
+class NoiseSite(NamedTuple):
     """A place where noise is added: a layer's output, or a parameter itself (then `parameter` is its path)."""
 
     shape: tuple[int, ...]
@@ -75,10 +75,10 @@ class Network:
         self,
         scales: Float[Array, " signs"],
         directions: int,
-        sites: Sequence[Site],
+        sites: Sequence[NoiseSite],
         leaves: list[Array],
         before: tuple[list[Array], list[Array]],
-        noise: list[Frame],
+        noise: list[Directions],
     ) -> tuple[Float[Array, "units directions signs"], list[Array]]:
         """Fitness of every member, and the layers' outputs [units, directions, signs, ...] (first: [units, ...])."""
         count = noise[0].directions if noise else directions

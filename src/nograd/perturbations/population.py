@@ -3,7 +3,7 @@
 A unit is a group of examples with the directions that they are evaluated along (one example for `node`; `group` of
 them for `lowrank`; the whole batch with a block of the directions where group is 0). A tile is as many units as one
 vectorised call evaluates, a chunk a fixed number of tiles. All three follow from the settings, the network and the kind
-of device (`room`), never from the number of workers.
+of device (`batch_limits`), never from the number of workers.
 """
 
 import math
@@ -19,7 +19,7 @@ from nograd.core.trees import Span
 from nograd.core.types import ConfigError, Key, Params, PyTree
 from nograd.perturbations.base import Local as Local
 from nograd.perturbations.base import LocalPerturbation, Values, Weights
-from nograd.perturbations.batch_limits import room
+from nograd.perturbations.batch_limits import batch_limits
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.members import Loss, Weigh
 
@@ -63,7 +63,7 @@ def local_population(
         perturbation = perturbation.along(block)
     prepared = perturbation.prepare(loss, params, example)
     elements = group * perturbation.signs * _widest(loss, params, example)  # for one unit and direction
-    tile, block = perturbation.tile(elements, units, count, room())
+    tile, block = perturbation.tile(elements, units, count, batch_limits())
     plan = chunks.plan(-(-units // tile), count)
     return Local(perturbation, loss, prepared, units, group, shared, tile, block, plan)
 

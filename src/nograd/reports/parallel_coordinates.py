@@ -7,16 +7,16 @@ from typing import Any
 from nograd.core.metrics import Measure
 from nograd.core.text import short
 from nograd.reports.charts import COLOURS, FAINT, Chart, Spec, category, layer, tip, values
-from nograd.reports.trials import ABSENT, GROUP_COLOURS, GROUPS, Axis
+from nograd.reports.trials import ABSENT, GROUP_COLOURS, GROUPS, PlotAxis
 from nograd.tuning.study.records import Trial
 
 _TOP = 1.22  # above the axes, with room for their names
 
 
-def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
+def parallel(axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
     """The chart of one trial or more. A drag along an axis sets the signal `ranges`; see page.js."""
     found = [trial.value or 0.0 for trial in ranked]
-    every = [*axes, Axis(measure.what, False, min(found), max(found), ())]
+    every = [*axes, PlotAxis(measure.what, False, min(found), max(found), ())]
     rows = [_line(trial, every, group[trial.number], measure) for trial in reversed(ranked)]  # the best on top
     x: Spec = {"field": "x", "type": "quantitative", "axis": None, "scale": {"domain": [0, len(axes)], "nice": False}}
     y: Spec = {"type": "quantitative", "axis": None, "scale": {"domain": [ABSENT - 0.03, _TOP], "nice": False}}
@@ -39,7 +39,7 @@ def parallel(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, 
     return Chart("All settings at once", spec, note, height=340, wide=True, brush=True)
 
 
-def _line(trial: Trial, every: Sequence[Axis], group: str, measure: Measure) -> dict[str, Any]:
+def _line(trial: Trial, every: Sequence[PlotAxis], group: str, measure: Measure) -> dict[str, Any]:
     """A trial's places p0, p1, … on the axes and the texts t0, t1, … of its settings; the last is its value."""
     row: dict[str, Any] = {"trial": trial.number, "group": group}
     for place, axis in enumerate(every):
@@ -49,7 +49,7 @@ def _line(trial: Trial, every: Sequence[Axis], group: str, measure: Measure) -> 
     return row
 
 
-def _lines(rows: Sequence[dict[str, Any]], every: Sequence[Axis], x: Spec, y: Spec) -> Spec:
+def _lines(rows: Sequence[dict[str, Any]], every: Sequence[PlotAxis], x: Spec, y: Spec) -> Spec:
     fields = [f"p{place}" for place in range(len(every))]
     inside = " && ".join(
         f"datum.{field} >= ranges[{place}][0] && datum.{field} <= ranges[{place}][1]"
@@ -68,13 +68,13 @@ def _lines(rows: Sequence[dict[str, Any]], every: Sequence[Axis], x: Spec, y: Sp
     return {"data": values(rows), "transform": transform, **lines}
 
 
-def _names(every: Sequence[Axis]) -> list[dict[str, Any]]:
+def _names(every: Sequence[PlotAxis]) -> list[dict[str, Any]]:
     """In two rows where they are many: a name may be longer than the room between two axes."""
     step = 0.09 if len(every) > 5 else 0.0
     return [{"x": place, "y": 1.1 + step * (place % 2), "text": axis.name} for place, axis in enumerate(every)]
 
 
-def _labels(axis: Axis, text: Callable[[float], str]) -> list[dict[str, Any]]:
+def _labels(axis: PlotAxis, text: Callable[[float], str]) -> list[dict[str, Any]]:
     """What stands beside an axis: each choice, or both ends and the middle."""
     if axis.choices:
         return [{"y": axis.place(choice), "text": choice} for choice in axis.choices]

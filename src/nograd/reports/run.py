@@ -113,10 +113,10 @@ def _settings(config: TrainConfig) -> Markup:
 
 def _data(data: Mapping[str, Any]) -> dict[str, Child]:
     if "world" in data:
-        world = data["world"]
+        env_spec = data["world"]
         return {
-            "environment": f"{data['name']} by {world['source']}",
-            "observations": " × ".join(map(str, world["observation"]["shape"])) or "a number",
+            "environment": f"{data['name']} by {env_spec['source']}",
+            "observations": " × ".join(map(str, env_spec["observation"]["shape"])) or "a number",
             "checksum (SHA-256)": tag("code", data["checksum"]),
         }
     sizes = f"{data['train']:,} training, {data['val']:,} validation, {data['test']:,} test examples"

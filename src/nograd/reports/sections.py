@@ -1,4 +1,4 @@
-"""The sections of a run's page that only some tasks have, by the words of `Shown.sections`."""
+"""The sections of a run's page that only some tasks have, by the words of `ReportInfo.sections`."""
 
 from collections.abc import Callable
 

@@ -7,7 +7,7 @@ from typing import Any
 from nograd.core.metrics import Measure
 from nograd.core.text import short
 from nograd.reports.charts import COLOURS, FAINT, INK, Chart, category, layer, quantity, score, tip, values
-from nograd.reports.trials import GROUP_COLOURS, GROUPS, Axis
+from nograd.reports.trials import GROUP_COLOURS, GROUPS, PlotAxis
 from nograd.tuning.study.records import Trial, TrialState
 
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "stopped", "failed", "running")
@@ -79,12 +79,14 @@ def importance(found: Mapping[str, tuple[float, float, float]]) -> Chart:
     return Chart("Importance of the settings", spec, note, height=60 + 24 * len(rows))
 
 
-def slices(axes: Sequence[Axis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> list[Chart]:
+def slices(
+    axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure
+) -> list[Chart]:
     """The value over each setting alone."""
     return [_slice(axis, ranked, group, measure) for axis in axes]
 
 
-def _slice(axis: Axis, ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
+def _slice(axis: PlotAxis, ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
     encoding: dict[str, Any] = {
         "y": score("y", _name(measure), measure),
         "color": category("group", GROUPS, GROUP_COLOURS, legend=None),

@@ -13,7 +13,7 @@ GROUP_COLOURS = (COLOURS[1], COLOURS[0], FAINT)
 ABSENT = -0.12  # where a setting that was not drawn lies below its axis
 
 
-class Axis(NamedTuple):
+class PlotAxis(NamedTuple):
     """A searched setting as an axis from 0 to 1."""
 
     name: str
@@ -53,23 +53,23 @@ def groups(ranked: Sequence[Trial]) -> dict[int, str]:
     }
 
 
-def axes(study: Study, trials: Sequence[Trial]) -> list[Axis]:
+def axes(study: Study, trials: Sequence[Trial]) -> list[PlotAxis]:
     """An axis for each setting that differs between the trials."""
     return [axis for dimension in study.space if (axis := _axis(dimension, trials))]
 
 
-def _axis(dimension: Dimension, trials: Sequence[Trial]) -> Axis | None:
+def _axis(dimension: Dimension, trials: Sequence[Trial]) -> PlotAxis | None:
     seen = [value for trial in trials if (value := trial.settings.get(dimension.name)) is not None]
     if len({short(value) for value in seen}) < 2:
         return None
     if dimension.kind == "choice" or not all(_is_number(value) for value in seen):
         order = [short(choice) for choice in dimension.choices]
         order += sorted({short(value) for value in seen} - set(order))
-        return Axis(dimension.name, False, 0.0, 1.0, tuple(order))
+        return PlotAxis(dimension.name, False, 0.0, 1.0, tuple(order))
     low, high = min(map(float, seen)), max(map(float, seen))
     # A distribution without ends (chi) may span decades all the same.
     logarithmic = low > 0 and (dimension.kind in ("log", "log_int") or (dimension.kind == "chi" and high > 20 * low))
-    return Axis(dimension.name, logarithmic, low, high, ())
+    return PlotAxis(dimension.name, logarithmic, low, high, ())
 
 
 def _is_number(value: Any) -> bool:

@@ -16,9 +16,9 @@ from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.directory import RunDirectory
 from nograd.runs.inputs import inputs_of
 from nograd.runs.placement import on_data, placed
-from nograd.tasks.base import Learnt, Shown
+from nograd.tasks.base import ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
-from nograd.tasks.kinds import check_source, load_source, recorded_task, shown_of
+from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
 
 _LEFT = ("fitness", "batch")
 
@@ -67,14 +67,14 @@ class Run:
         return measure_of(self.config)
 
     @cached_property
-    def task(self) -> Learnt:
+    def task(self) -> TrainedTask:
         """What the run was trained on, as config.json says it: an environment as it is, data without the examples."""
         return recorded_task(self.settings, self.config["data"], self._named_model)
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> ReportInfo:
         """What reports show of it. It needs neither the network nor the data."""
-        return shown_of(self.settings, self.config["data"])
+        return report_info(self.settings, self.config["data"])
 
     @property
     def _named_model(self) -> Model | Builder | None:
@@ -147,7 +147,7 @@ class Run:
         Args:
             split: "train", "val" or "test".
             dataset: needed only where the run was trained on a `Dataset` object.
-            episodes: of an environment, default 100: none of those that training or validation played.
+            episodes: of an environment, default 100: none of those that training or validation used.
         """
         return self.task.evaluate(self.params, split, lambda: self.examples(split, dataset), episodes)
 

@@ -46,14 +46,14 @@ class Measurement(NamedTuple):
         return np.array([[timing.seconds for timing in turn] for turn in self.timings])
 
 
-class Post(NamedTuple):
+class Setup(NamedTuple):
     """A number of workers and what they do."""
 
     workers: int
     job: Job
 
 
-def measure(posts: Sequence[Post], rounds: int, generations: int | None, tell: Tell) -> Measurement:
+def measure(setups: Sequence[Setup], rounds: int, generations: int | None, tell: Tell) -> Measurement:
     """Times every post once a round, upwards and downwards in turn; the engines live through all rounds.
 
     Args:
@@ -67,22 +67,22 @@ def measure(posts: Sequence[Post], rounds: int, generations: int | None, tell: T
     """
     with ExitStack() as stack:
         engines = []
-        for workers, job in posts:
+        for workers, job in setups:
             made = make_engine(job.generation, job.state_shapes(), job.keys, *_words_for(workers, job))
             stack.callback(made.close)
             engines.append(made)
-        states = _states(posts)
+        states = _states(setups)
         count = generations or suitable(engines[0], states[0])
-        tell(f"{rounds} rounds of {count:,} generations on {_words([post.workers for post in posts])} workers")
+        tell(f"{rounds} rounds of {count:,} generations on {_words([setup.workers for setup in setups])} workers")
         turns = []
         for turn in range(rounds):
-            order = range(len(posts)) if turn % 2 == 0 else reversed(range(len(posts)))
+            order = range(len(setups)) if turn % 2 == 0 else reversed(range(len(setups)))
             timings = {place: timed(engines[place], states[place], count) for place in order}
-            turns.append(tuple(timings[place] for place in range(len(posts))))
+            turns.append(tuple(timings[place] for place in range(len(setups))))
             spent = _words([f"{timing.seconds * count:.2f}" for timing in turns[-1]])
             tell(f"round {turn + 1} of {rounds}: {spent} s")
-    measurement = Measurement(tuple(post.workers for post in posts), count, tuple(turns))
-    check_results(posts, measurement)
+    measurement = Measurement(tuple(setup.workers for setup in setups), count, tuple(turns))
+    check_results(setups, measurement)
     return measurement
 
 
@@ -108,11 +108,11 @@ def suitable(engine: Engine, state: State) -> int:
     return int(np.clip(round(AIM / seconds), _LEAST, _MOST))
 
 
-def check_results(posts: Sequence[Post], measurement: Measurement) -> None:
+def check_results(setups: Sequence[Setup], measurement: Measurement) -> None:
     """Raises EngineError where timings of one job ended with parameters that differ in any bit."""
     found: dict[int, tuple[int, str]] = {}  # by job: who had it first, and its digest
     for turn in measurement.timings:
-        for (workers, job), timing in zip(posts, turn, strict=True):
+        for (workers, job), timing in zip(setups, turn, strict=True):
             first, wanted = found.setdefault(id(job), (workers, timing.digest))
             if timing.digest != wanted:
                 raise EngineError(
@@ -139,11 +139,11 @@ def _words_for(workers: int, job: Job) -> tuple[Any, ...]:
     return name, str(workers), config.deadline, config.address, config.exchange
 
 
-def _states(posts: Sequence[Post]) -> list[State]:
+def _states(setups: Sequence[Setup]) -> list[State]:
     """The first state of each post's job, made once a job."""
-    made = {id(post.job): post.job for post in posts}
+    made = {id(setup.job): setup.job for setup in setups}
     states = {mark: job.init_state() for mark, job in made.items()}
-    return [states[id(post.job)] for post in posts]
+    return [states[id(setup.job)] for setup in setups]
 
 
 def _words(values: Sequence[object]) -> str:

@@ -19,7 +19,7 @@ from nograd.core.types import ConfigError, RunError
 from nograd.engines.create import places
 from nograd.runs.files import write_atomically
 from nograd.scaling.figures import spread, strong_figures, weak_figures
-from nograd.scaling.measure import Post, Tell, measure
+from nograd.scaling.measure import Setup, Tell, measure
 from nograd.scaling.plot import draw
 from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers
 from nograd.tasks.kinds import Source, load_source
@@ -53,8 +53,8 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
 def _measured(config: SpeedupConfig, job: Job, source: Source, cores: int, tell: Tell) -> dict[str, Any]:
     """Strong scaling, weak scaling, and what was measured where."""
     workers = _counts(config, job, cores)
-    strong = [Post(count, job) for count in workers]
-    weak = [Post(count, _grown(source, job, count)) for count in workers] if config.weak else []
+    strong = [Setup(count, job) for count in workers]
+    weak = [Setup(count, _grown(source, job, count)) for count in workers] if config.weak else []
     figures = _work(job) | {"cores": cores} | spread(config.rounds) | {"versions": _versions()}
     tell("strong scaling, the same work for all:")
     measured = measure(strong, config.rounds, config.generations, tell)
@@ -62,7 +62,7 @@ def _measured(config: SpeedupConfig, job: Job, source: Source, cores: int, tell:
     if weak:
         tell("weak scaling, work that grows with the workers:")
         measured = measure(weak, config.rounds, measured.generations, tell)
-        populations = [post.job.generation.members for post in weak]
+        populations = [setup.job.generation.members for setup in weak]
         figures["weak"] = weak_figures(measured, populations, cores)
     return figures
 

@@ -19,7 +19,7 @@ _LR_SIGMA = 0.1
 _MOST = 0.2  # share that a σ may change by in one generation: a step of gradient ascent knows no zero
 
 
-class State(NamedTuple):
+class PGPEState(NamedTuple):
     """What is carried from one generation to the next."""
 
     params: Params  # the mean θ
@@ -35,21 +35,21 @@ class PGPE(NamedTuple):
     sigma: float  # at the start
     lr_sigma: float  # α_σ
 
-    def init(self, params: Params) -> State:
+    def init(self, params: Params) -> PGPEState:
         """The state of generation 0."""
-        return State(params, filled(params, self.sigma), self.optimizer.init(params), jnp.int32(0))
+        return PGPEState(params, filled(params, self.sigma), self.optimizer.init(params), jnp.int32(0))
 
-    def distribution(self, state: State) -> Distribution:
+    def distribution(self, state: PGPEState) -> Distribution:
         """N(θ, σ²)."""
         return Distribution(state.params, state.scale)
 
     def step(
         self,
-        state: State,
+        state: PGPEState,
         total: Distribution,
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
-    ) -> tuple[State, Float[Array, ""]]:
+    ) -> tuple[PGPEState, Float[Array, ""]]:
         """The next state and the norm of g."""
         used = jnp.maximum(jnp.sum(valid), 1).astype(jnp.float32)
         gradient = jax.tree.map(jnp.multiply, state.scale, total.mean)

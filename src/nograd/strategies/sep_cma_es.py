@@ -19,7 +19,7 @@ _LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
 _ROUNDING = 1e-5  # of a sum of squared weights
 
 
-class State(NamedTuple):
+class SepCMAESState(NamedTuple):
     """What is carried from one generation to the next."""
 
     params: Params  # the mean m
@@ -67,29 +67,31 @@ class SepCMAES(NamedTuple):
     sigma: float  # at the start
     population: int
 
-    def init(self, params: Params) -> State:
+    def init(self, params: Params) -> SepCMAESState:
         """The state of generation 0."""
         zero = filled(params, 0.0)
-        return State(params, filled(params, self.sigma), jnp.float32(self.sigma), zero, zero, jnp.int32(0))
+        return SepCMAESState(params, filled(params, self.sigma), jnp.float32(self.sigma), zero, zero, jnp.int32(0))
 
-    def distribution(self, state: State) -> Distribution:
+    def distribution(self, state: SepCMAESState) -> Distribution:
         """N(m, s² c)."""
         return Distribution(state.params, state.scale)
 
     def step(
         self,
-        state: State,
+        state: SepCMAESState,
         total: Distribution,
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
-    ) -> tuple[State, Float[Array, ""]]:
+    ) -> tuple[SepCMAESState, Float[Array, ""]]:
         """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
         after, step_norm = self._moved(state, total, fitness, valid)
         told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
         kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
         return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
 
-    def _moved(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[State, Float[Array, ""]]:
+    def _moved(
+        self, state: SepCMAESState, total: Distribution, fitness: Array, valid: Array
+    ) -> tuple[SepCMAESState, Float[Array, ""]]:
         """With z = Σ w ε, so that m moves by s√c z, and Σ w = 1."""
         n = parameter_count(state.params)
         k = constants(self.population, n)
@@ -113,7 +115,7 @@ class SepCMAES(NamedTuple):
 
         scale = jax.tree.map(adapted, state.scale, path_variance, total.scale)
         params = add_scaled(state.params, 1.0, step)
-        return State(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
+        return SepCMAESState(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
 
 
 def _path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:

@@ -15,7 +15,7 @@ from nograd.strategies.checks import checked, require_positive, require_scalable
 from nograd.strategies.shaping import utilities
 
 
-class State(NamedTuple):
+class SNESState(NamedTuple):
     """What is carried from one generation to the next."""
 
     params: Params  # the mean θ
@@ -30,26 +30,26 @@ class SNES(NamedTuple):
     lr: float  # η
     lr_sigma: float | None  # η_σ; None: the paper's
 
-    def init(self, params: Params) -> State:
+    def init(self, params: Params) -> SNESState:
         """The state of generation 0."""
-        return State(params, filled(params, self.sigma), jnp.int32(0))
+        return SNESState(params, filled(params, self.sigma), jnp.int32(0))
 
-    def distribution(self, state: State) -> Distribution:
+    def distribution(self, state: SNESState) -> Distribution:
         """N(θ, σ²)."""
         return Distribution(state.params, state.scale)
 
     def step(
         self,
-        state: State,
+        state: SNESState,
         total: Distribution,
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
-    ) -> tuple[State, Float[Array, ""]]:
+    ) -> tuple[SNESState, Float[Array, ""]]:
         """The next state and the norm of g = σ Σ u ε."""
         rate = self.lr_sigma or default_lr_sigma(parameter_count(state.params))
         gradient = jax.tree.map(jnp.multiply, state.scale, total.mean)
         scale = jax.tree.map(lambda s, score: s * jnp.exp(0.5 * rate * score), state.scale, total.scale)
-        return State(add_scaled(state.params, self.lr, gradient), scale, state.generation + 1), norm(gradient)
+        return SNESState(add_scaled(state.params, self.lr, gradient), scale, state.generation + 1), norm(gradient)
 
 
 def default_lr_sigma(parameters: int) -> float:

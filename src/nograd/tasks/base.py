@@ -20,7 +20,7 @@ ReadPart = Callable[[PyTree, str], PyTree]
 ReadSplit = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
-class Shown(NamedTuple):
+class ReportInfo(NamedTuple):
     """What reports show of a run on some task, beside its settings and metrics."""
 
     sections: tuple[str, ...]  # of the run's page that are this task's own: words of `nograd.reports.sections`
@@ -28,7 +28,7 @@ class Shown(NamedTuple):
     units: Mapping[str, int]  # the examples or episodes that a score of each split is the mean over
 
 
-class Learnt(Protocol):
+class TrainedTask(Protocol):
     """A task as a finished run knows it, from its config.json alone: what can be done with what was learnt."""
 
     @property

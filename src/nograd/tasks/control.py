@@ -15,27 +15,27 @@ from jaxtyping import Array
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
 from nograd.core.types import ConfigError, EngineError, Params
-from nograd.envs import Lanes, World, lanes
+from nograd.envs import EnvSpec, VectorEnv, vector_env
 from nograd.envs.actions import chosen, decoded, is_continuous, output_count
 from nograd.envs.jax_env import traced
-from nograd.envs.jax_rollout import Rolled, rollout
+from nograd.envs.jax_rollout import EpisodeBatch, rollout
 from nograd.envs.normalization import Moments, no_moments, normalised
 from nograd.envs.observing import encoded, finite
-from nograd.envs.rollout import LONGEST, Played, play
-from nograd.envs.video import Filmed
-from nograd.envs.watch import DEADLINE, Pulse, watched
+from nograd.envs.rollout import LONGEST, EpisodeResults, run_episodes
+from nograd.envs.video import VideoRecorder
+from nograd.envs.watch import DEADLINE, Heartbeat, watched
 from nograd.generation.base import Generation
 from nograd.generation.context import Context, Policy
 from nograd.generation.host_episodes import Episodes
 from nograd.generation.jax_episodes import Traced
-from nograd.generation.policy import Carried
+from nograd.generation.policy import PolicyState
 from nograd.models import Model
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.scores import mean_return
-from nograd.tasks.seats import chunk_count, seated
+from nograd.tasks.slots import chunk_count, slot_layout
 
 _SOURCES = {
     "envpool": "EnvPool",
@@ -48,13 +48,17 @@ _STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of 
 _FRESH = 100  # episodes that `evaluate` plays
 
 
-_REFERENCE, _APART, _LANES = 128, 8, 8  # observations of the reference batch, steps between them, lanes they come from
+_REFERENCE, _APART, _ENVS = (
+    128,
+    8,
+    8,
+)  # observations of the reference batch, steps between them, environments they come from
 
 
 class Environment(NamedTuple):
     """An environment, a network and the rules of the episodes."""
 
-    world: World
+    env_spec: EnvSpec
     model: Model
     seed: int = 0  # of the episodes that no member plays
     episodes: int = 1  # of each member
@@ -77,17 +81,17 @@ class Environment(NamedTuple):
     @property
     def note(self) -> str:
         """One line about it."""
-        source = _SOURCES[self.world.source]
-        return f"environment: {self.world.name} by {source}; {self.world.observation.text}, {self.world.action.text}"
+        spec = self.env_spec
+        return f"environment: {spec.name} by {_SOURCES[spec.source]}; {spec.observation.text}, {spec.action.text}"
 
     @property
     def checksum(self) -> str:
         """Of what a run on it is bound to."""
-        return self.world.checksum
+        return self.env_spec.checksum
 
     def record(self) -> dict[str, Any]:
         """What config.json says of it."""
-        return {"name": self.world.name, "checksum": self.checksum, "world": self.world.portable}
+        return {"name": self.env_spec.name, "checksum": self.checksum, "world": self.env_spec.portable}
 
     def arrays(self) -> tuple[()]:
         """No data are read."""
@@ -95,7 +99,7 @@ class Environment(NamedTuple):
 
     def blank(self) -> Context:
         """A context of the shapes of any."""
-        shown = self.world.observation
+        shown = self.env_spec.observation
         moments = no_moments(shown.input_shape) if self.normalise else ()
         reference = jnp.zeros((_REFERENCE, *shown.shape), shown.dtype) if self.model.prepare else ()
         return Context(moments, jnp.int32(self.limit) if self.adaptive else (), reference)
@@ -113,7 +117,7 @@ class Environment(NamedTuple):
 
     def see(self, context: Context, observations: Array | np.ndarray) -> Array:
         """What the network gets of observations [batch, *shape]: bytes as 0..1, states one-hot, moments taken out."""
-        shown = self.world.observation
+        shown = self.env_spec.observation
         if shown.states:
             return jax.nn.one_hot(jnp.asarray(observations, jnp.int32), shown.states)
         x = jnp.asarray(observations, jnp.float32)
@@ -123,19 +127,19 @@ class Environment(NamedTuple):
 
     def encoded(self, observations: Any) -> np.ndarray:
         """Observations as the environment gives them, one a row, as `see` takes them. Raises EngineError."""
-        return encoded(self.world.observation, list(observations), self.world.name)
+        return encoded(self.env_spec.observation, list(observations), self.env_spec.name)
 
     def act(self, outputs: Array | np.ndarray) -> Array:
-        """What is chosen by a network's outputs: what an environment's lanes step by; see `envs.actions`."""
-        return chosen(self.world.action, self.bins, jnp.asarray(outputs))
+        """What is chosen by a network's outputs: what an environment's environments step by; see `envs.actions`."""
+        return chosen(self.env_spec.action, self.bins, jnp.asarray(outputs))
 
     def actions(self, outputs: Array | np.ndarray) -> Any:
         """The environment's own actions of a network's outputs: an array, or a list of them where they are nested."""
-        return decoded(self.world.action, self.bins, jnp.asarray(outputs))
+        return decoded(self.env_spec.action, self.bins, jnp.asarray(outputs))
 
     def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
         """Outputs [outputs] with the action noise of one step of the episode with this seed."""
-        real = is_continuous(self.world.action)
+        real = is_continuous(self.env_spec.action)
         if not self.action_noise or self.bins or not real.any():
             return outputs
         key = jax.random.wrap_key_data(jnp.stack([seed.astype(jnp.uint32), step.astype(jnp.uint32)]))
@@ -147,18 +151,18 @@ class Environment(NamedTuple):
 
         Episodes that were dropped, since something was no finite number, are left out and counted.
         """
-        played = self.played(policy, "val", self.eval_episodes)
-        returns = played.sound.returns
+        results = self.results(policy, "val", self.eval_episodes)
+        returns = results.sound.returns
         return {
-            self.measure.val: played.mean,
+            self.measure.val: results.mean,
             self.measure.error: float(np.std(returns, ddof=1)) / math.sqrt(len(returns)) if len(returns) > 1 else None,
-            "val_length": float(np.mean(played.lengths)),
-            **({"val_dropped": played.dropped} if played.dropped else {}),
+            "val_length": float(np.mean(results.lengths)),
+            **({"val_dropped": results.dropped} if results.dropped else {}),
         }
 
     def tested(self, policy: Policy) -> dict[str, Any]:
         """The mean return of as many other episodes, for the end, with its interval."""
-        found = mean_return(self.played(policy, "test", self.eval_episodes))
+        found = mean_return(self.results(policy, "test", self.eval_episodes))
         interval = None if found["return"] is None else found["interval"]
         return {self.measure.test: found["return"], "test_interval": interval}
 
@@ -168,23 +172,23 @@ class Environment(NamedTuple):
 
     def population(self, perturbation: Perturbation, chunks: int | None) -> Local | None:
         """Each member sees observations of its own; the members of a dense perturbation are whole networks."""
-        return seated(perturbation, self, chunks)
+        return slot_layout(perturbation, self, chunks)
 
     def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
         """Generations on episodes: within a program where the environment is one of JAX."""
-        if self.world.is_traced:
+        if self.env_spec.is_traced:
             return Traced(self, strategy, local)
         return Episodes(self, strategy, local, deadline)
 
-    def begin(self, search: Any) -> Carried:
+    def begin(self, search: Any) -> PolicyState:
         """The strategy's state with the first context."""
-        return Carried(self.context(), search)
+        return PolicyState(self.context(), search)
 
-    def state_shapes(self, search: Any) -> Carried:
+    def state_shapes(self, search: Any) -> PolicyState:
         """The shapes of the same."""
-        return Carried(jax.eval_shape(self.blank), search)
+        return PolicyState(jax.eval_shape(self.blank), search)
 
-    # What a finished run asks of it; see `Learnt`.
+    # What a finished run asks of it; see `TrainedTask`.
 
     def read_params(self, read: ReadPart) -> Policy:
         """The network's parameters and their context."""
@@ -202,34 +206,34 @@ class Environment(NamedTuple):
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
         """There are no files of observations."""
-        raise ConfigError(f"this run was trained on the environment {self.world.name}; use nograd evaluate")
+        raise ConfigError(f"this run was trained on the environment {self.env_spec.name}; use nograd evaluate")
 
     def evaluate(self, policy: Policy, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
-        """The mean return of fresh episodes, none of those that training or validation played."""
-        return mean_return(self.played(policy, "fresh", episodes or _FRESH))
+        """The mean return of fresh episodes, none of those that training or validation used."""
+        return mean_return(self.results(policy, "fresh", episodes or _FRESH))
 
     def film(self, policy: Policy, path: Path) -> dict[str, Any]:
         """One fresh episode, rendered without a screen. Raises ConfigError where it cannot be rendered here."""
-        played = self.played(policy, "fresh", 1, Filmed(self.world, path))
-        return {"return": float(played.returns[0]), "length": int(played.lengths[0])}
+        results = self.results(policy, "fresh", 1, VideoRecorder(self.env_spec, path))
+        return {"return": float(results.returns[0]), "length": int(results.lengths[0])}
 
-    def played(self, policy: Policy, split: str, count: int, where: Lanes | None = None) -> Played:
+    def results(self, policy: Policy, split: str, count: int, where: VectorEnv | None = None) -> EpisodeResults:
         """Episodes of a policy without any noise. Raises EngineError where the environment fails."""
         whole = jax.jit(self.whole)(policy.params, policy.context)
         context = policy.context._replace(reference=())
-        if self.world.is_traced and where is None:
+        if self.env_spec.is_traced and where is None:
             done = _traced_episodes(self, whole, context, jnp.array(self.seeds(split, count), jnp.int32))
-            return Played(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
+            return EpisodeResults(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
         act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
-        with self._lanes(where, count) as (found, pulse):
-            return play(found, act, self.seeds(split, count), self.limit, self.skip, pulse=pulse)
+        with self._vector_env(where, count) as (found, pulse):
+            return run_episodes(found, act, self.seeds(split, count), self.limit, self.skip, pulse=pulse)
 
     @contextmanager
-    def _lanes(self, where: Lanes | None, count: int) -> Iterator[tuple[Lanes, Pulse]]:
+    def _vector_env(self, where: VectorEnv | None, count: int) -> Iterator[tuple[VectorEnv, Heartbeat]]:
         """Lanes, watched, and closed at the end."""
-        found = lanes(self.world) if where is None else where
+        found = vector_env(self.env_spec) if where is None else where
         try:
-            with watched(self.deadline, self.world.name, lanes=count) as pulse:
+            with watched(self.deadline, self.env_spec.name, environments=count) as pulse:
                 yield found, pulse
         finally:
             found.close()
@@ -246,25 +250,25 @@ def _actions(task: Environment, whole: Any, context: Context, observations: Arra
 
 
 @partial(jax.jit, static_argnums=0)
-def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> Rolled:
+def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> EpisodeBatch:
     act = lambda seen, step: task.act(task.model.apply(whole, task.see(context, seen)))  # noqa: E731
-    playing = jnp.ones(seeds.shape, bool)
-    return rollout(traced(task.world), act, seeds, playing, jnp.int32(task.limit), task.skip)
+    active = jnp.ones(seeds.shape, bool)
+    return rollout(traced(task.env_spec), act, seeds, active, jnp.int32(task.limit), task.skip)
 
 
 def _reference(task: Environment) -> np.ndarray:
-    """Observations of random actions, [batch, *shape]: of some lanes, some steps apart, without what is not finite."""
+    """Observations of random actions, [batch, *shape]: of several environments, some steps apart."""
     draws, seen = np.random.default_rng([task.seed, _STREAMS["reference"]]), []
-    outputs = output_count(task.world.action, task.bins)
+    outputs = output_count(task.env_spec.action, task.bins)
 
     def act(observations: np.ndarray, step: int) -> np.ndarray:
         if step % _APART == 0:
             seen.append(observations[finite(observations)])
-        return np.asarray(task.act(draws.normal(size=(_LANES, outputs)).astype(np.float32)))
+        return np.asarray(task.act(draws.normal(size=(_ENVS, outputs)).astype(np.float32)))
 
-    with task._lanes(None, _LANES) as (found, pulse):
+    with task._vector_env(None, _ENVS) as (found, pulse):
         for _ in range(_REFERENCE):
-            play(found, act, task.seeds("reference", _LANES), _REFERENCE * _APART // _LANES, pulse=pulse)
+            run_episodes(found, act, task.seeds("reference", _ENVS), _REFERENCE * _APART // _ENVS, pulse=pulse)
             if sum(map(len, seen)) >= _REFERENCE:
                 return np.concatenate(seen)[:_REFERENCE]
-    raise EngineError(f"the environment {task.world.name} gives no observations that are finite")
+    raise EngineError(f"the environment {task.env_spec.name} gives no observations that are finite")

@@ -27,7 +27,7 @@ class Arrays(NamedTuple):
     scale: Array
 
 
-class Picks(NamedTuple):
+class ExampleIndices(NamedTuple):
     """Some examples, by number: little to draw, where the examples themselves are read only by who needs them."""
 
     rows: Int[Array, " batch"]

@@ -11,56 +11,58 @@ from nograd.config.task_settings import is_environment, options_of
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.types import ConfigError, DataError
 from nograd.data import Dataset
-from nograd.envs import World, environment
+from nograd.envs import EnvSpec, environment
 from nograd.envs.spec import from_portable
 from nograd.models import Builder, Model, build_model
 from nograd.models.resolve import resolve_model, resolve_policy
-from nograd.tasks.base import Learnt, Shown, Task
+from nograd.tasks.base import ReportInfo, Task, TrainedTask
 from nograd.tasks.environments import make_environment
 from nograd.tasks.fitness import resolve_fitness
 from nograd.tasks.supervised import supervised
 from nograd.tasks.target_kinds import recorded_targets, targets_of
 from nograd.tasks.targets import Fitness
-from nograd.tasks.trained import Trained
+from nograd.tasks.trained import TrainedSupervised
 
-Source: TypeAlias = Dataset | World  # what a task is made from
+Source: TypeAlias = Dataset | EnvSpec  # what a task is made from
 
 
-class Kind(Protocol):
+class SourceKind(Protocol):
     """How tasks are made from one kind of source."""
 
-    def takes(self, source: Any) -> bool:
+    def accepts(self, source: Any) -> bool:
         """Whether a source is of this kind."""
 
-    def names(self, config: TrainConfig) -> bool:
+    def matches(self, config: TrainConfig) -> bool:
         """Whether the task of a config is of this kind."""
 
-    def wrote(self, record: Mapping[str, Any]) -> bool:
+    def recorded(self, record: Mapping[str, Any]) -> bool:
         """Whether the "data" of a config.json were written by a task of this kind."""
 
     def load(self, config: TrainConfig) -> Any:
         """The source that a config names."""
 
-    def settled(self, config: TrainConfig, source: Any) -> TrainConfig:
+    def with_defaults(self, config: TrainConfig, source: Any) -> TrainConfig:
         """The config with what follows from the source where it was not given."""
 
     def task(self, config: TrainConfig, source: Any, model: Model | Builder | None, fitness: Fitness | None) -> Task:
         """The task of a config on a source, with this model and this fitness in place of the config's words."""
 
-    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+    def trained_task(
+        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
+    ) -> TrainedTask:
         """A run's task from what its config.json says, without the data."""
 
-    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+    def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """What reports show of a run, from the same."""
 
-    def account(self, source: Any) -> list[str]:
+    def summary(self, source: Any) -> list[str]:
         """What became of the parts of a source, a line each, to be printed before a training."""
 
-    def about(self, config: TrainConfig, source: Any) -> "About":
+    def describe(self, config: TrainConfig, source: Any) -> "SourceInfo":
         """What is said of a source where there is no task yet."""
 
 
-class About(NamedTuple):
+class SourceInfo(NamedTuple):
     """A source in words and numbers."""
 
     note: str
@@ -74,15 +76,15 @@ class About(NamedTuple):
 class Examples:
     """Data sets."""
 
-    def takes(self, source: Any) -> bool:
+    def accepts(self, source: Any) -> bool:
         """A `Dataset`."""
         return isinstance(source, Dataset)
 
-    def names(self, config: TrainConfig) -> bool:
+    def matches(self, config: TrainConfig) -> bool:
         """Whatever is no environment."""
         return not is_environment(config.task)
 
-    def wrote(self, record: Mapping[str, Any]) -> bool:
+    def recorded(self, record: Mapping[str, Any]) -> bool:
         """Whatever has inputs."""
         return "input_shape" in record
 
@@ -104,7 +106,7 @@ class Examples:
             size=config.size,
         )
 
-    def settled(self, config: TrainConfig, source: Dataset) -> TrainConfig:
+    def with_defaults(self, config: TrainConfig, source: Dataset) -> TrainConfig:
         """The first fitness of its kind of target; and a batch that it has the examples for."""
         return replace(
             config,
@@ -128,106 +130,112 @@ class Examples:
             targets,
         )
 
-    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+    def trained_task(
+        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
+    ) -> TrainedTask:
         """The network and the kind of its targets."""
         built = build_model(
             model or resolve_model(config.model), tuple(record["input_shape"]), record.get("outputs", record["classes"])
         )
-        return Trained(built, recorded_targets(record), record)
+        return TrainedSupervised(built, recorded_targets(record), record)
 
-    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+    def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """What the kind of its targets has to show."""
         units = {split: int(record[split]) for split in ("train", "val", "test")}
-        return Shown(recorded_targets(record).sections, "forward passes of one example", units)
+        return ReportInfo(recorded_targets(record).sections, "forward passes of one example", units)
 
-    def account(self, source: Dataset) -> list[str]:
+    def summary(self, source: Dataset) -> list[str]:
         """Its columns, and what a person should know of its rows."""
         return data.account_lines(source)
 
-    def about(self, config: TrainConfig, source: Dataset) -> About:
+    def describe(self, config: TrainConfig, source: Dataset) -> SourceInfo:
         """Its note and sizes."""
         measure = targets_of(source).measure
         sizes = len(source.x_val), len(source.x_train)
-        return About(source.note, data.checksum(source), measure, *sizes, "data")
+        return SourceInfo(source.note, data.checksum(source), measure, *sizes, "data")
 
 
 class Environments:
     """Environments."""
 
-    def takes(self, source: Any) -> bool:
-        """A `World`."""
-        return isinstance(source, World)
+    def accepts(self, source: Any) -> bool:
+        """An `EnvSpec`."""
+        return isinstance(source, EnvSpec)
 
-    def names(self, config: TrainConfig) -> bool:
+    def matches(self, config: TrainConfig) -> bool:
         """An environment's id or maker."""
         return is_environment(config.task)
 
-    def wrote(self, record: Mapping[str, Any]) -> bool:
-        """Whatever has a world."""
+    def recorded(self, record: Mapping[str, Any]) -> bool:
+        """Whatever has an EnvSpec."""
         return "world" in record
 
-    def load(self, config: TrainConfig) -> World:
+    def load(self, config: TrainConfig) -> EnvSpec:
         """The environment of this id or maker."""
         return environment(config.task or "", **options_of(config.env_options))
 
-    def settled(self, config: TrainConfig, source: World) -> TrainConfig:
+    def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
         """As it is."""
         return config
 
-    def task(self, config: TrainConfig, source: World, model: Model | Builder | None, fitness: Fitness | None) -> Task:
+    def task(
+        self, config: TrainConfig, source: EnvSpec, model: Model | Builder | None, fitness: Fitness | None
+    ) -> Task:
         """Episodes of it; their return is the fitness."""
         return make_environment(config, source, model or resolve_policy(config.model))
 
-    def learnt(self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+    def trained_task(
+        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
+    ) -> TrainedTask:
         """The task itself: an environment is known by its words."""
         return make_environment(config, from_portable(record["world"]), model or resolve_policy(config.model))
 
-    def shown(self, config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+    def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """Mean returns of as many episodes."""
-        return Shown((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
+        return ReportInfo((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
 
-    def account(self, source: World) -> list[str]:
+    def summary(self, source: EnvSpec) -> list[str]:
         """Nothing."""
         return []
 
-    def about(self, config: TrainConfig, source: World) -> About:
+    def describe(self, config: TrainConfig, source: EnvSpec) -> SourceInfo:
         """Its name and spaces."""
         note = f"environment: {source.name}"
-        return About(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
+        return SourceInfo(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
 
 
-KINDS: tuple[Kind, ...] = (Environments(), Examples())
+KINDS: tuple[SourceKind, ...] = (Environments(), Examples())
 
 
-def kind_of(source: Source) -> Kind:
+def kind_of(source: Source) -> SourceKind:
     """The kind of a source. Raises ConfigError for what is none."""
     for kind in KINDS:
-        if kind.takes(source):
+        if kind.accepts(source):
             return kind
     raise ConfigError(f"a task cannot be made from {type(source).__name__}; give a Dataset or an environment")
 
 
 def load_source(config: TrainConfig) -> Source:
     """The data set or the environment that the config names."""
-    return next(kind for kind in KINDS if kind.names(config)).load(config)
+    return next(kind for kind in KINDS if kind.matches(config)).load(config)
 
 
-def recorded_task(config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> Learnt:
+def recorded_task(config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> TrainedTask:
     """A run's task, from the settings and the "data" of its config.json. `model` in place of the settings' word."""
-    return next(kind for kind in KINDS if kind.wrote(record)).learnt(config, record, model)
+    return next(kind for kind in KINDS if kind.recorded(record)).trained_task(config, record, model)
 
 
-def shown_of(config: TrainConfig, record: Mapping[str, Any]) -> Shown:
+def report_info(config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
     """What reports show of a run, from the settings and the "data" of its config.json alone."""
-    return next(kind for kind in KINDS if kind.wrote(record)).shown(config, record)
+    return next(kind for kind in KINDS if kind.recorded(record)).report_info(config, record)
 
 
 def check_source(recorded: Mapping[str, Any], config: TrainConfig, source: Source) -> None:
     """Raises DataError where the data, or the environment, are not the ones that a run was trained on."""
-    about = kind_of(source).about(config, source)
-    if about.checksum != recorded["checksum"]:
+    now = kind_of(source).describe(config, source)
+    if now.checksum != recorded["checksum"]:
         raise DataError(
-            f"the {about.parts} of {source.name} have changed since the run was started "
-            f"(checksum {recorded['checksum'][:12]} then, {about.checksum[:12]} now); "
+            f"the {now.parts} of {source.name} have changed since the run was started "
+            f"(checksum {recorded['checksum'][:12]} then, {now.checksum[:12]} now); "
             "restore them, or start a new run"
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from nograd.core.intervals import student_interval
 from nograd.core.metrics import Measure
-from nograd.envs.rollout import Played
+from nograd.envs.rollout import EpisodeResults
 
 
 def interval_of(measure: Measure, figures: Mapping[str, float | None], count: int) -> list[float] | None:
@@ -19,14 +19,14 @@ def interval_of(measure: Measure, figures: Mapping[str, float | None], count: in
     return None if found is None else list(found)
 
 
-def mean_return(played: Played) -> dict[str, Any]:
+def mean_return(results: EpisodeResults) -> dict[str, Any]:
     """The mean return x̄ of n episodes with x̄ ± t s/√n, the 95% interval of Student (1908).
 
     Episodes that were dropped, since something was no finite number, are left out and counted. Where most of them are,
     nothing is known of the return.
     """
-    returns, mean = played.sound.returns, played.mean
-    dropped = {"dropped": played.dropped} if played.dropped else {}
+    returns, mean = results.sound.returns, results.mean
+    dropped = {"dropped": results.dropped} if results.dropped else {}
     if mean is None:
         unknown = dict.fromkeys(("return", "deviation", "minimum", "maximum", "length"))
         return {**unknown, "interval": [None, None], "episodes": len(returns), **dropped}
@@ -37,7 +37,7 @@ def mean_return(played: Played) -> dict[str, Any]:
         "deviation": deviation,
         "minimum": float(np.min(returns)),
         "maximum": float(np.max(returns)),
-        "length": float(np.mean(played.sound.lengths)),
+        "length": float(np.mean(results.sound.lengths)),
         "episodes": len(returns),
         **dropped,
     }

@@ -17,7 +17,16 @@ from nograd.perturbations.base import Perturbation
 from nograd.perturbations.dense import as_dense
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
-from nograd.tasks.examples import Arrays, Picks, Split, model_input, predict, shifted, split_arrays, target_shapes
+from nograd.tasks.examples import (
+    Arrays,
+    ExampleIndices,
+    Split,
+    model_input,
+    predict,
+    shifted,
+    split_arrays,
+    target_shapes,
+)
 from nograd.tasks.fitness import checked_fitness, mean_fitness
 from nograd.tasks.metrics import final_metrics
 from nograd.tasks.per_example import require_alone
@@ -117,7 +126,7 @@ class Supervised(NamedTuple):
         data = self.dataset
         return Arrays(*map(jnp.asarray, (data.x_train, data.y_train, data.offset, data.scale)))
 
-    def pick(self, arrays: Arrays, key: Key) -> Picks:
+    def pick(self, arrays: Arrays, key: Key) -> ExampleIndices:
         """Which examples are in the minibatch at an address.
 
         "random" draws with replacement, "contiguous" a slice at a random start (the blog's). A batch of the
@@ -132,9 +141,9 @@ class Supervised(NamedTuple):
             rows = jax.random.randint(key, (self.batch,), 0, examples)
         most = 2 * self.shift + 1
         corners = jax.random.randint(jax.random.fold_in(key, 1), (self.batch, 2), 0, most) if self.shift else None
-        return Picks(rows, corners)
+        return ExampleIndices(rows, corners)
 
-    def read(self, arrays: Arrays, picks: Picks) -> tuple[Array, Array]:
+    def read(self, arrays: Arrays, picks: ExampleIndices) -> tuple[Array, Array]:
         """The examples picked: inputs [*picks, *input] as float32, labels [*picks]."""
         rows = picks.rows.reshape(-1)
         x = arrays.x[rows]

@@ -16,7 +16,7 @@ from nograd.tasks.scores import interval_of
 from nograd.tasks.targets import Targets
 
 
-class Trained(NamedTuple):
+class TrainedSupervised(NamedTuple):
     """A network, its kind of target, and the record of the data that it was trained on."""
 
     model: Model

@@ -5,14 +5,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from nograd.core.console import Screen
+from nograd.core.console import ProgressDisplay
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.core.text import duration
 from nograd.training.loop import Limits
 from nograd.training.loop import Progress as Training
 
 
-class Display(Screen):
+class TrainingDisplay(ProgressDisplay):
     """An observer of a training: generation, fitness, validation score, evaluations/s and time left."""
 
     def __init__(self, console: Console, limits: Limits, start: Training, measure: Measure = ACCURACY) -> None:

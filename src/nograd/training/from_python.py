@@ -10,7 +10,7 @@ from nograd.config.merge import check_given, merge
 from nograd.config.name_lists import as_text
 from nograd.config.settings import Engine, Noise, Shaping, all_settings
 from nograd.data import Dataset, validate
-from nograd.envs import World
+from nograd.envs import EnvSpec
 from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.runs.run import Run
@@ -143,7 +143,7 @@ def train(
         {name: value for name, value in given.items() if value is not None or name not in Objects._fields}
     )
     task, values = (task, None) if y is None and is_source(task) else (NAME, task)
-    source = validate(task) if isinstance(task, Dataset) else task if isinstance(task, World) else None
+    source = validate(task) if isinstance(task, Dataset) else task if isinstance(task, EnvSpec) else None
     if task is None and not any(given.get(name) for name in ("resume", "preset", "config")):
         task = "mnist"
     if task is not None:
@@ -157,5 +157,5 @@ def train(
     saved = resumed_settings(given["resume"]) if given.get("resume") else None
     merged = merge(given, saved)
     source = source if values is None else own_dataset(values, y, merged)
-    settled = named(merged, objects, source)
-    return run_config(settled, source=source, objects=objects, on_start=lambda start: observer)
+    with_defaults = named(merged, objects, source)
+    return run_config(with_defaults, source=source, objects=objects, on_start=lambda start: observer)

@@ -57,7 +57,7 @@ class Objects(NamedTuple):
 def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
     """The job of a config on its data or environment. Raises ConfigError or ModelError for what does not fit."""
     objects = objects or Objects()
-    config = kind_of(source).settled(config, source)
+    config = kind_of(source).with_defaults(config, source)
     task = kind_of(source).task(config, source, objects.model, objects.fitness)
     chunks = config.chunks or task.chunk_count(population_of(config), config.mirrored)
     cut = replace(config, chunks=chunks)

@@ -57,7 +57,7 @@ class Observer(Protocol):
         """After each generation, with its line of metrics. A word asks for a clean end: it is the stop_reason."""
 
 
-class Keeper(Protocol):
+class TrainingStore(Protocol):
     """Where a training leaves what it found: a run directory, mostly."""
 
     def log(self, line: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Best(NamedTuple):
     score: float
 
 
-class Ending(NamedTuple):
+class TrainingEnd(NamedTuple):
     """How a training ended."""
 
     # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}, or a word of `stop`
@@ -94,7 +94,7 @@ class Ending(NamedTuple):
     best: Best | None  # None before the first evaluation
 
 
-class _Here(NamedTuple):
+class _Position(NamedTuple):
     """Where a training stands after a whole generation; the only thing that is saved."""
 
     state: State
@@ -115,7 +115,7 @@ class Trainer:
         self,
         task: Task,
         engine: Engine,
-        directory: Keeper,
+        directory: TrainingStore,
         limits: Limits,
         identity: str,
         observer: Observer | None = None,
@@ -129,9 +129,9 @@ class Trainer:
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
         self.identity, self.observer, self.stop, self.grace = identity, observer, stop, grace
 
-    def run(self, state: State, progress: Progress, best: Best | None) -> Ending:
+    def run(self, state: State, progress: Progress, best: Best | None) -> TrainingEnd:
         """Trains from `state` on. Ctrl-C, SIGTERM, SIGHUP or a word of `stop` ends it after the running generation."""
-        self._here = _Here(state, progress, best, progress)
+        self._here = _Position(state, progress, best, progress)
         self._saved_at = progress.generation if progress.generation else -1
         with interruptible(self.grace) as interrupted, closing(self.directory):
             try:
@@ -141,7 +141,7 @@ class Trainer:
                 with suppress(Exception):  # the first error is the one to tell
                     self._save()
                 raise
-        return Ending(reason, *self._here[:3])
+        return TrainingEnd(reason, *self._here[:3])
 
     def _all(self, interrupted: threading.Event) -> str:
         """Generation after generation; the stop reason."""
@@ -176,7 +176,7 @@ class Trainer:
         if progress.best_generation == progress.generation:
             best = Best(state.params, progress.generation, progress.best_score or 0.0)
             self.directory.save_best(state, self._meta(progress))
-        self._here = _Here(state, progress, best, progress)
+        self._here = _Position(state, progress, best, progress)
         if progress.generation % self.limits.checkpoint_every == 0:
             self._save()
         return self._evaluate_the_end() if progress.generation == self.limits.generations else {}
@@ -199,7 +199,7 @@ class Trainer:
             self.directory.save_best(state, self._meta(progress))
         scores["seconds"] = round(progress.seconds, 6)
         self.directory.amend(scores)
-        self._here = _Here(state, progress, best, saved)
+        self._here = _Position(state, progress, best, saved)
         return scores
 
     def _reached(self, progress: Progress) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import TrainConfig
-from nograd.config.values import shown
+from nograd.config.values import short_repr
 from nograd.core.types import ConfigError
-from nograd.envs import World
+from nograd.envs import EnvSpec
 from nograd.strategies.base import Strategy
 from nograd.tasks.kinds import Source
 from nograd.training.job import Objects
@@ -34,7 +34,9 @@ def check_objects(objects: Objects) -> None:
     for name, well in fits.items():
         given = getattr(objects, name)
         if given is not None and not well:
-            raise ConfigError(f"{name} cannot be {shown(given)}; give a word of the command line, or {_MADE_BY[name]}")
+            raise ConfigError(
+                f"{name} cannot be {short_repr(given)}; give a word of the command line, or {_MADE_BY[name]}"
+            )
 
 
 def require_own(objects: Objects, given: set[str]) -> None:
@@ -55,7 +57,7 @@ def strategy_word(strategy: Strategy) -> str:
 def named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
     """The config with the words for what was handed over as objects, for config.json."""
     words: dict[str, Any] = {}
-    if isinstance(source, World):
+    if isinstance(source, EnvSpec):
         words["env_options"] = json.dumps(source.said) if source.said else None
     if objects.model is not None:
         words["model"] = model_spec(objects.model)

@@ -21,7 +21,7 @@ from nograd.runs.run import Run, saved_settings
 from nograd.strategies.base import State
 from nograd.tasks.kinds import Source, check_source, kind_of, load_source
 from nograd.training.job import Job, Objects, build_job
-from nograd.training.loop import Best, Ending, Limits, Observer, Progress, Trainer
+from nograd.training.loop import Best, Limits, Observer, Progress, Trainer, TrainingEnd
 from nograd.training.observers.combined import require_packages, together
 from nograd.training.provenance import check_resumable, identity, record, versions
 from nograd.training.restore import Restored, restore, resume_from
@@ -40,7 +40,7 @@ class Start(NamedTuple):
     state: State | None  # None: generation 0, still to be drawn
     progress: Progress
     best: Best | None
-    account: list[str]  # what became of the columns of a table, a line each
+    summary: list[str]  # what became of the columns of a table, a line each
     workers: int = 1  # that share a generation
     worker: str = "process"  # what each of them is
 
@@ -124,10 +124,10 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
         directory.write_config(recorded)
-    account = kind_of(source).account(source)
+    summary = kind_of(source).summary(source)
     if unset and job.config.batch and job.config.batch < DEFAULT_BATCH:
-        account.append(f"batch: all {job.config.batch:,} training examples, fewer than the default of {DEFAULT_BATCH}")
-    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored, account)
+        summary.append(f"batch: all {job.config.batch:,} training examples, fewer than the default of {DEFAULT_BATCH}")
+    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored, summary)
 
 
 def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
@@ -138,7 +138,7 @@ def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
     return RunDirectory.create_new(Path("runs") / name, recorded)
 
 
-def _finish(job: Job, directory: RunDirectory, ending: Ending, clock: dict[str, float]) -> None:
+def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[str, float]) -> None:
     """Writes result.json and curves.png; the test split is used here, once, on the chosen parameters."""
     progress, best, measure = ending.progress, ending.best, job.task.measure
     chosen = best.params if best else ending.state.params

@@ -13,7 +13,7 @@ _TESTING = 1.0  # seconds for the test split
 _MOST = 0.5  # of the whole budget, that more rounds than one may take
 
 
-class Crewing(NamedTuple):
+class WorkerCosts(NamedTuple):
     """What the workers cost beside the trainings themselves."""
 
     workers: int
@@ -58,7 +58,7 @@ class Clock(NamedTuple):
         """Seconds until the end of all work; the spare ones are not for it."""
         return self.end - _SPARE - time.monotonic()
 
-    def reserve(self, each: float, seeds: int, crew: Crewing) -> float:
+    def reserve(self, each: float, seeds: int, crew: WorkerCosts) -> float:
         """Seconds kept for training the winner again.
 
         As many rounds as the workers need for the seeds; fewer where that were more than half of the budget, but one at

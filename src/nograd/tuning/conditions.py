@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from nograd.config.dependencies import CHOICES, STRATEGY, laid_under
+from nograd.config.dependencies import CHOICES, STRATEGY, over_defaults
 from nograd.config.settings import TrainConfig, settings
 from nograd.config.task_settings import is_environment
 from nograd.tuning.study.records import Condition, Dimension
@@ -24,7 +24,7 @@ def effective(base: TrainConfig, drawn: Mapping[str, Any]) -> dict[str, Any]:
     A setting that has no meaning with the drawn ones is at its default. With another strategy or perturbation than the
     base's, so is whatever was chosen for that one, as in `nograd train --preset NAME --strategy ANOTHER`.
     """
-    values = {**_DEFAULTS, **laid_under(settings(base), drawn), **drawn}
+    values = {**_DEFAULTS, **over_defaults(settings(base), drawn), **drawn}
     void = [name for name, (parent, among) in _WHEN.items() if parent in drawn and values[parent] not in among]
     return values | {name: _DEFAULTS[name] for name in void if _WHEN[name][0] not in _LAID}
 

@@ -12,8 +12,8 @@ from nograd.core.metrics import Measure
 from nograd.runs.files import write_atomically
 from nograd.tuning.space import seed_at, trial_config
 from nograd.tuning.study.records import Study, Trial, Winner
-from nograd.tuning.study.write import Ledger
-from nograd.tuning.trial import Ended, Job
+from nograd.tuning.study.write import StudyWriter
+from nograd.tuning.trial import TrialEnd, TrialRequest
 
 RECIPE = "best.toml"
 
@@ -39,14 +39,14 @@ class Confirmations:
     the test score needs the parameters.
     """
 
-    def __init__(self, ledger: Ledger, trial: Trial, count: int, here: dict[str, Any]) -> None:
-        self._ledger, self._trial, self._here = ledger, trial, here
-        self.config = winning_config(ledger.base, trial, ledger.seed)
-        self._seeds = [seed_at(ledger.seed, "confirm", number) for number in range(count)] or [self.config.seed]
-        study = ledger.record()
+    def __init__(self, writer: StudyWriter, trial: Trial, count: int, here: dict[str, Any]) -> None:
+        self._ledger, self._trial, self._here = writer, trial, here
+        self.config = winning_config(writer.base, trial, writer.seed)
+        self._seeds = [seed_at(writer.seed, "confirm", number) for number in range(count)] or [self.config.seed]
+        study = writer.record()
         self._measure = study.measure
         before = study.winner
-        trained = ledger.confirmed(trial.number)
+        trained = writer.confirmed(trial.number)
         self.left = [seed for seed in self._seeds if seed not in trained]
         self.missing = len(self.left)
         self.failures: list[str] = []
@@ -68,18 +68,18 @@ class Confirmations:
         self._ledger.choose(self._trial, self.config, self._seeds)
         self._chosen = True
 
-    def next(self, worker: str) -> tuple[int, Job] | None:
+    def next(self, worker: str) -> tuple[int, TrialRequest] | None:
         """The next seed."""
         if not self.left:
             return None
         seed = self.left.pop(0)
-        return seed, Job({**settings(self.config), **self._here, "seed": seed}, test=True)
+        return seed, TrialRequest({**settings(self.config), **self._here, "seed": seed}, test=True)
 
     def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
         """Nothing: it runs to its end."""
         return ""
 
-    def ended(self, tag: int, ended: Ended, seconds: float) -> None:
+    def ended(self, tag: int, ended: TrialEnd, seconds: float) -> None:
         """Writes the seed's figures down."""
         if ended.state == "complete":
             self.missing -= 1

@@ -15,9 +15,9 @@ from typing import Any, get_args
 from nograd.config.recipes import checked
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
-from nograd.tuning.study.records import Condition, Dimension, Kind
+from nograd.tuning.study.records import Condition, Dimension, RangeKind
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[RangeKind, ...] = get_args(RangeKind)
 CHI_RANGE = (1e-6, 2.0)  # seven standard deviations: beyond lies 1 draw in 10¹¹
 _CHI_SCALE = 1 / math.sqrt(12)  # the standard deviation of a uniform draw from 0..1
 _DIGITS = 6  # of a drawn number: so that a recipe can be read and typed
@@ -75,7 +75,7 @@ def _log(low: float, high: float, quantile: float) -> float:
     return low * (high / low) ** quantile
 
 
-_INVERSE: dict[Kind, Callable[[float, float, float], float]] = {
+_INVERSE: dict[RangeKind, Callable[[float, float, float], float]] = {
     "uniform": lambda low, high, u: low + (high - low) * u,
     "log": _log,
     # Whole numbers are rounded: each has the share of the half on either side of it.

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 
-from nograd.core.console import Screen
+from nograd.core.console import ProgressDisplay
 from nograd.core.metrics import Measure
 from nograd.core.text import duration
 from nograd.tuning.study.records import Trial
@@ -11,7 +11,7 @@ from nograd.tuning.study.records import Trial
 _NAMED = 6  # settings of a trial in its line
 
 
-class Display(Screen):
+class SearchDisplay(ProgressDisplay):
     """Lines above, and a bar of the budget or the trials below. Without a console it is silent."""
 
     def __init__(self, console: Console | None) -> None:

@@ -13,7 +13,7 @@ _SLOWER = 20.0  # times the longest step so far, for a worker that computes
 _PROC = Path("/proc")
 
 
-class Patience:
+class HangLimit:
     """How long the workers of one search may take without getting further.
 
     One that uses no processor time hangs after `deadline` seconds: it is stopped, or waits for what does not come. One
@@ -68,7 +68,7 @@ class Step:
         self.seconds += min(passed, _LOOK)
         self.idle = self.idle + min(passed, _LOOK) if waits else 0.0
 
-    def hangs(self, patience: Patience) -> str:
+    def hangs(self, patience: HangLimit) -> str:
         """Why it counts as hung; empty where it does not."""
         if self.idle > patience.limit(idle=True):
             return f"hung: it did nothing for {self.idle:.0f} s"

@@ -20,7 +20,7 @@ from nograd.tuning.space import draw, make_space, random_value, trial_config, tr
 from nograd.tuning.study import read, write
 from nograd.tuning.study.database import closed_after, one_line
 from nograd.tuning.study.lifetime import Lifetime, left_behind
-from nograd.tuning.study.location import DATABASE, MARK, Place, is_study, local_url, mark_text, place_of
+from nograd.tuning.study.location import DATABASE, MARK, StudyLocation, is_study, local_url, mark_text, place_of
 from nograd.tuning.study.records import Dimension
 from nograd.tuning.study.sessions import has_gone
 from nograd.tuning.trial import source_of
@@ -29,10 +29,10 @@ _LOCK, _PATIENCE = "study.lock", 60.0  # seconds, in which whoever makes a study
 _TRIED = 8  # draws that are built at the start, before one of them has to be possible
 
 
-class Opened(NamedTuple):
+class OpenStudy(NamedTuple):
     """A study that can be worked on."""
 
-    place: Place
+    place: StudyLocation
     terms: Terms
     base: TrainConfig  # of all trials, with the data where this machine has them
     space: list[Dimension]
@@ -41,7 +41,7 @@ class Opened(NamedTuple):
     doubt: str  # what is odd about the space; mostly empty
 
 
-def open_or_make(given: SearchConfig, lifetime: Lifetime | None = None) -> Opened:
+def open_or_make(given: SearchConfig, lifetime: Lifetime | None = None) -> OpenStudy:
     """The study of --join or --out, or a new one. Raises NogradError for what cannot be.
 
     Args:
@@ -52,9 +52,9 @@ def open_or_make(given: SearchConfig, lifetime: Lifetime | None = None) -> Opene
     return _again(given, place) if place else _new(given, lifetime)
 
 
-def _found(given: SearchConfig) -> Place | None:
+def _found(given: SearchConfig) -> StudyLocation | None:
     if given.join and given.storage:
-        place = Place(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
+        place = StudyLocation(Path(given.out or f"studies/{given.join}"), given.storage, given.join)
         read.read(place)
         if not is_study(place.path):
             _folder(place.path)
@@ -66,7 +66,7 @@ def _found(given: SearchConfig) -> Place | None:
     return None
 
 
-def _again(given: SearchConfig, place: Place) -> Opened:
+def _again(given: SearchConfig, place: StudyLocation) -> OpenStudy:
     study = read.open_study(place)
     with closed_after(study._storage), one_line(place.url):
         attributes = study.user_attrs
@@ -79,19 +79,19 @@ def _again(given: SearchConfig, place: Place) -> Opened:
     terms, base = flags.renewed(terms, given), flags.placed(base, given)
     source = source_of(base)
     check_source(recorded, base, source)
-    return Opened(
-        place, terms, base, space, kind_of(source).about(base, source).note, {**record, "search": asdict(terms)}, ""
+    return OpenStudy(
+        place, terms, base, space, kind_of(source).describe(base, source).note, {**record, "search": asdict(terms)}, ""
     )
 
 
-def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
+def _new(given: SearchConfig, lifetime: Lifetime | None) -> OpenStudy:
     base, changes = flags.base_of(given), flags.changes_of(given)
     if base.task and is_file(base.task):  # so that best.toml works from anywhere
         base = TrainConfig(**{**settings(base), "task": str(Path(base.task).expanduser().absolute())})
     make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
     source = source_of(base)
-    about = kind_of(source).about(base, source)
-    space = make_space(base, given.space or "default", changes, about.examples)
+    info = kind_of(source).describe(base, source)
+    space = make_space(base, given.space or "default", changes, info.examples)
     failing, why = try_draws(base, space)
     _build_one(base, space, source)
     terms = flags.terms_of(given, base, changes)
@@ -99,10 +99,10 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
         "base": settings(base),
         "space": [dimension._asdict() for dimension in space],
         "search": asdict(terms),
-        "data": {"name": source.name, "checksum": about.checksum},
-        "measure": about.measure.name,
-        "metric": about.measure._asdict(),
-        "validation": about.validation,
+        "data": {"name": source.name, "checksum": info.checksum},
+        "measure": info.measure.name,
+        "metric": info.measure._asdict(),
+        "validation": info.validation,
     }
     path = _new_folder(given, base)
     lock = DirectoryLock(path / _LOCK, patience=_PATIENCE)
@@ -119,7 +119,7 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> Opened:
     doubt = (
         f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
     )
-    return Opened(place, terms, base, space, about.note, record, doubt)
+    return OpenStudy(place, terms, base, space, info.note, record, doubt)
 
 
 def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> None:
@@ -142,10 +142,10 @@ def _new_folder(given: SearchConfig, base: TrainConfig) -> Path:
     return _free(Path(f"studies/{stem}-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
-def _new_place(given: SearchConfig, path: Path) -> Place:
+def _new_place(given: SearchConfig, path: Path) -> StudyLocation:
     if (path / DATABASE).exists() and not _removed_unfinished(path):
         raise RunError(f"{path} holds a {DATABASE} without {MARK}; choose another --out, or remove it")
-    return Place(path, given.storage or local_url(path), path.absolute().name)
+    return StudyLocation(path, given.storage or local_url(path), path.absolute().name)
 
 
 def _free(path: Path) -> Path:
@@ -176,5 +176,5 @@ def _folder(path: Path) -> None:
         raise RunError(f"cannot make the study directory {path}: {error.strerror}; choose another --out") from error
 
 
-def _mark(place: Place) -> None:
+def _mark(place: StudyLocation) -> None:
     write_atomically(place.path / MARK, mark_text(place).encode())

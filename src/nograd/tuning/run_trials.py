@@ -12,8 +12,8 @@ from nograd.core.cache import trim, user_cache
 from nograd.core.types import ConfigError
 from nograd.tuning.space import seed_at, trial_config
 from nograd.tuning.study.records import Trial
-from nograd.tuning.study.write import Curve, Ledger, counts
-from nograd.tuning.trial import Ended, Job
+from nograd.tuning.study.write import Curve, StudyWriter, counts
+from nograd.tuning.trial import TrialEnd, TrialRequest
 
 _TRIM_EVERY, _CACHE_SIZE = 64, 1 << 30  # every trial leaves about 150 kB of compiled programs in the cache
 _KEEP = 5.0  # seconds between two writes of the curves of running trials
@@ -44,7 +44,9 @@ class Running:
 class Trials:
     """The crew's work in a study; see `crew.Work`."""
 
-    def __init__(self, ledger: Ledger, limit: int | None, here: dict[str, Any], told: Callable[[Trial], None]) -> None:
+    def __init__(
+        self, writer: StudyWriter, limit: int | None, here: dict[str, Any], told: Callable[[Trial], None]
+    ) -> None:
         """
         Args:
             ledger: of the study.
@@ -52,9 +54,9 @@ class Trials:
             here: settings that say where this machine keeps its data.
             told: of every trial that has ended.
         """
-        self.ledger, self.limit, self._here, self._told = ledger, limit, here, told
+        self.writer, self.limit, self._here, self._told = writer, limit, here, told
         self.running: dict[int, Running] = {}
-        self.study = ledger.record()
+        self.study = writer.record()
         self._since, self._done, self._kept = time.monotonic(), 0, 0.0
         self.exhausted = False  # whether the limit is reached
 
@@ -68,23 +70,23 @@ class Trials:
         """Those of them that have ended."""
         return sum(counts(trial) and trial.state != "running" for trial in self.study.trials)
 
-    def next(self, worker: str) -> tuple[int, Job] | None:
+    def next(self, worker: str) -> tuple[int, TrialRequest] | None:
         """Another trial, drawn at its address."""
         if self.limit is not None:
-            self.study = self.ledger.record()  # another machine may have drawn one
+            self.study = self.writer.record()  # another machine may have drawn one
             self.exhausted = self.counted >= self.limit
             if self.exhausted:
                 return None
         self._check_hope()
-        trial, drawn = self.ledger.ask(worker)
+        trial, drawn = self.writer.ask(worker)
         if self._is_surplus(trial.number):
-            self.ledger.put_back(trial)
+            self.writer.put_back(trial)
             self.exhausted = True
             return None
-        seed = seed_at(self.ledger.seed, "trial", trial.number)
-        config = trial_config(self.ledger.base, drawn, seed)
+        seed = seed_at(self.writer.seed, "trial", trial.number)
+        config = trial_config(self.writer.base, drawn, seed)
         self.running[trial.number] = Running(trial, time.monotonic())
-        return trial.number, Job({**settings(config), **self._here})
+        return trial.number, TrialRequest({**settings(config), **self._here})
 
     def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
         """Notes an evaluation; "pruned" where the pruner ends the trial."""
@@ -95,13 +97,13 @@ class Trials:
         if all(score > before for _, before in running.curve):
             running.error = error
         running.curve.append((generation, score))
-        return "pruned" if self.ledger.prunes(running.trial, generation, score) else ""
+        return "pruned" if self.writer.prunes(running.trial, generation, score) else ""
 
-    def ended(self, tag: int, ended: Ended, seconds: float) -> None:
+    def ended(self, tag: int, ended: TrialEnd, seconds: float) -> None:
         """Writes the end down."""
         running = self.running.pop(tag)
-        self.ledger.tell(running.trial, ended.state, running.curve, ended.reason, seconds, running.error)
-        self.study = self.ledger.record()
+        self.writer.tell(running.trial, ended.state, running.curve, ended.reason, seconds, running.error)
+        self.study = self.writer.record()
         self._done += 1
         if self._done % _TRIM_EVERY == 0:
             trim(user_cache("xla"), _CACHE_SIZE)
@@ -114,7 +116,7 @@ class Trials:
         self._kept = time.monotonic()
         for running in self.running.values():
             if len(running.curve) > running.kept:
-                self.ledger.keep(running.trial, running.curve)
+                self.writer.keep(running.trial, running.curve)
                 running.kept = len(running.curve)
 
     def durations(self) -> list[float]:
@@ -133,10 +135,10 @@ class Trials:
 
     def _is_surplus(self, number: int) -> bool:
         """Whether another machine drew the last trial of the limit between our look at the study and our draw."""
-        return self.limit is not None and sum(map(counts, self.ledger.record().trials[:number])) >= self.limit
+        return self.limit is not None and sum(map(counts, self.writer.record().trials[:number])) >= self.limit
 
     def _estimates(self) -> list[tuple[Running, float]]:
-        generations = self.ledger.base.generations
+        generations = self.writer.base.generations
         return [(trial, rest) for trial in self.running.values() if (rest := trial.left(generations)) is not None]
 
     def _check_hope(self) -> None:

@@ -19,10 +19,10 @@ from nograd.core.runtime import use_one_thread
 from nograd.core.text import duration
 from nograd.engines.cores import core_count
 from nograd.runs.files import write_atomically
-from nograd.tuning.budget import Clock, Crewing, projected, training_seconds
+from nograd.tuning.budget import Clock, WorkerCosts, projected, training_seconds
 from nograd.tuning.confirm import Confirmations, best_trial, write_recipe
-from nograd.tuning.display import Display, trial_line
-from nograd.tuning.open_study import Opened, open_or_make
+from nograd.tuning.display import SearchDisplay, trial_line
+from nograd.tuning.open_study import OpenStudy, open_or_make
 from nograd.tuning.run_trials import Trials
 from nograd.tuning.settings import SearchConfig, Terms, check
 from nograd.tuning.space import space_lines
@@ -30,8 +30,8 @@ from nograd.tuning.study import read, statistics
 from nograd.tuning.study.lifetime import Lifetime
 from nograd.tuning.study.records import Study, Trial
 from nograd.tuning.study.sessions import BEAT, SILENCE
-from nograd.tuning.study.write import Ledger, counts
-from nograd.tuning.worker_pool import GRACE, Crew
+from nograd.tuning.study.write import StudyWriter, counts
+from nograd.tuning.worker_pool import GRACE, WorkerPool
 
 STATISTICS = "statistics.json"
 
@@ -57,7 +57,7 @@ def search(
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
         task = "mnist"
     given = SearchConfig(task=None if task is None else str(task), search=words, **flags)
-    return run_search(given, Display(Console() if show else None), lifetime).study
+    return run_search(given, SearchDisplay(Console() if show else None), lifetime).study
 
 
 class Outcome(NamedTuple):
@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
     interrupted: bool  # by Ctrl-C
 
 
-def run_search(given: SearchConfig, display: Display, lifetime: Lifetime) -> Outcome:
+def run_search(given: SearchConfig, display: SearchDisplay, lifetime: Lifetime) -> Outcome:
     """One session on the study of --out or --join, or on a new one.
 
     Args:
@@ -85,21 +85,21 @@ def run_search(given: SearchConfig, display: Display, lifetime: Lifetime) -> Out
         stack.enter_context(display)
         lifetime.keep_in(place.path)
         stack.callback(lifetime.close)
-        ledger = Ledger(place, opened.space, opened.base, terms, lifetime.seconds, lifetime.mark)
-        stack.callback(ledger.close)
-        stack.callback(ledger.beat, ended=True)
-        stack.callback(ledger.bury)
-        ledger.renew(opened.record)
-        ledger.bury()
-        _wait_for_others(ledger, terms, interrupted, display)
-        clock = Clock.of(terms.budget_seconds, ledger.spent())
-        _announce(opened, ledger, clock, display)
-        if idle := _nothing_to_do(clock, ledger.record(), terms):
+        writer = StudyWriter(place, opened.space, opened.base, terms, lifetime.seconds, lifetime.mark)
+        stack.callback(writer.close)
+        stack.callback(writer.beat, ended=True)
+        stack.callback(writer.bury)
+        writer.renew(opened.record)
+        writer.bury()
+        _wait_for_others(writer, terms, interrupted, display)
+        clock = Clock.of(terms.budget_seconds, writer.spent())
+        _announce(opened, writer, clock, display)
+        if idle := _nothing_to_do(clock, writer.record(), terms):
             display.line(idle)
         elif not interrupted.is_set():
-            crew = Crew(_workers(terms), opened.base.deadline)
+            crew = WorkerPool(_workers(terms), opened.base.deadline)
             stack.callback(crew.close)
-            _Work(opened, ledger, clock, crew, display, interrupted).run()
+            _Work(opened, writer, clock, crew, display, interrupted).run()
     study = read.read(place)
     return Outcome(study, _summed_up(study), interrupted.is_set())
 
@@ -109,18 +109,18 @@ class _Work:
 
     def __init__(
         self,
-        opened: Opened,
-        ledger: Ledger,
+        opened: OpenStudy,
+        writer: StudyWriter,
         clock: Clock,
-        crew: Crew,
-        display: Display,
+        crew: WorkerPool,
+        display: SearchDisplay,
         interrupted: threading.Event,
     ) -> None:
-        self.terms, self.ledger, self.clock, self.crew = opened.terms, ledger, clock, crew
+        self.terms, self.writer, self.clock, self.crew = opened.terms, writer, clock, crew
         self.display, self.interrupted = display, interrupted
         self.here = {"task": opened.base.task, "data_dir": opened.base.data_dir}
         self.trials = Trials(
-            ledger,
+            writer,
             self.terms.trials,
             self.here,
             lambda trial: display.line(trial_line(trial, self.trials.study.measure)),
@@ -131,16 +131,16 @@ class _Work:
         """Trials until what is left is needed for the best one's seeds, then these; and again where time remains."""
         while True:
             self.crew.do(self.trials, self._search_over, self._tick)
-            if best := best_trial(self.ledger.record()):
+            if best := best_trial(self.writer.record()):
                 self._confirm(best)
             if self._over() or self.trials.exhausted or self._left() <= 0:
                 return
 
     def _confirm(self, best: Trial) -> None:
-        confirmations = Confirmations(self.ledger, best, self.terms.confirm, self.here)
+        confirmations = Confirmations(self.writer, best, self.terms.confirm, self.here)
         if confirmations.left and not self._over():
             self.display.line(f"the best is trial {best.number}; it is trained again on seeds {confirmations.left}")
-            self.crew.do(confirmations, self._over, self.ledger.beat)
+            self.crew.do(confirmations, self._over, self.writer.beat)
         for failure in confirmations.failures:
             self.display.line(f"the winner failed with {failure}")
         if (said := confirmations.shortfall()) and not self.interrupted.is_set():
@@ -162,13 +162,13 @@ class _Work:
         best = best_trial(study)
         if best is None or best.number == self._confirmed:
             return self.clock.left()
-        each = training_seconds(best, study.trials, self.ledger.base.generations)
+        each = training_seconds(best, study.trials, self.writer.base.generations)
         startup = max(hand.startup for hand in crew.hands)
-        costs = Crewing(len(crew.hands), GRACE, startup)
+        costs = WorkerCosts(len(crew.hands), GRACE, startup)
         return self.clock.left() - self.clock.reserve(each, self.terms.confirm, costs)
 
     def _tick(self) -> None:
-        self.ledger.beat()
+        self.writer.beat()
         self.trials.keep()
         trials, left, workers = self.trials, self._left(), len(self.crew.hands)
         durations = trials.durations()
@@ -202,8 +202,8 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
     return max(shares, default=0.0), ", ".join(parts)
 
 
-def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) -> None:
-    terms, base, study = opened.terms, opened.base, ledger.record()
+def _announce(opened: OpenStudy, writer: StudyWriter, clock: Clock, display: SearchDisplay) -> None:
+    terms, base, study = opened.terms, opened.base, writer.record()
     display.line(opened.note)
     drawn = {dimension.name for dimension in opened.space}
     shared = {"model": base.model, "strategy": base.strategy, "perturbation": f"{base.perturbation} perturbation"}
@@ -222,14 +222,14 @@ def _announce(opened: Opened, ledger: Ledger, clock: Clock, display: Display) ->
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
 
 
-def _wait_for_others(ledger: Ledger, terms: Terms, interrupted: threading.Event, display: Display) -> None:
+def _wait_for_others(writer: StudyWriter, terms: Terms, interrupted: threading.Event, display: SearchDisplay) -> None:
     """Waits where only running trials of other machines fill --trials, until each machine has given a sign of life.
 
     One without any for a minute has lost its trials, which are then drawn anew.
     """
     told = False
-    while not interrupted.is_set() and (machines := ledger.unsure()):
-        trials = ledger.record().trials
+    while not interrupted.is_set() and (machines := writer.unsure()):
+        trials = writer.record().trials
         ended = sum(counts(trial) and trial.state != "running" for trial in trials)
         if terms.trials is None or ended >= terms.trials or sum(map(counts, trials)) < terms.trials:
             return
@@ -238,8 +238,8 @@ def _wait_for_others(ledger: Ledger, terms: Terms, interrupted: threading.Event,
             display.line(f"waits up to {SILENCE:.0f} s for a sign of life of {names}, which run the last trials")
         told = True
         interrupted.wait(BEAT)
-        ledger.beat()
-    ledger.bury()
+        writer.beat()
+    writer.bury()
 
 
 def _nothing_to_do(clock: Clock, study: Study, terms: Terms) -> str:

@@ -32,14 +32,14 @@ STATES: dict[str, TrialState] = {
 Say = Callable[[int, float | None, float | None], None]
 
 
-class Job(NamedTuple):
+class TrialRequest(NamedTuple):
     """What a worker is asked for."""
 
     settings: dict[str, Any]  # of a TrainConfig
     test: bool = False  # whether the chosen parameters meet the test split at the end
 
 
-class Ended(NamedTuple):
+class TrialEnd(NamedTuple):
     """How it ended."""
 
     state: TrialState
@@ -48,7 +48,7 @@ class Ended(NamedTuple):
     figures: dict[str, Any] = {}  # noqa: RUF012  # of the test split, where asked for
 
 
-class _Unkept:
+class _NoStore:
     """Keeps nothing: 500 trials would fill a disk with checkpoints that nobody reads."""
 
     def log(self, line: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ class _Unkept:
         pass
 
 
-class _Teller:
+class _ProgressSender:
     """An observer that passes on every evaluation, and a sign of progress now and then."""
 
     def __init__(self, say: Say, measure: Measure) -> None:
@@ -80,7 +80,7 @@ class _Teller:
             self._say(progress.generation, score, line.get(self._measure.error))
 
 
-def outcome(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
+def outcome(job: TrialRequest, say: Say, stop: Callable[[], str]) -> TrialEnd:
     """How a training ended, where an error of any kind is one way to end.
 
     Raises:
@@ -91,13 +91,13 @@ def outcome(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
     except (EOFError, BrokenPipeError):
         raise
     except NogradError as error:
-        return Ended("failed", None, str(error))
+        return TrialEnd("failed", None, str(error))
     except Exception as error:  # out of memory, mostly; the next training has other settings
         text = str(error).strip().partition("\n")[0]
-        return Ended("failed", None, f"{type(error).__name__}: {text}")
+        return TrialEnd("failed", None, f"{type(error).__name__}: {text}")
 
 
-def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
+def run_job(job: TrialRequest, say: Say, stop: Callable[[], str]) -> TrialEnd:
     """Trains on this process alone; the same bits as `nograd train` with the same settings.
 
     Args:
@@ -111,13 +111,15 @@ def run_job(job: Job, say: Say, stop: Callable[[], str]) -> Ended:
     config = validate(TrainConfig(**job.settings))
     built = build_job(config, source_of(config))
     engine = Inline(built.generation, built.state_shapes(), built.keys)
-    trainer = Trainer(built.task, engine, _Unkept(), limits_of(config), "", _Teller(say, built.task.measure), stop)
+    trainer = Trainer(
+        built.task, engine, _NoStore(), limits_of(config), "", _ProgressSender(say, built.task.measure), stop
+    )
     ending = trainer.run(built.init_state(), Progress(), None)
     value = ending.best.score if ending.best else None
     state = STATES.get(ending.reason, "failed")
     chosen = ending.best.params if ending.best else ending.state.params
     tested = built.task.tested(chosen) if job.test and state == "complete" else {}
-    return Ended(state, value, ending.reason, tested)
+    return TrialEnd(state, value, ending.reason, tested)
 
 
 def source_of(config: TrainConfig) -> Source:

@@ -25,7 +25,7 @@ def serve(link: Connection, pinned: bool) -> None:
 def _train(link: Connection) -> None:
     import jax
 
-    from nograd.tuning.trial import Job, outcome
+    from nograd.tuning.trial import TrialRequest, outcome
 
     def stop() -> str:
         return link.recv()[1] if link.poll(0) else ""
@@ -38,7 +38,7 @@ def _train(link: Connection) -> None:
         word, *rest = link.recv()
         if word != "run":  # a word to stop that came too late
             continue
-        link.send(("ended", tuple(outcome(Job(*rest), say, stop))))
+        link.send(("ended", tuple(outcome(TrialRequest(*rest), say, stop))))
         done += 1
         if done % _FORGET == 0:
             jax.clear_caches()

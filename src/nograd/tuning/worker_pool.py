@@ -12,8 +12,8 @@ from nograd.core.runtime import kept_programs
 from nograd.core.types import EngineError
 from nograd.engines.child_process import ENVIRONMENT, ChildProcess
 from nograd.engines.cores import pinned_cores
-from nograd.tuning.hang import Patience, Step
-from nograd.tuning.trial import STATES, Ended, Job
+from nograd.tuning.hang import HangLimit, Step
+from nograd.tuning.trial import STATES, TrialEnd, TrialRequest
 
 GRACE = 2.0  # seconds for the generation that runs, before a worker that was told to stop is ended
 _DEATHS = 3  # of a worker that has not started once, before it is given up
@@ -24,20 +24,20 @@ _TICK = 0.25  # seconds between two looks at the clock
 class Work(Protocol):
     """What a crew does."""
 
-    def next(self, worker: str) -> tuple[Any, Job] | None:
+    def next(self, worker: str) -> tuple[Any, TrialRequest] | None:
         """Another training, and what it is called by below; None where there is none."""
 
     def at(self, tag: Any, generation: int, score: float | None, error: float | None) -> str:
         """Told of a training while it goes: its validation score with the standard error, if any. A word ends it."""
 
-    def ended(self, tag: Any, ended: Ended, seconds: float) -> None:
+    def ended(self, tag: Any, ended: TrialEnd, seconds: float) -> None:
         """Told of its end."""
 
 
-class Hand:
+class SearchWorker:
     """One worker process, and its successors under the same number."""
 
-    def __init__(self, number: int, core: int | None, patience: Patience) -> None:
+    def __init__(self, number: int, core: int | None, patience: HangLimit) -> None:
         self.number, self._core, self._patience = number, core, patience
         self.ready = False
         self.tag: Any = None  # of the training that runs
@@ -51,7 +51,7 @@ class Hand:
     def busy(self) -> bool:
         return self.tag is not None
 
-    def run(self, tag: Any, job: Job) -> None:
+    def run(self, tag: Any, job: TrialRequest) -> None:
         """Starts a training."""
         self.tag, self.told, self.since = tag, None, time.monotonic()
         self.step.begin()
@@ -128,15 +128,15 @@ class Hand:
         return EngineError(f"worker {self.number} cannot start: {words.strip().splitlines()[-1]}")
 
 
-class Crew:
+class WorkerPool:
     """All workers, each on a core of its own where there is one for each."""
 
     def __init__(self, workers: int, deadline: float = 60.0) -> None:
-        patience = Patience(deadline)
-        self.hands: list[Hand] = []
+        patience = HangLimit(deadline)
+        self.hands: list[SearchWorker] = []
         try:
             for number, core in enumerate(pinned_cores(workers)):
-                self.hands.append(Hand(number, core, patience))
+                self.hands.append(SearchWorker(number, core, patience))
         except BaseException:
             self.close()
             raise
@@ -172,23 +172,23 @@ class Crew:
             hand.close()
         self.hands = []
 
-    def _listen(self, hand: Hand, work: Work) -> None:
+    def _listen(self, hand: SearchWorker, work: Work) -> None:
         tag = hand.tag
         for word, *rest in hand.messages():
             if word == "at" and tag is not None and (asked := work.at(tag, *rest)):
                 hand.stop(asked)
             elif word == "ended":
-                self._done(hand, work, Ended(*rest[0]))
+                self._done(hand, work, TrialEnd(*rest[0]))
             elif word == "died" and tag is not None:
-                work.ended(tag, Ended("failed", None, rest[0]), time.monotonic() - hand.since)
+                work.ended(tag, TrialEnd("failed", None, rest[0]), time.monotonic() - hand.since)
         if hand.overdue and hand.told:
             reason = hand.told[0]
-            self._end(hand, work, Ended(STATES[reason], None, reason))
+            self._end(hand, work, TrialEnd(STATES[reason], None, reason))
         elif why := hand.hangs():
-            self._end(hand, work, Ended("failed", None, f"{why}; the worker was replaced"))
+            self._end(hand, work, TrialEnd("failed", None, f"{why}; the worker was replaced"))
 
     @staticmethod
-    def _end(hand: Hand, work: Work, ended: Ended) -> None:
+    def _end(hand: SearchWorker, work: Work, ended: TrialEnd) -> None:
         """Ends the process, and with it what it trains."""
         tag, since = hand.tag, hand.since
         hand.replace(ended.reason)
@@ -196,6 +196,6 @@ class Crew:
             work.ended(tag, ended, time.monotonic() - since)
 
     @staticmethod
-    def _done(hand: Hand, work: Work, ended: Ended) -> None:
+    def _done(hand: SearchWorker, work: Work, ended: TrialEnd) -> None:
         tag, hand.tag, hand.told = hand.tag, None, None
         work.ended(tag, ended, time.monotonic() - hand.since)

@@ -27,7 +27,7 @@ from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.flatten import bind, flat_jaxpr, flattened, read, write
 from nograd.perturbations.jaxpr.rules import Slope, is_affine, rule_of, slopes_of
 
-Kind: TypeAlias = Literal["shared", "affine", "member"]
+Dependence: TypeAlias = Literal["shared", "affine", "member"]
 Lifted: TypeAlias = Callable[[Params, Array | float], PyTree]
 
 
@@ -46,7 +46,7 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
     """
     closed, shape = flat_jaxpr(function, params, *inputs)
     names = leaf_names(params)
-    kinds: list[Kind] = ["affine"] * len(names)
+    kinds: list[Dependence] = ["affine"] * len(names)
     kinds += ["shared"] * len(jax.tree.leaves(inputs))
     walk = _Walk(closed.jaxpr, kinds, names)
     given = dict(zip(closed.jaxpr.invars, jax.tree.leaves((params, inputs)), strict=True))
@@ -63,10 +63,10 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
 class _Walk:
     """A flat jaxpr with the kind of each variable: the same for all members, affine, or a member's own."""
 
-    def __init__(self, jaxpr: core.Jaxpr, kinds: Sequence[Kind], names: Sequence[str]) -> None:
+    def __init__(self, jaxpr: core.Jaxpr, kinds: Sequence[Dependence], names: Sequence[str]) -> None:
         """`kinds` and `names` of the jaxpr's inputs; the names (of parameters) serve errors only."""
         self.jaxpr = jaxpr
-        self._kinds: dict[Any, Kind] = dict.fromkeys(jaxpr.constvars, "shared")
+        self._kinds: dict[Any, Dependence] = dict.fromkeys(jaxpr.constvars, "shared")
         self._kinds.update(zip(jaxpr.invars, kinds, strict=True))
         self._names: dict[Any, str] = dict(zip(jaxpr.invars, names, strict=False))
         for equation in jaxpr.eqns:
@@ -76,7 +76,7 @@ class _Walk:
                 source = next(self._names.get(v, "") for v in equation.invars if self.kind(v) == "affine")
                 self._names.update(dict.fromkeys(equation.outvars, source))
 
-    def kind(self, atom: Any) -> Kind:
+    def kind(self, atom: Any) -> Dependence:
         return "shared" if isinstance(atom, core.Literal) else self._kinds[atom]
 
     def means(self, consts: Sequence[Array], given: dict[Any, Array]) -> dict[Any, Array]:
@@ -110,7 +110,7 @@ class _Walk:
     def _slope(self, atom: Any, slopes: dict[Any, Slope]) -> Slope | None:
         return slopes[atom] if self.kind(atom) == "affine" else None
 
-    def _of_results(self, equation: Any) -> Kind:
+    def _of_results(self, equation: Any) -> Dependence:
         kinds = [self.kind(atom) for atom in equation.invars]
         if "member" in kinds:
             return "member"
@@ -174,7 +174,7 @@ class _Walk:
         atoms = equation.invars
         given_slopes = [self._slope(v, slopes) for v in atoms]
         structured = [isinstance(slope, Factors) for slope in given_slopes]
-        kinds: list[Kind] = ["affine" if s else "member" for s in structured]
+        kinds: list[Dependence] = ["affine" if s else "member" for s in structured]
         if any(structured[consts : consts + carries]):
             carried = slice(consts, consts + carries)
             raise self._no_rule("scan (as what it carries)", atoms[carried], given_slopes[carried])

@@ -75,7 +75,7 @@ def _product(rule: Callable[[Any, Slope, Slope], Slope | None]) -> FactorRule:
     )
 
 
-class Rule(NamedTuple):
+class PrimitiveRule(NamedTuple):
     """What the walkers know of a primitive."""
 
     linear: Linear
@@ -87,42 +87,42 @@ _FIRST = Linear()  # any others are indices or divisors, which must not depend o
 _ALL = Linear(0, None)
 _EACH = Linear(0, 2, each=True)
 
-RULES: dict[str, Rule] = {
-    "add": Rule(_ALL, low_rank.summed, _summed),
-    "add_any": Rule(_ALL, low_rank.summed, _summed),
-    "broadcast_in_dim": Rule(_FIRST, _alone(low_rank.broadcast)),
-    "concatenate": Rule(_ALL, low_rank.concatenation),
-    "conv_general_dilated": Rule(_EACH, _product(low_rank.conv)),
-    "convert_element_type": Rule(Linear(floating=True), _alone(low_rank.convert)),
-    "copy": Rule(_FIRST, _alone(low_rank.unchanged)),
-    "copy_p": Rule(_FIRST),
-    "cumsum": Rule(_FIRST),
-    "div": Rule(_FIRST, low_rank.quotient),
-    "dot_general": Rule(_EACH, _product(low_rank.dot_general)),
-    "dynamic_slice": Rule(_FIRST),
-    "dynamic_update_slice": Rule(Linear(0, 2)),
-    "expand_dims": Rule(_FIRST, _alone(low_rank.same_shape)),
-    "gather": Rule(_FIRST, low_rank.gathered),
-    "mul": Rule(_EACH, _product(low_rank.mul)),
-    "neg": Rule(_FIRST, _alone(low_rank.negative)),
-    "pad": Rule(Linear(0, 2)),
-    "real": Rule(_FIRST),
-    "reduce_precision": Rule(_FIRST),
-    "reduce_sum": Rule(_FIRST),
-    "reduce_window_sum": Rule(_FIRST),
-    "reshape": Rule(_FIRST, _alone(low_rank.reshape)),
-    "rev": Rule(_FIRST),
-    "select_n": Rule(Linear(1, None)),
-    "slice": Rule(_FIRST, _alone(low_rank.sliced)),
-    "split": Rule(_FIRST, _alone(low_rank.split)),
-    "squeeze": Rule(_FIRST, _alone(low_rank.same_shape)),
-    "sub": Rule(_ALL, low_rank.summed, _summed),
-    "transpose": Rule(_FIRST, _alone(low_rank.transpose)),
+RULES: dict[str, PrimitiveRule] = {
+    "add": PrimitiveRule(_ALL, low_rank.summed, _summed),
+    "add_any": PrimitiveRule(_ALL, low_rank.summed, _summed),
+    "broadcast_in_dim": PrimitiveRule(_FIRST, _alone(low_rank.broadcast)),
+    "concatenate": PrimitiveRule(_ALL, low_rank.concatenation),
+    "conv_general_dilated": PrimitiveRule(_EACH, _product(low_rank.conv)),
+    "convert_element_type": PrimitiveRule(Linear(floating=True), _alone(low_rank.convert)),
+    "copy": PrimitiveRule(_FIRST, _alone(low_rank.unchanged)),
+    "copy_p": PrimitiveRule(_FIRST),
+    "cumsum": PrimitiveRule(_FIRST),
+    "div": PrimitiveRule(_FIRST, low_rank.quotient),
+    "dot_general": PrimitiveRule(_EACH, _product(low_rank.dot_general)),
+    "dynamic_slice": PrimitiveRule(_FIRST),
+    "dynamic_update_slice": PrimitiveRule(Linear(0, 2)),
+    "expand_dims": PrimitiveRule(_FIRST, _alone(low_rank.same_shape)),
+    "gather": PrimitiveRule(_FIRST, low_rank.gathered),
+    "mul": PrimitiveRule(_EACH, _product(low_rank.mul)),
+    "neg": PrimitiveRule(_FIRST, _alone(low_rank.negative)),
+    "pad": PrimitiveRule(Linear(0, 2)),
+    "real": PrimitiveRule(_FIRST),
+    "reduce_precision": PrimitiveRule(_FIRST),
+    "reduce_sum": PrimitiveRule(_FIRST),
+    "reduce_window_sum": PrimitiveRule(_FIRST),
+    "reshape": PrimitiveRule(_FIRST, _alone(low_rank.reshape)),
+    "rev": PrimitiveRule(_FIRST),
+    "select_n": PrimitiveRule(Linear(1, None)),
+    "slice": PrimitiveRule(_FIRST, _alone(low_rank.sliced)),
+    "split": PrimitiveRule(_FIRST, _alone(low_rank.split)),
+    "squeeze": PrimitiveRule(_FIRST, _alone(low_rank.same_shape)),
+    "sub": PrimitiveRule(_ALL, low_rank.summed, _summed),
+    "transpose": PrimitiveRule(_FIRST, _alone(low_rank.transpose)),
 }
-_STRAIGHT_THROUGH = Rule(_FIRST, _alone(low_rank.unchanged), _passed)  # a call that a model has marked
+_STRAIGHT_THROUGH = PrimitiveRule(_FIRST, _alone(low_rank.unchanged), _passed)  # a call that a model has marked
 
 
-def rule_of(equation: Any) -> Rule | None:
+def rule_of(equation: Any) -> PrimitiveRule | None:
     """The rule of an equation's primitive; None where it is not linear in any operand."""
     return _STRAIGHT_THROUGH if is_straight_through(equation) else RULES.get(equation.primitive.name)
 

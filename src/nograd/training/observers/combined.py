@@ -23,7 +23,7 @@ class Finisher(Protocol):
         """After result.json is written."""
 
 
-class Together:
+class CombinedObserver:
     """Tells each of its observers, in order. Those that are context managers are entered, and left in turn.
 
     A training is worth more than who watches it: one that raises an exception is named in a line on standard error,
@@ -97,10 +97,10 @@ _ASKED_FOR = {
 _PACKAGES = ("tensorboard", "wandb")
 
 
-def together(config: TrainConfig, directory: RunDirectory, start: Progress, given: Observer | None) -> Together:
+def together(config: TrainConfig, directory: RunDirectory, start: Progress, given: Observer | None) -> CombinedObserver:
     """The observers that the settings ask for, and the caller's own last: it may take the terminal."""
     makers = [import_object(word, "observer") for setting, word in _ASKED_FOR.items() if getattr(config, setting)]
-    return Together([*(make(directory, start) for make in makers), *([given] if given else [])])
+    return CombinedObserver([*(make(directory, start) for make in makers), *([given] if given else [])])
 
 
 def require_packages(config: TrainConfig) -> None:

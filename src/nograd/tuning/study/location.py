@@ -12,7 +12,7 @@ MARK, DATABASE = "study.json", "study.db"
 _FORMAT = "nograd-study-2"
 
 
-class Place(NamedTuple):
+class StudyLocation(NamedTuple):
     """Where a study lies."""
 
     path: Path  # of its directory
@@ -20,7 +20,7 @@ class Place(NamedTuple):
     name: str  # in the database
 
 
-def place_of(path: str | Path) -> Place:
+def place_of(path: str | Path) -> StudyLocation:
     """The place of a study directory. Raises RunError where it is none."""
     path = Path(path)
     try:
@@ -30,7 +30,7 @@ def place_of(path: str | Path) -> Place:
         url, name = mark["storage"] or local_url(path), mark["name"]
         if not (isinstance(url, str) and isinstance(name, str)):
             raise TypeError(f"storage and name must be text, got {url!r} and {name!r}")
-        return Place(path, url, name)
+        return StudyLocation(path, url, name)
     except FileNotFoundError:
         raise RunError(f"{path} is not a study: it has no {MARK}; name one that nograd search wrote") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -42,7 +42,7 @@ def is_study(path: str | Path) -> bool:
     return (Path(path) / MARK).is_file()
 
 
-def mark_text(place: Place) -> str:
+def mark_text(place: StudyLocation) -> str:
     """What study.json says; a database beside it is found wherever the directory is moved."""
     storage = None if place.url == local_url(place.path) else without_password(place.url)
     return to_json({"format": _FORMAT, "name": place.name, "storage": storage}, indent=2) + "\n"

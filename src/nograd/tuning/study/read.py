@@ -9,7 +9,7 @@ from nograd.core.metrics import Measure, measure_of
 from nograd.core.text import parse_duration
 from nograd.core.types import RunError
 from nograd.tuning.study.database import close, closed_after, is_missing, one_line, open_database, quiet_optuna
-from nograd.tuning.study.location import DATABASE, Place, local_url, place_of, without_password
+from nograd.tuning.study.location import DATABASE, StudyLocation, local_url, place_of, without_password
 from nograd.tuning.study.records import Dimension, Study, Trial, TrialState, Winner
 from nograd.tuning.study.sessions import Session, has_gone, this_machine, worked
 
@@ -30,14 +30,14 @@ def load_study(path: str | Path) -> Study:
     return read(place_of(path))
 
 
-def read(place: Place) -> Study:
+def read(place: StudyLocation) -> Study:
     """The study as it stands; no connection is left open. Raises RunError, as `load_study` does."""
     study = open_study(place)
     with closed_after(study._storage), one_line(place.url):
         return study_record(place, study)
 
 
-def open_study(place: Place, **options: Any) -> "optuna.Study":
+def open_study(place: StudyLocation, **options: Any) -> "optuna.Study":
     """Optuna's study. Raises RunError where there is none of this name."""
     optuna = quiet_optuna()
     if place.url == local_url(place.path) and not (place.path / DATABASE).is_file():
@@ -60,7 +60,7 @@ def open_study(place: Place, **options: Any) -> "optuna.Study":
 
 
 @contextmanager
-def ours(place: Place) -> Iterator[None]:
+def ours(place: StudyLocation) -> Iterator[None]:
     """What cannot be read as nograd writes it, as a RunError: a database may hold anybody's studies."""
     try:
         yield
@@ -71,7 +71,7 @@ def ours(place: Place) -> Iterator[None]:
         ) from error
 
 
-def study_record(place: Place, study: "optuna.Study", silent: Set[str] = frozenset()) -> Study:
+def study_record(place: StudyLocation, study: "optuna.Study", silent: Set[str] = frozenset()) -> Study:
     """The whole study as plain values; for `silent` see `is_lost`."""
     attributes, drawn = study.user_attrs, study.get_trials(deepcopy=False)
     while drawn and drawn[-1].state.name == "WAITING":  # put back, for whoever draws next

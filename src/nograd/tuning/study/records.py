@@ -7,7 +7,7 @@ from nograd.core.metrics import ACCURACY, Measure
 
 # running: no end is recorded; stopped: the budget ended it, and its value is what it had learnt by then.
 TrialState: TypeAlias = Literal["running", "complete", "pruned", "stopped", "failed"]
-Kind: TypeAlias = Literal["uniform", "log", "int", "log_int", "choice", "fixed", "chi"]
+RangeKind: TypeAlias = Literal["uniform", "log", "int", "log_int", "choice", "fixed", "chi"]
 Condition: TypeAlias = tuple[str, tuple[Any, ...]]  # (parent, its values)
 
 
@@ -15,7 +15,7 @@ class Dimension(NamedTuple):
     """One searched setting and its distribution."""
 
     name: str  # of the field of TrainConfig
-    kind: Kind
+    kind: RangeKind
     low: float | int | None = None  # with both ends, for uniform, log, int and log_int
     high: float | int | None = None
     choices: tuple[Any, ...] = ()  # for choice, and the one value of fixed

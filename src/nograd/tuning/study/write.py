@@ -18,7 +18,7 @@ from nograd.tuning.space import draw
 from nograd.tuning.study import read
 from nograd.tuning.study.database import close, closed_after, one_line, open_database
 from nograd.tuning.study.lifetime import left_behind, name_of
-from nograd.tuning.study.location import Place, without_password
+from nograd.tuning.study.location import StudyLocation, without_password
 from nograd.tuning.study.records import Dimension, Study, Trial, TrialState
 from nograd.tuning.study.sessions import BEAT, LOOK, Watch, begun, has_gone, worked
 
@@ -33,7 +33,7 @@ _STATES: dict[TrialState, OptunaState] = {
 }
 
 
-def create(place: Place, record: dict[str, Any]) -> None:
+def create(place: StudyLocation, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
     with one_line(place.url), closed_after(made := open_database(place.url)):
         try:
@@ -46,12 +46,12 @@ def create(place: Place, record: dict[str, Any]) -> None:
         study.set_user_attr(read.RECORD, record)
 
 
-class Ledger:
+class StudyWriter:
     """One session's hand on a study. Every write is durable when it returns."""
 
     def __init__(
         self,
-        place: Place,
+        place: StudyLocation,
         space: Sequence[Dimension],
         base: TrainConfig,
         terms: Terms,

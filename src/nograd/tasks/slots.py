@@ -10,23 +10,23 @@ from nograd.generation.context import EpisodeTask
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 
-_LANES = 32  # episodes of a chunk that make a call of the policy cheap beside the steps of the environment
-_TRACED_LANES = 1024  # that fill a GPU, where both are one program
+_ENVS = 32  # episodes of a chunk that make a call of the policy cheap beside the steps of the environment
+_TRACED_ENVS = 1024  # that fill a GPU, where both are one program
 
 
 def chunk_count(task: EpisodeTask, population: int, mirrored: bool) -> int:
-    """The chunks of a population that plays: as many as hold enough lanes for one call of the policy, at least 2."""
-    most = max(population * task.episodes // (_TRACED_LANES if task.world.is_traced else _LANES), 2)
+    """The chunks of a population on episodes: as many as hold enough environments for one call of the policy; 2 or more."""
+    most = max(population * task.episodes // (_TRACED_ENVS if task.env_spec.is_traced else _ENVS), 2)
     return min(most, population // (2 if mirrored else 1), MAX_CHUNKS)
 
 
-def seated(perturbation: Perturbation, task: EpisodeTask, count: int | None) -> Local | None:
+def slot_layout(perturbation: Perturbation, task: EpisodeTask, count: int | None) -> Local | None:
     """How a population lies in chunks where each member sees observations of its own; None for whole networks.
 
     Raises:
         ConfigError: its noise is an example's own.
     """
-    shown = jax.ShapeDtypeStruct((1, *task.world.observation.input_shape), jnp.float32)
+    shown = jax.ShapeDtypeStruct((1, *task.env_spec.observation.input_shape), jnp.float32)
     params = jax.eval_shape(task.model.init, jax.eval_shape(lambda: jax.random.key(0)))
 
     def alone(params: Params, x: Array) -> Array:
