@@ -1,5 +1,6 @@
 """nograd.grad and value_and_grad as drop-ins: under jit, vmap, scan and shard_map, with lost members; errors."""
 
+import os
 import subprocess
 import sys
 

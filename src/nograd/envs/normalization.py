@@ -30,7 +30,7 @@ def merged(one: Moments, other: Moments) -> Moments:
     return Moments(count, one.mean + delta * share, one.squares + other.squares + delta * delta * one.count * share)
 
 
-def moments_of(x: Float[Array, "batch *shape"], counted: Bool[Array, " batch"]) -> Moments:
+def moments_of(x: Float[Array, " batch *shape"], counted: Bool[Array, " batch"]) -> Moments:
     """Of the observations that count, in two passes."""
     mask, count = counted.reshape(-1, *[1] * (x.ndim - 1)), jnp.sum(counted, dtype=jnp.float32)
     mean = jnp.sum(jnp.where(mask, x, 0.0), 0) / jnp.maximum(count, 1.0)

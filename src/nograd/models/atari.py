@@ -63,7 +63,7 @@ def atari() -> Builder:
             return x, used
 
         def apply(
-            given: tuple[Params, list[BatchStatistics]], x: Float[Array, "batch *shape"]
+            given: tuple[Params, list[BatchStatistics]], x: Float[Array, " batch *shape"]
         ) -> Float[Array, "batch outputs"]:
             params, statistics = given
             return layers(params, x, statistics)[0] @ params["last"]["kernel"] + params["last"]["bias"]

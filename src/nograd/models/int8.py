@@ -56,7 +56,7 @@ def mlp_int8(*hidden: int) -> Builder:
     def build(shape: Shape, classes: int) -> Model:
         widths = widths_of(shape, hidden, classes)
 
-        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+        def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, "batch classes"]:
             x = flat(x)
             for layer in params[:-1]:
                 x = jax.nn.relu(dense_int8(layer, x))

@@ -38,7 +38,7 @@ def chain_spec(word: str, hidden: Sequence[int]) -> str:
     return f"{word}:{widths}" if hidden else word
 
 
-def flat(x: Float[Array, "batch *features"]) -> Float[Array, "batch inputs"]:
+def flat(x: Float[Array, " batch *features"]) -> Float[Array, "batch inputs"]:
     """One row an example."""
     return x.reshape(x.shape[0], -1)
 

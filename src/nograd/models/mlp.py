@@ -26,7 +26,7 @@ def mlp(*hidden: int, activation: Activation = jax.nn.relu) -> Builder:
     def build(shape: Shape, classes: int) -> Model:
         widths = widths_of(shape, hidden, classes)
 
-        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+        def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, "batch classes"]:
             x = flat(x)
             for layer in params[:-1]:
                 x = activation(dense(layer, x))

@@ -27,7 +27,7 @@ def policy_mlp(*hidden: int) -> Builder:
                 for one, before, after, norm in zip(keys, widths[:-1], widths[1:], norms, strict=True)
             ]
 
-        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch outputs"]:
+        def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, "batch outputs"]:
             x = flat(x)
             for layer in params[:-1]:
                 x = jnp.tanh(dense(layer, x))

@@ -47,7 +47,7 @@ def mlp_spiking(*hidden: int) -> Builder:
             between = [{**layer, "kernel": GAIN * layer["kernel"]} for layer in others[:-1]]
             return [first, *between, *others[-1:]]
 
-        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+        def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, "batch classes"]:
             x = flat(x)
             for layer in params[:-1]:
                 x = spike_rates(dense(layer, x))

@@ -24,8 +24,8 @@ FRAME_NOISES = ("rademacher", "gaussian")
 class Directions(NamedTuple):
     """Directions ξ[u, d] = values[u, d] ∘ rows[d] of several units; an axis of length 1 serves all directions."""
 
-    values: Float[Array, "units directions|1 *shape"]
-    rows: Float[Array, "directions|1 *shape"]
+    values: Float[Array, " units directions|1 *shape"]
+    rows: Float[Array, " directions|1 *shape"]
 
     @property
     def directions(self) -> int:
@@ -45,7 +45,7 @@ class Directions(NamedTuple):
         """Every direction of every unit."""
         return self.values * self.rows
 
-    def weighted(self, weights: Float[Array, "units directions"]) -> Float[Array, "units *shape"]:
+    def weighted(self, weights: Float[Array, "units directions"]) -> Float[Array, " units *shape"]:
         """Σ over directions of w · ξ, for orthogonal signs as one product with H."""
         if self.values.shape[1] == 1:
             return jnp.tensordot(weights, self.rows, axes=1) * self.values[:, 0]
@@ -76,7 +76,7 @@ def frame(
 
 def rows(
     noise: str, key: Key, stream: int, first: Array | int, units: int, shape: tuple[int, ...]
-) -> Float[Array, "units *shape"]:
+) -> Float[Array, " units *shape"]:
     """One draw a unit: elements of mean 0 and variance 1."""
     draw = normal_rows if noise == "gaussian" else sign_rows
     return draw(key, units, math.prod(shape), stream, first).reshape(units, *shape)
