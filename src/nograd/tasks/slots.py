@@ -15,7 +15,7 @@ _TRACED_ENVS = 1024  # that fill a GPU, where both are one program
 
 
 def chunk_count(task: EpisodeTask, population: int, mirrored: bool) -> int:
-    """The chunks of a population on episodes: as many as hold enough environments for one call of the policy; 2 or more."""
+    """The chunks of a population on episodes: as many as fill a call of the policy with environments; 2 or more."""
     most = max(population * task.episodes // (_TRACED_ENVS if task.env_spec.is_traced else _ENVS), 2)
     return min(most, population // (2 if mirrored else 1), MAX_CHUNKS)
 
