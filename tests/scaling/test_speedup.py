@@ -19,7 +19,7 @@ from nograd.cli.main import main
 from nograd.config.settings import TrainConfig
 from nograd.core.intervals import student
 from nograd.core.types import ConfigError, EngineError
-from nograd.engines import create as choose
+from nograd.engines import local as choose
 from nograd.scaling import intervals
 from nograd.scaling import laws as scaling
 from nograd.scaling import measure as measuring

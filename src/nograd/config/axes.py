@@ -1,4 +1,4 @@
-"""The registries: every strategy, perturbation, network and engine by its word.
+"""The registries: every strategy, perturbation, noise, shaping, optimizer, network and engine by its word.
 
 To add one, write it in a file of its own and add its line here: the parser, help, defaults, errors, the checks of
 settings that it does not read, recipes and the search space follow from it.
@@ -82,6 +82,48 @@ PERTURBATIONS = Axis(
     },
 )
 
+NOISES = Axis(
+    "noise",
+    {
+        "gaussian": Entry("normal numbers", "nograd.perturbations.noise:gaussian"),
+        "rademacher": Entry("random signs, the cheapest to draw", "nograd.perturbations.noise:rademacher"),
+        "table": Entry("slices of a shared table of normal numbers; dense only", "nograd.perturbations.noise:table"),
+    },
+)
+
+SHAPINGS = Axis(
+    "shaping",
+    {
+        "raw": Entry("the fitness itself", "nograd.strategies.shaping:raw"),
+        "standardized": Entry("mean 0 and standard deviation 1", "nograd.strategies.shaping:standardized"),
+        "centered_rank": Entry("ranks, from -1/2 to 1/2", "nograd.strategies.shaping:centered_rank"),
+        "sign": Entry("which one of a mirrored pair is better", "nograd.strategies.shaping:sign"),
+        "utilities": Entry("the better half counts, the better the more", "nograd.strategies.shaping:utilities"),
+    },
+)
+
+OPTIMIZERS = Axis(
+    "optimizer",
+    {
+        "sgd": Entry("plain steps along the estimate", "nograd.strategies.optimizers:sgd"),
+        "momentum": Entry(
+            "a running sum of the estimates (Polyak 1964)", "nograd.strategies.optimizers:momentum", ("momentum",)
+        ),
+        "nesterov": Entry(
+            "momentum that looks one step ahead (Nesterov 1983)", "nograd.strategies.optimizers:nesterov", ("momentum",)
+        ),
+        "rmsprop": Entry(
+            "steps by the size of recent estimates (Tieleman and Hinton 2012)", "nograd.strategies.optimizers:rmsprop",
+            ("momentum",),
+        ),
+        "adam": Entry("running means of estimate and square (Kingma and Ba 2015)", "nograd.strategies.optimizers:adam"),
+        "adamw": Entry(
+            "adam with decoupled weight decay (Loshchilov and Hutter 2019)", "nograd.strategies.optimizers:adamw"
+        ),
+        "lion": Entry("the sign of a running mean (Chen et al. 2023)", "nograd.strategies.optimizers:lion"),
+    },
+)  # fmt: skip
+
 MODELS = Axis(
     "model",
     {
@@ -113,12 +155,29 @@ MODELS = Axis(
     },
 )  # fmt: skip
 
+_ID = r"[\w./:-]+-v\d+"  # CartPole-v1, ALE/Pong-v5, my_module:MyEnv-v0
+_FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # my_module:make_env
+
+# Asked in this order: the first one that knows the name makes the environment.
+ENV_SOURCES = Axis(
+    "source of environments",
+    {
+        "brax": Entry("Brax", "nograd.envs.source_jax:Brax", form="brax/humanoid", pattern=r"brax/\w+", in_jax=True),
+        "function": Entry(
+            "a function of yours", "nograd.envs.source_gymnasium:Function", form="module:function", pattern=_FUNCTION
+        ),
+        "jax": Entry("a function of yours, in JAX", "nograd.envs.source_jax:JaxFunction", in_jax=True),
+        "envpool": Entry("EnvPool", "nograd.envs.source_envpool:EnvPool", form="HalfCheetah-v5", pattern=_ID),
+        "gymnasium": Entry("Gymnasium", "nograd.envs.source_gymnasium:Gymnasium", form="CartPole-v1", pattern=_ID),
+    },
+)
+
 ENGINES = Axis(
     "engine",
     {
-        "auto": Entry("process on a CPU with several cores, else inline"),
-        "inline": Entry("this process, on one or several devices"),
-        "process": Entry("one process a core"),
-        "ray": Entry("a Ray cluster", reads=("address", "exchange")),
+        "auto": Entry("process on a CPU with several cores, else inline", "nograd.engines.local:Automatic"),
+        "inline": Entry("this process, on one or several devices", "nograd.engines.local:OnDevices"),
+        "process": Entry("one process a core", "nograd.engines.local:OnProcesses"),
+        "ray": Entry("a Ray cluster", "nograd.engines.ray:OnCluster", ("address", "exchange")),
     },
 )

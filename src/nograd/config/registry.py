@@ -27,6 +27,8 @@ class Entry(NamedTuple):
     searches: tuple[str, ...] = ()  # settings that `nograd search` draws where no others are named
     form: str = ""  # how the word is written where arguments follow: mlp:128,64
     policy: str = ""  # what makes it in place of `build` where the task is an environment
+    pattern: str = ""  # of an environment's source: a regular expression of the names that it may know
+    in_jax: bool = False  # of an environment's source: its episodes are part of a program
 
 
 class Axis(NamedTuple):
@@ -53,6 +55,10 @@ class Axis(NamedTuple):
     def builder(self, word: str) -> Any:
         """The function that makes what a word stands for."""
         return load(self.entry(word).build)
+
+    def builders(self) -> dict[str, Any]:
+        """The function that makes it, for each word. Imports all of them."""
+        return {word: load(entry.build) for word, entry in self.entries.items()}
 
     def readers(self, name: str) -> tuple[str, ...]:
         """The words that read a setting; empty where it is not told apart."""

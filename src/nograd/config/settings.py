@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nograd.config import fields
-from nograd.config.axes import ENGINES, MODELS, PERTURBATIONS, STRATEGIES
+from nograd.config.axes import ENGINES, MODELS, NOISES, OPTIMIZERS, PERTURBATIONS, SHAPINGS, STRATEGIES
 from nograd.config.fields import (
     Positional,
     at_least,
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     Perturbation: TypeAlias = str
     Strategy: TypeAlias = str
     Engine: TypeAlias = str
+    Noise: TypeAlias = str
+    Shaping: TypeAlias = str
+    Optimizer: TypeAlias = str
 else:
     Perturbation = Literal[PERTURBATIONS.words]
     Strategy = Literal[STRATEGIES.words]
     Engine = Literal[ENGINES.words]
-Noise: TypeAlias = Literal["gaussian", "rademacher", "table"]
-Shaping: TypeAlias = Literal["raw", "standardized", "centered_rank", "sign", "utilities"]
-Optimizer: TypeAlias = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lion"]
+    Noise = Literal[NOISES.words]
+    Shaping = Literal[SHAPINGS.words]
+    Optimizer = Literal[OPTIMIZERS.words]
 DEFAULT_POPULATION = 256
 DEFAULT_BATCH = 256
 OF_STRATEGY, OF_PERTURBATION = ("strategy",), ("perturbation",)
@@ -66,9 +69,9 @@ class TrainConfig:
         None, follows=OF_STRATEGY, axis=PERTURBATIONS, search=PERTURBATIONS.range
     )
     """How members differ from the mean. Default: the recipe's, else dense."""
-    noise: Noise = setting("rademacher", follows=OF_BOTH, search="choice(gaussian, rademacher)")
-    """What is drawn: gaussian, rademacher (random signs, the cheapest), or table (slices of a shared table;
-    dense only). Default for snes, pgpe and sep-cma-es, which learn nothing from signs: gaussian."""
+    noise: Noise = setting("rademacher", follows=OF_BOTH, axis=NOISES, search="choice(gaussian, rademacher)")
+    """The distribution of the random draws. Default: rademacher; gaussian for snes, pgpe and sep-cma-es, which learn
+    nothing from signs."""
     sigma: float = setting(0.05, follows=OF_BOTH, check=positive("0.01"), search="log(0.001, 1)")
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
     strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
@@ -104,11 +107,14 @@ class TrainConfig:
     )
     """Directions that count, those of the best members, for ars: how many, or their share, below 1. Default: all."""
     shaping: Shaping = setting(
-        "centered_rank", heading="Step", follows=OF_STRATEGY, search="choice(raw, standardized, centered_rank, sign)"
+        "centered_rank",
+        heading="Step",
+        follows=OF_STRATEGY,
+        axis=SHAPINGS,
+        search="choice(raw, standardized, centered_rank, sign)",
     )
-    """From fitness to weights: raw, standardized (z-score), centered_rank, sign, or utilities (the better half counts,
-    as in snes). ars, snes and sep-cma-es have their own."""
-    optimizer: Optimizer = setting("adam", follows=OF_STRATEGY, search="choice(sgd, momentum, adam)")
+    """How fitness becomes the weight of each member. ars, snes and sep-cma-es have a shaping of their own."""
+    optimizer: Optimizer = setting("adam", follows=OF_STRATEGY, axis=OPTIMIZERS, search="choice(sgd, momentum, adam)")
     """The Optax optimizer that takes the step."""
     lr: float = setting(0.01, follows=OF_STRATEGY, check=positive("0.01"), search="log(0.0001, 1)")
     """The learning rate of the optimizer; for snes, that of the mean. Default for ars: 0.05, for snes: 1, else 0.01."""
@@ -121,7 +127,7 @@ class TrainConfig:
         follows=OF_STRATEGY,
         check=share_below_one,
         search="uniform(0.5, 0.99)",
-        when=("optimizer", ("momentum", "nesterov", "rmsprop")),
+        when=("optimizer", OPTIMIZERS.readers("momentum")),
     )
     """The momentum of the optimizers momentum, nesterov and rmsprop."""
     weight_decay: float = setting(0.0, follows=OF_STRATEGY, check=not_negative, search="log(1e-6, 0.1)")

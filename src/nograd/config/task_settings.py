@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nograd.config.axes import PERTURBATIONS
+from nograd.config.axes import ENV_SOURCES, PERTURBATIONS
 from nograd.config.registry import DATA, ENVIRONMENT
 from nograd.config.settings import all_settings
 from nograd.core.types import ConfigError
 
-ID = re.compile(r"[\w./:-]+-v\d+")
-BRAX = re.compile(r"brax/\w+")
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _A = {DATA: "a data set", ENVIRONMENT: "an environment"}
 _OTHERS = {DATA: "environments", ENVIRONMENT: "data sets"}
 
@@ -22,7 +19,8 @@ def is_environment(task: str | None) -> bool:
     """Whether a task's word is an environment's: an id such as HalfCheetah-v5, ALE/Pong-v5 or brax/humanoid, or
     module:function.
     """
-    return bool(task and any(pattern.fullmatch(task) for pattern in (ID, BRAX, FUNCTION)))
+    patterns = [entry.pattern for entry in ENV_SOURCES.entries.values() if entry.pattern]
+    return bool(task and any(re.fullmatch(pattern, task) for pattern in patterns))
 
 
 def kind_of(task: str | None) -> str:

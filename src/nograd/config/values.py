@@ -93,7 +93,8 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
     if value is None and form.optional:
         return None
     if form.choices:
-        return _word(form.choices, value, label, objects)
+        words = about["axis"].words if "axis" in about else form.choices  # a registry may have grown
+        return _word(words, value, label, objects)
     if type(value) in form.types:
         return value if type(value) is not str else _text(value, label)
     if float in form.types and type(value) is int:

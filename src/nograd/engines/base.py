@@ -1,12 +1,13 @@
 """What an engine is, and what the driver of other workers asks of whatever carries its words to them."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.worker import Done
 from nograd.engines.worker_handle import WorkerHandle
-from nograd.generation.base import Generation, Outcome
+from nograd.generation.base import Generation, Keys, Outcome
 from nograd.strategies.base import State
 
 
@@ -48,6 +49,39 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Ends all workers, and gives back all that is held beyond this process's own memory."""
+
+
+class EngineArguments(NamedTuple):
+    """What an engine is made from."""
+
+    generation: Generation
+    state: State  # of the shapes and types of every state
+    keys: Keys  # of the run
+    workers: str  # "auto", or how many share a generation, this process included
+    deadline: float  # seconds of silence after which a worker counts as dead
+    address: str | None  # of a cluster
+    exchange: str  # what travels there: "sums" or "scalars"
+
+
+class EngineMaker(Protocol):
+    """A word of `config.axes.ENGINES`: says how many workers an engine can have here, and makes it."""
+
+    def count(self, generation: Generation, workers: str) -> int:
+        """The workers that would share a generation, this process included; 0 where only the made engine can tell.
+
+        Raises:
+            ConfigError: the engine cannot run here, or not with so many workers.
+        """
+
+    def available(self, address: str | None) -> AbstractContextManager[int]:
+        """The most workers that would have a core or a device of their own; a cluster stays joined meanwhile.
+
+        Raises:
+            ConfigError: the engine cannot run here.
+        """
+
+    def make(self, arguments: EngineArguments) -> Engine:
+        """The engine. Raises ConfigError where it cannot run here."""
 
 
 class Transport(Protocol):

@@ -9,13 +9,14 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from nograd.core.types import ConfigError
+from nograd.engines.base import EngineArguments
 from nograd.engines.exchange import Scalars, Sums
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
@@ -74,6 +75,22 @@ def ray_engine(
         cluster.callback(transport.end)
         transport.leave = cluster.pop_all().close
     return Pool(here, transport, exchange=Sums() if exchange == "sums" else Scalars(transport))
+
+
+class OnCluster:
+    """`ray`: this process and the actors of a Ray cluster."""
+
+    def count(self, generation: Generation, workers: str) -> int:
+        """0: the cluster alone can tell, and it is joined when the engine is made."""
+        return 0
+
+    def available(self, address: str | None) -> AbstractContextManager[int]:
+        """The cores of the cluster, which stays joined meanwhile. Raises ConfigError where none answers."""
+        return joined(address)
+
+    def make(self, arguments: EngineArguments) -> Pool:
+        """See `ray_engine`."""
+        return ray_engine(*arguments)
 
 
 def _actors(here: Inline, state: State, workers: int, programs: Sequence[str]) -> list[Actor]:

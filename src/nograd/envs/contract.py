@@ -8,7 +8,8 @@ import numpy as np
 from nograd.core.types import ConfigError, EngineError
 from nograd.envs.actions import given
 from nograd.envs.observing import encoded
-from nograd.envs.spaces import Action, Observation
+from nograd.envs.spaces import Action, Observation, action_of, observation_of
+from nograd.envs.spec import EnvSpec
 from nograd.envs.watch import DEADLINE, watched
 
 _OLD = "4 are those of Gym before 0.26, whose done is either terminated or, at a limit of time, truncated"
@@ -40,6 +41,27 @@ def stepped(env: Any, action: Any, name: str) -> tuple[Any, float, bool]:
     observation, reward, terminated, truncated, _ = answer
     over = _truth(terminated, "terminated", name), _truth(truncated, "truncated", name)
     return observation, _number(reward, name), any(over)
+
+
+def with_spaces(env_spec: EnvSpec, probe: Any, tried: bool = False) -> EnvSpec:
+    """The `EnvSpec` with the spaces of an environment, which is closed.
+
+    Args:
+        env_spec: without spaces.
+        probe: an environment of it.
+        tried: whether one reset and one step are checked too; see `check_contract`.
+
+    Raises:
+        ConfigError: a policy cannot read the observations or give the actions.
+    """
+    try:
+        observation = observation_of(probe.observation_space, env_spec.name)
+        action = action_of(probe.action_space, env_spec.name)
+        if tried:
+            check_contract(probe, observation, action, env_spec.name)
+        return env_spec._replace(observation=observation, action=action)
+    finally:
+        probe.close()
 
 
 def check_contract(env: Any, shown: Observation, taken: Action, name: str) -> None:

@@ -1,15 +1,16 @@
 """Which environment is meant, and what it is like: from a word of the command line or of Python."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
-from nograd.config.task_settings import BRAX, FUNCTION, ID, is_environment
+from nograd.config.axes import ENV_SOURCES
+from nograd.config.task_settings import is_environment
 from nograd.core.types import ConfigError
-from nograd.envs.contract import check_contract
-from nograd.envs.jax_env import spaces, traced
-from nograd.envs.spaces import Action, Observation, action_of, observation_of
-from nograd.envs.spec import EnvSpec, checked, made, pool_of, single
+from nograd.envs.spaces import Action, Observation
+from nograd.envs.spec import EnvSpec
+from nograd.envs.vector import source_of
 
 
 def environment(make: str | Callable[[], Any], **options: Any) -> EnvSpec:
@@ -34,50 +35,13 @@ def environment(make: str | Callable[[], Any], **options: Any) -> EnvSpec:
         raise ConfigError(f"options of {word} must be numbers, words, lists or dicts: {error}") from None
     if not is_environment(word):
         raise ConfigError(f"unknown environment {word!r}; give an id such as CartPole-v1, or module:function")
-    env_spec = EnvSpec(word, "gymnasium", word, given, Observation((), "float32"), Action("box", ()))
-    if BRAX.fullmatch(word):
-        return _traced(env_spec._replace(source="brax", make=word.partition("/")[2]))
-    if FUNCTION.fullmatch(word) and not ID.fullmatch(word):
-        env_spec = env_spec._replace(source="function")
-        if is_pure(env := made(env_spec)):
-            return _traced(env_spec._replace(source="jax"))
-        return _with_spaces(env_spec, checked(env, env_spec))
-    if source != "gymnasium" and (found := _in_envpool(word)):
-        env_spec = env_spec._replace(source="envpool", make=found)
-    return _with_spaces(env_spec, pool_of(env_spec, [0]) if env_spec.source == "envpool" else single(env_spec))
-
-
-def is_pure(env: Any) -> bool:
-    """Whether an environment has Brax's pure functions rather than Gymnasium's spaces."""
-    return hasattr(env, "action_size") and not hasattr(env, "action_space")
-
-
-def _with_spaces(env_spec: EnvSpec, probe: Any) -> EnvSpec:
-    try:
-        shown, taken = (
-            observation_of(probe.observation_space, env_spec.name),
-            action_of(probe.action_space, env_spec.name),
-        )
-        if env_spec.source != "envpool":
-            check_contract(probe, shown, taken, env_spec.name)
-        return env_spec._replace(observation=shown, action=taken)
-    finally:
-        probe.close()
-
-
-def _traced(env_spec: EnvSpec) -> EnvSpec:
-    observation, action = spaces(traced(env_spec), env_spec.name)
-    return env_spec._replace(observation=observation, action=action)
-
-
-def _in_envpool(word: str) -> str:
-    """EnvPool's id of this environment; "" where it has none, or is not installed."""
-    try:
-        import envpool
-    except ImportError:
-        return ""
-    found = word.removeprefix("ALE/")  # Atari's have the same names there, without the folder
-    return found if found in envpool.list_all_envs() else ""
+    sources = ENV_SOURCES.entries if source is None else {source: ENV_SOURCES.entry(source)}
+    for source_word, entry in sources.items():
+        if entry.pattern and re.fullmatch(entry.pattern, word):
+            empty = EnvSpec(word, source_word, word, given, Observation((), "float32"), Action("box", ()))
+            if found := source_of(source_word).find(empty):
+                return found
+    raise ConfigError(f"{source} has no environment {word!r}; leave source={source!r} out, or give another id")
 
 
 def _word(make: Callable[[], Any]) -> str:

@@ -5,11 +5,7 @@ The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> 
 how many real numbers between −1 and 1 an action is.
 """
 
-import io
-import json
-import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -20,10 +16,9 @@ from jaxtyping import Array, Int
 
 from nograd.core.types import ConfigError, PyTree
 from nograd.envs.spaces import Action, Observation
-from nograd.envs.spec import EnvSpec, made
+from nograd.envs.spec import EnvSpec
+from nograd.envs.vector import source_of
 from nograd.envs.watch import summary
-
-INSTALL = "pip install 'nograd[jaxenvs]'"
 
 
 def traced(env_spec: EnvSpec) -> Any:
@@ -34,25 +29,7 @@ def traced(env_spec: EnvSpec) -> Any:
 @cache
 def _made(env_spec: EnvSpec) -> Any:
     with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
-        if env_spec.source == "jax":
-            return made(env_spec)
-        # Its packages warn of each other, and print what else is not installed.
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            return _of_brax(env_spec)
-
-
-def _of_brax(env_spec: EnvSpec) -> Any:
-    try:
-        from brax import envs
-    except ImportError as error:
-        raise ConfigError(f"{env_spec.name} needs Brax ({error}); install it by {INSTALL}") from None
-    if env_spec.make not in envs._envs:
-        raise ConfigError(f"Brax has no environment {env_spec.make!r}; it has {', '.join(sorted(envs._envs))}")
-    try:
-        return envs.get_environment(env_spec.make, **json.loads(env_spec.options))
-    except Exception as error:
-        raise ConfigError(f"Brax cannot make {env_spec.name}: {summary(error)}") from error
+        return source_of(env_spec.source).make(env_spec)
 
 
 def spaces(env: Any, name: str) -> tuple[Observation, Action]:
@@ -110,8 +87,8 @@ def stepped(env: Any, state: PyTree, action: Array) -> PyTree:
         return env.step(state, action)
 
 
-class Steps:
-    """Lanes of an environment of JAX, a call a step: for what needs the states between, such as a film."""
+class JaxVector:
+    """Environments of JAX side by side, a call a step: for what needs the states between, such as a film."""
 
     def __init__(self, env_spec: EnvSpec, **more: Any) -> None:
         self._env = traced(env_spec)

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from nograd.config.axes import ENV_SOURCES
 from nograd.core.imports import import_object
 from nograd.core.types import ConfigError
 from nograd.envs.spaces import Action, Leaf, Observation
@@ -18,7 +18,7 @@ class EnvSpec(NamedTuple):
     """An environment by name: all that a worker needs to make it, in words and numbers."""
 
     name: str  # as the user says it
-    source: Literal["envpool", "gymnasium", "function", "brax", "jax"]  # jax: a function that makes one in JAX
+    source: str  # a word of `config.axes.ENV_SOURCES`
     make: str  # the id there, or module:function
     options: str  # JSON, of its maker's keyword arguments
     observation: Observation
@@ -37,7 +37,7 @@ class EnvSpec(NamedTuple):
     @property
     def is_traced(self) -> bool:
         """Whether it is written in JAX: its episodes are part of a program."""
-        return self.source in ("brax", "jax")
+        return ENV_SOURCES.entry(self.source).in_jax
 
     @property
     def checksum(self) -> str:
@@ -65,74 +65,18 @@ def _restored(kind: Any, fields: dict[str, Any]) -> Any:
     return kind(**whole)
 
 
-def made(env_spec: EnvSpec, **more: Any) -> Any:
-    """What the user's function returns. Raises ConfigError where it raises."""
-    return _called(import_object(env_spec.make, "environment"), env_spec, **more)
-
-
-def is_atari(env_spec: EnvSpec) -> bool:
-    """Whether it is a game of EnvPool's Atari, with nothing random but its beginning."""
-    if env_spec.source != "envpool" or {"noop_max", "repeat_action_probability"} & {*json.loads(env_spec.options)}:
-        return False
-    from envpool.registration import registry
-
-    return registry.specs[env_spec.make][0] == "envpool.atari"
-
-
-def pool_of(env_spec: EnvSpec, seeds: list[int], **more: Any) -> Any:
-    """An EnvPool with an environment a seed, stepped by one thread: a worker has one core. Raises ConfigError."""
-    import envpool
-
-    own = {"num_envs": len(seeds), "num_threads": 1, "seed": seeds}
-    try:
-        with warnings.catch_warnings():  # bounds in float64, stored as float32
-            warnings.simplefilter("ignore")
-            pool = envpool.make_gymnasium(env_spec.make, **{**json.loads(env_spec.options), **own, **more})
-            _ = pool.observation_space, pool.action_space
-            return pool
-    except Exception as error:
-        raise ConfigError(f"EnvPool cannot make {env_spec.name}: {summary(error)}") from error
-
-
-def single(env_spec: EnvSpec, **more: Any) -> Any:
-    """One environment of Gymnasium, or of the user's function. Raises ConfigError where it cannot be made."""
-    if env_spec.source == "function":
-        return checked(made(env_spec, **more), env_spec)
-    gymnasium = _gymnasium(env_spec.name)
-    if env_spec.make.startswith("ALE/"):
-        _register_atari(gymnasium, env_spec.name)
-    return _called(lambda **options: gymnasium.make(env_spec.make, **options), env_spec, **more)
-
-
-def checked(env: Any, env_spec: EnvSpec) -> Any:
-    """The environment itself. Raises ConfigError where it is none of Gymnasium's."""
-    if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
-        raise ConfigError(f"{env_spec.make} must return a gymnasium.Env, got {type(env).__name__}")
-    return env
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _called(make: Callable[..., Any], env_spec: EnvSpec, **more: Any) -> Any:
+def call_maker(make: Callable[..., Any], env_spec: EnvSpec, **more: Any) -> Any:
+    """What a maker returns for the options of an `EnvSpec`. Raises ConfigError where it raises."""
     try:
         return make(**json.loads(env_spec.options), **more)
     except Exception as error:
         raise ConfigError(f"cannot make the environment {env_spec.name}: {summary(error)}") from error
 
 
-def _gymnasium(name: str) -> Any:
-    try:
-        import gymnasium
-    except ImportError:
-        raise ConfigError(f"{name} needs EnvPool or Gymnasium; install them by {INSTALL}") from None
-    return gymnasium
+def make_from_function(env_spec: EnvSpec, **more: Any) -> Any:
+    """What the user's function returns. Raises ConfigError where it raises."""
+    return call_maker(import_object(env_spec.make, "environment"), env_spec, **more)
 
 
-def _register_atari(gymnasium: Any, name: str) -> None:
-    try:
-        import ale_py
-    except ImportError:
-        raise ConfigError(f"{name} needs EnvPool or ale-py; install them by {INSTALL}") from None
-    gymnasium.register_envs(ale_py)
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -12,7 +12,8 @@ import numpy as np
 
 from nograd.core.types import ConfigError
 from nograd.envs.find import environment
-from nograd.envs.spec import INSTALL, EnvSpec, from_portable, pool_of
+from nograd.envs.source_envpool import pool_of
+from nograd.envs.spec import INSTALL, EnvSpec, from_portable
 from nograd.envs.vector import vector_env
 from nograd.envs.watch import summary
 

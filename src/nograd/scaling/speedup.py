@@ -16,7 +16,7 @@ from nograd.core.json_text import to_json
 from nograd.core.runtime import use_one_thread
 from nograd.core.trees import parameter_count
 from nograd.core.types import ConfigError, RunError
-from nograd.engines.create import places
+from nograd.engines.create import available_workers
 from nograd.runs.files import write_atomically
 from nograd.scaling.figures import spread, strong_figures, weak_figures
 from nograd.scaling.measure import Setup, Tell, measure
@@ -42,7 +42,7 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
     folder = _folder(config.out)
     source = load_source(train)
     job = build_job(train, source)
-    with places(config.engine, config.address) as cores:
+    with available_workers(config.engine, config.address) as cores:
         figures = _measured(config, job, source, cores, tell)
     text = to_json(figures, indent=1)
     write_atomically(folder / "speedup.json", f"{text}\n".encode())

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from nograd.config import axes
+
 Shaping: TypeAlias = Callable[
     [Float[Array, "units members"], Bool[Array, "units members"]], Float[Array, "units members"]
 ]
@@ -193,10 +195,4 @@ def _centred(
     return centred, jnp.sqrt(jnp.sum(share * centred**2) / count)
 
 
-SHAPINGS: dict[str, Shaping] = {
-    "raw": raw,
-    "standardized": standardized,
-    "centered_rank": centered_rank,
-    "sign": sign,
-    "utilities": utilities,
-}
+SHAPINGS: dict[str, Shaping] = axes.SHAPINGS.builders()

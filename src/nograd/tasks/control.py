@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from nograd.config.axes import ENV_SOURCES
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
 from nograd.core.types import ConfigError, EngineError, Params
@@ -37,22 +38,11 @@ from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.scores import mean_return
 from nograd.tasks.slots import chunk_count, slot_layout
 
-_SOURCES = {
-    "envpool": "EnvPool",
-    "gymnasium": "Gymnasium",
-    "function": "a function of yours",
-    "brax": "Brax",
-    "jax": "a function of yours, in JAX",
-}
 _STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
 _FRESH = 100  # episodes that `evaluate` plays
 
 
-_REFERENCE, _APART, _ENVS = (
-    128,
-    8,
-    8,
-)  # observations of the reference batch, steps between them, environments they come from
+_REFERENCE, _APART, _ENVS = 128, 8, 8  # observations of the reference batch, steps between them, environments
 
 
 class Environment(NamedTuple):
@@ -82,7 +72,8 @@ class Environment(NamedTuple):
     def note(self) -> str:
         """One line about it."""
         spec = self.env_spec
-        return f"environment: {spec.name} by {_SOURCES[spec.source]}; {spec.observation.text}, {spec.action.text}"
+        source = ENV_SOURCES.entry(spec.source).help
+        return f"environment: {spec.name} by {source}; {spec.observation.text}, {spec.action.text}"
 
     @property
     def checksum(self) -> str:

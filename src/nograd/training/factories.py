@@ -5,12 +5,11 @@ from typing import Any
 
 import optax
 
-from nograd.config.axes import PERTURBATIONS, STRATEGIES
+from nograd.config.axes import OPTIMIZERS, PERTURBATIONS, STRATEGIES
 from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import top_directions
-from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.dense import as_dense
@@ -49,9 +48,8 @@ def make_strategy(
         "chunks": config.chunks,
     }
     if "optimizer" in reads:
-        decoupled = config.optimizer in ("adamw", "lion")
         given["optimizer"] = optimizer or make_optimizer(config)
-        given["weight_decay"] = 0.0 if decoupled else config.weight_decay
+        given["weight_decay"] = config.weight_decay if optimizer or not _decays_itself(config) else 0.0
     if "top" in reads:
         given["top"] = top_directions(config)
     takes = signature(build).parameters
@@ -72,17 +70,12 @@ def _schedule(config: TrainConfig) -> float | optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """The Optax optimizer that the config names."""
-    lr, decay, momentum = _schedule(config), config.weight_decay, config.momentum
-    makers = {
-        "sgd": lambda: optax.sgd(lr),
-        "momentum": lambda: optax.sgd(lr, momentum),
-        "nesterov": lambda: optax.sgd(lr, momentum, nesterov=True),
-        "rmsprop": lambda: optax.rmsprop(lr, momentum=momentum),
-        "adam": lambda: optax.adam(lr),
-        "adamw": lambda: optax.adamw(lr, weight_decay=decay),
-        "lion": lambda: optax.lion(lr, weight_decay=decay),
-    }
-    if config.optimizer not in makers:
-        raise ConfigError(f"unknown optimizer {config.optimizer!r}{did_you_mean(config.optimizer, makers)}")
-    return makers[config.optimizer]()
+    """The Optax optimizer that the config names, made with the settings that it takes."""
+    build = OPTIMIZERS.builder(config.optimizer)
+    given = {"lr": _schedule(config), "momentum": config.momentum, "weight_decay": config.weight_decay}
+    return build(**{name: value for name, value in given.items() if name in signature(build).parameters})
+
+
+def _decays_itself(config: TrainConfig) -> bool:
+    """Whether the weight decay is the optimizer's own part (decoupled)."""
+    return "weight_decay" in signature(OPTIMIZERS.builder(config.optimizer)).parameters
