@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from nograd.config.settings import TrainConfig as TrainConfig
     from nograd.core.types import NogradError as NogradError
     from nograd.data import Dataset as Dataset
+    from nograd.engines.base import Engine as Engine
     from nograd.envs import EnvSpec as EnvSpec
+    from nograd.envs import VectorEnv as VectorEnv
     from nograd.envs import environment as environment
+    from nograd.envs.vector import EnvSource as EnvSource
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
     from nograd.models import cnn as cnn
@@ -54,6 +57,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Builder": "nograd.models",
     "Dataset": "nograd.data",
+    "Engine": "nograd.engines.base",
+    "EnvSource": "nograd.envs.vector",
+    "VectorEnv": "nograd.envs",
     "LocalPerturbation": "nograd.perturbations.base",
     "Model": "nograd.models",
     "NogradError": "nograd.core.types",
@@ -94,7 +100,7 @@ _HOMES = {
     "value_and_grad": "nograd.strategies.gradient",
 }
 __all__ = sorted(_HOMES)
-_NO_CALLS = {"Builder", "Dataset", "Model", "NogradError", "TrainConfig", "EnvSpec"}
+_NO_CALLS = {"Builder", "Dataset", "EnvSpec", "Model", "NogradError", "TrainConfig"}
 
 
 def __getattr__(name: str) -> Any:

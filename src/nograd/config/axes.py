@@ -155,6 +155,32 @@ MODELS = Axis(
     },
 )  # fmt: skip
 
+PROBLEMS = Axis(
+    "problem",
+    {
+        "auto": Entry("by the values of the labels"),
+        "classification": Entry("one of several classes", "nograd.tasks.classification:Classes"),
+        "regression": Entry("a number, or several", "nograd.tasks.regression:Numbers"),
+        "multilabel": Entry("several labels of 0 and 1", "nograd.tasks.multilabel:Labels"),
+    },
+)
+
+DATA_FORMATS = Axis(
+    "data format",
+    {
+        "delimited": Entry(
+            "text with a comma, semicolon or tab between values", "nograd.data.read.delimited:read_delimited",
+            suffixes=(".csv", ".tsv", ".tab"),
+        ),
+        "parquet": Entry("Apache Parquet", "nograd.data.read.parquet:read_parquet", suffixes=(".parquet", ".pq")),
+        "json": Entry("a list of records", "nograd.data.read.records:read_json", suffixes=(".json",)),
+        "jsonl": Entry("a record a line", "nograd.data.read.records:read_jsonl", suffixes=(".jsonl", ".ndjson")),
+        "excel": Entry(
+            "a workbook of Excel", "nograd.data.read.excel:read_excel", suffixes=(".xlsx", ".xlsm"), compressed=True
+        ),
+    },
+)  # fmt: skip
+
 _ID = r"[\w./:-]+-v\d+"  # CartPole-v1, ALE/Pong-v5, my_module:MyEnv-v0
 _FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # my_module:make_env
 

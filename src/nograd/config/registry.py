@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     form: str = ""  # how the word is written where arguments follow: mlp:128,64
     policy: str = ""  # what makes it in place of `build` where the task is an environment
     pattern: str = ""  # of an environment's source: a regular expression of the names that it may know
+    suffixes: tuple[str, ...] = ()  # of a data format: of the names of its files
+    compressed: bool = False  # of a data format: compressed by itself, so that .gz never follows
     in_jax: bool = False  # of an environment's source: its episodes are part of a program
 
 
@@ -58,7 +60,7 @@ class Axis(NamedTuple):
 
     def builders(self) -> dict[str, Any]:
         """The function that makes it, for each word. Imports all of them."""
-        return {word: load(entry.build) for word, entry in self.entries.items()}
+        return {word: load(entry.build) for word, entry in self.entries.items() if entry.build}
 
     def readers(self, name: str) -> tuple[str, ...]:
         """The words that read a setting; empty where it is not told apart."""

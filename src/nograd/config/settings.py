@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nograd.config import fields
-from nograd.config.axes import ENGINES, MODELS, NOISES, OPTIMIZERS, PERTURBATIONS, SHAPINGS, STRATEGIES
+from nograd.config.axes import ENGINES, MODELS, NOISES, OPTIMIZERS, PERTURBATIONS, PROBLEMS, SHAPINGS, STRATEGIES
 from nograd.config.fields import (
     Positional,
     at_least,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Noise: TypeAlias = str
     Shaping: TypeAlias = str
     Optimizer: TypeAlias = str
+    Problem: TypeAlias = str
 else:
     Perturbation = Literal[PERTURBATIONS.words]
     Strategy = Literal[STRATEGIES.words]
@@ -37,6 +38,7 @@ else:
     Noise = Literal[NOISES.words]
     Shaping = Literal[SHAPINGS.words]
     Optimizer = Literal[OPTIMIZERS.words]
+    Problem = Literal[PROBLEMS.words]
 DEFAULT_POPULATION = 256
 DEFAULT_BATCH = 256
 OF_STRATEGY, OF_PERTURBATION = ("strategy",), ("perturbation",)
@@ -204,8 +206,8 @@ class TrainConfig:
     """A seed for the split of a file into training, validation and test examples alone. Default: --seed."""
     label: str | None = setting(None, task=DATA, names=True)
     """The label column of a table, or several: a,b. Default: a column named label, target, class or y."""
-    problem: Literal["auto", "classification", "regression", "multilabel"] = setting("auto", task=DATA)
-    """What the labels of a file are: classes, numbers, or several labels of 0 and 1."""
+    problem: Problem = setting("auto", task=DATA, axis=PROBLEMS)
+    """What the labels of a file are."""
     columns: str | None = setting(None, task=DATA, names=True)
     """The columns of a table to learn from: a,b,c. Default: all but the label."""
     drop: str | None = setting(None, task=DATA, names=True)

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from nograd.config.axes import PROBLEMS
 from nograd.core.types import DataError
 from nograd.data.arrays import Array
 from nograd.data.columns import as_text, level_codes
 from nograd.data.frames import natural
 from nograd.data.messages import name_list, one_line
 
-PROBLEMS = ("auto", "classification", "regression", "multilabel")
 _FEW = 20  # different whole numbers that are taken for classes
 _ROWS_A_CLASS = 20  # more classes than that, 0..k-1, if each has so many rows
 _RARE = 3  # examples that a class needs to be in every part
@@ -71,8 +71,8 @@ def find_problem(values: Sequence[pl.Series], problem: str, source: str) -> str:
     Raises:
         DataError: the labels do not suit the problem that is asked for.
     """
-    if problem not in PROBLEMS:
-        raise DataError(f"problem must be one of {', '.join(PROBLEMS)}, got {problem!r}; use auto")
+    if problem not in PROBLEMS.words:
+        raise DataError(f"problem must be one of {', '.join(PROBLEMS.words)}, got {problem!r}; use auto")
     if problem == "auto":
         problem = _found(values)
     if problem == "classification" and len(values) > 1:

@@ -11,19 +11,16 @@ from jaxtyping import Array, Float
 from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_names, leaf_streams
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
-from nograd.perturbations.base import Values, Weights
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
 from nograd.perturbations.directions import Directions, check_frame, frame, rows
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
-from nograd.perturbations.members import SMALL, Loss, Weigh, signs
-from nograd.perturbations.population import Local, local_population, sampled_by_example
+from nograd.perturbations.members import SMALL, Loss, Weigh
+from nograd.perturbations.tiled import TiledPerturbation
 
 
-class LowRank(NamedTuple):
-    """A unit is one factor A a matrix, with a frame of `directions` factors B: see `lowrank`."""
-
+class _Settings(NamedTuple):
     sigma: float
     rank: int
     directions: int
@@ -32,20 +29,14 @@ class LowRank(NamedTuple):
     mirrored: bool
     densify: bool
 
+
+class LowRank(TiledPerturbation, _Settings):
+    """A unit is one factor A a matrix, with a frame of `directions` factors B: see `lowrank`."""
+
     @property
     def word(self) -> str:
         """What the command line calls it."""
         return "lowrank"
-
-    @property
-    def signs(self) -> int:
-        """Members a direction."""
-        return signs(self.mirrored)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All of its fields."""
-        return self._asdict()
 
     @property
     def shared_directions(self) -> int | None:
@@ -60,24 +51,6 @@ class LowRank(NamedTuple):
     def whole_batch(self) -> "LowRank":
         """The same with members that all examples see."""
         return self._replace(group=0)
-
-    def along(self, directions: int) -> "LowRank":
-        """The same with another number of directions a unit."""
-        return self._replace(directions=directions)
-
-    def shared(self) -> tuple[()]:
-        """Draws read nothing but their address."""
-        return ()
-
-    def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> Local:
-        """How its population lies on a batch."""
-        return local_population(self, loss, params, *batch, count=count)
-
-    def sampled(
-        self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
-    ) -> tuple[Float[Array, "pairs members"], Params]:
-        """Fitness and Σ w · ε of a population of its own directions."""
-        return sampled_by_example(self, values, params, inputs, key, weights)
 
     def prepare(self, loss: Loss, params: Params, example: PyTree) -> "MatrixSplits":
         """Where to cut each leaf: between the axes that make the factors smallest and that the network allows.

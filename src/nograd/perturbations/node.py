@@ -9,25 +9,26 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
-from nograd.perturbations.base import Values, Weights
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
 from nograd.perturbations.directions import Directions, check_frame, frame
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.jaxpr.walk import Walk
-from nograd.perturbations.members import SMALL, Loss, Weigh, signs
+from nograd.perturbations.members import SMALL, Loss, Weigh
 from nograd.perturbations.node_estimate import both, fitness, turned
 from nograd.perturbations.node_network import NoiseSite, arguments
-from nograd.perturbations.population import Local, local_population, sampled_by_example
+from nograd.perturbations.tiled import TiledPerturbation
 
 
-class Node(NamedTuple):
-    """A unit is one example with a frame of directions: see `node`."""
-
+class _Settings(NamedTuple):
     sigma: float
     directions: int
     noise: str
     mirrored: bool
     densify: bool
+
+
+class Node(TiledPerturbation, _Settings):
+    """A unit is one example with a frame of directions: see `node`."""
 
     @property
     def word(self) -> str:
@@ -35,19 +36,9 @@ class Node(NamedTuple):
         return "node"
 
     @property
-    def signs(self) -> int:
-        """Members a direction."""
-        return signs(self.mirrored)
-
-    @property
     def group(self) -> int:
         """Examples that see the same noise: noise on outputs is an example's own."""
         return 1
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All of its fields."""
-        return self._asdict()
 
     @property
     def shared_directions(self) -> None:
@@ -62,24 +53,6 @@ class Node(NamedTuple):
     def whole_batch(self) -> "Node":
         """Never: its noise is an example's own."""
         raise ConfigError("node perturbation goes by the examples of a batch; use a dense or low-rank one")
-
-    def along(self, directions: int) -> "Node":
-        """The same with another number of directions a unit."""
-        return self._replace(directions=directions)
-
-    def shared(self) -> tuple[()]:
-        """Draws read nothing but their address."""
-        return ()
-
-    def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> Local:
-        """How its population lies on a batch."""
-        return local_population(self, loss, params, *batch, count=count)
-
-    def sampled(
-        self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
-    ) -> tuple[Float[Array, "pairs members"], Params]:
-        """Fitness and Σ w · ε of a population of its own directions."""
-        return sampled_by_example(self, values, params, inputs, key, weights)
 
     def prepare(self, loss: Loss, params: Params, example: PyTree) -> tuple[NoiseSite, ...]:
         """The places of noise in the evaluation of one example, in the order of the walk.

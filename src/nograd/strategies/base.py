@@ -112,8 +112,8 @@ class Strategy(NamedTuple):
         """
         require_floats(params)
         params = jax.tree.map(jnp.asarray, params)
-        if isinstance(self.perturbation, Dense):
-            check_spacing(params, self.perturbation.sigma)
+        if (dense := as_dense(self.perturbation)) is not None:
+            check_spacing(params, dense.sigma)
         return self.rule.init(params)
 
     def distribution(self, state: State) -> Distribution:

@@ -1,5 +1,6 @@
 """What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -40,6 +41,12 @@ class SourceKind(Protocol):
 
     def load(self, config: TrainConfig) -> Any:
         """The source that a config names."""
+
+    def checked(self, source: Any) -> Any:
+        """A source that a Python caller gives. Raises NogradError where something is wrong with it."""
+
+    def settings(self, source: Any) -> dict[str, Any]:
+        """The settings that name a source that a Python caller gives, beside the task, for config.json."""
 
     def with_defaults(self, config: TrainConfig, source: Any) -> TrainConfig:
         """The config with what follows from the source where it was not given."""
@@ -105,6 +112,14 @@ class Examples:
             val=config.val,
             size=config.size,
         )
+
+    def checked(self, source: Dataset) -> Dataset:
+        """The data set with arrays of the types that a training reads. Raises DataError."""
+        return data.validate(source)
+
+    def settings(self, source: Dataset) -> dict[str, Any]:
+        """None: the values themselves are the task."""
+        return {}
 
     def with_defaults(self, config: TrainConfig, source: Dataset) -> TrainConfig:
         """The first fitness of its kind of target; and a batch that it has the examples for."""
@@ -174,6 +189,14 @@ class Environments:
         """The environment of this id or maker."""
         return environment(config.task or "", **options_of(config.env_options))
 
+    def checked(self, source: EnvSpec) -> EnvSpec:
+        """The environment as it is: `environment` has checked it."""
+        return source
+
+    def settings(self, source: EnvSpec) -> dict[str, Any]:
+        """The options of its maker."""
+        return {"env_options": json.dumps(source.said) if source.said else None}
+
     def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
         """As it is."""
         return config
@@ -213,6 +236,16 @@ def kind_of(source: Source) -> SourceKind:
         if kind.accepts(source):
             return kind
     raise ConfigError(f"a task cannot be made from {type(source).__name__}; give a Dataset or an environment")
+
+
+def is_source(value: Any) -> bool:
+    """Whether a value is a source, such as a `Dataset`."""
+    return any(kind.accepts(value) for kind in KINDS)
+
+
+def checked_source(value: Any) -> Source | None:
+    """A source that a Python caller gives, checked; None for what is none. Raises NogradError."""
+    return kind_of(value).checked(value) if is_source(value) else None
 
 
 def load_source(config: TrainConfig) -> Source:

@@ -1,20 +1,18 @@
-"""The kinds of target that there are, by their words: the one place that a new kind is added to."""
+"""The kinds of target that there are, by the words that config.json has for them; see `config.axes.PROBLEMS`."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nograd.config.axes import PROBLEMS
 from nograd.core.types import ConfigError
 from nograd.data import Dataset, target_from_json
-from nograd.tasks.classification import Classes
-from nograd.tasks.multilabel import Labels
-from nograd.tasks.regression import Numbers
 from nograd.tasks.targets import Targets
 
 if TYPE_CHECKING:
     from nograd.data.targets import Target
 
 # (what the data say of their targets: names, unit) -> the kind that knows it.
-TARGETS: "dict[str, Callable[[Target | None], Targets]]" = {kind.word: kind for kind in (Classes, Numbers, Labels)}
+TARGETS: "dict[str, Callable[[Target | None], Targets]]" = {kind.word: kind for kind in PROBLEMS.builders().values()}
 
 
 def targets_of(dataset: Dataset) -> Targets:

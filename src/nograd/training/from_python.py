@@ -8,13 +8,12 @@ import optax
 
 from nograd.config.merge import check_given, merge
 from nograd.config.name_lists import as_text
-from nograd.config.settings import Engine, Noise, Shaping, all_settings
-from nograd.data import Dataset, validate
-from nograd.envs import EnvSpec
+from nograd.config.settings import Engine, Noise, Problem, Shaping, all_settings
 from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
+from nograd.tasks.kinds import checked_source
 from nograd.tasks.targets import Fitness
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
@@ -88,7 +87,7 @@ def train(
     seed: int = NOT_GIVEN,
     split_seed: int | None = NOT_GIVEN,
     label: str | Sequence[str] | None = NOT_GIVEN,
-    problem: Literal["auto", "classification", "regression", "multilabel"] = NOT_GIVEN,
+    problem: Problem = NOT_GIVEN,
     columns: str | Sequence[str] | None = NOT_GIVEN,
     drop: str | Sequence[str] | None = NOT_GIVEN,
     kinds: str | Mapping[str, str] | None = NOT_GIVEN,
@@ -143,7 +142,7 @@ def train(
         {name: value for name, value in given.items() if value is not None or name not in Objects._fields}
     )
     task, values = (task, None) if y is None and is_source(task) else (NAME, task)
-    source = validate(task) if isinstance(task, Dataset) else task if isinstance(task, EnvSpec) else None
+    source = checked_source(task)
     if task is None and not any(given.get(name) for name in ("resume", "preset", "config")):
         task = "mnist"
     if task is not None:

@@ -1,6 +1,5 @@
 """What a Python caller hands over in place of words: what stands for it in config.json, and what excludes it."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +7,8 @@ from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import TrainConfig
 from nograd.config.values import short_repr
 from nograd.core.types import ConfigError
-from nograd.envs import EnvSpec
 from nograd.strategies.base import Strategy
-from nograd.tasks.kinds import Source
+from nograd.tasks.kinds import Source, kind_of
 from nograd.training.job import Objects
 from nograd.training.provenance import model_spec
 
@@ -56,9 +54,7 @@ def strategy_word(strategy: Strategy) -> str:
 
 def named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
     """The config with the words for what was handed over as objects, for config.json."""
-    words: dict[str, Any] = {}
-    if isinstance(source, EnvSpec):
-        words["env_options"] = json.dumps(source.said) if source.said else None
+    words: dict[str, Any] = kind_of(source).settings(source) if source is not None else {}
     if objects.model is not None:
         words["model"] = model_spec(objects.model)
     if objects.fitness is not None:

@@ -7,14 +7,14 @@ from nograd.config.name_lists import kinds_of, name_list
 from nograd.config.settings import TrainConfig
 from nograd.core.types import ConfigError
 from nograd.data import Dataset
-from nograd.envs import EnvSpec
+from nograd.tasks.kinds import is_source as is_kind
 
 NAME = "data"  # what config.json calls it
 
 
 def is_source(task: Any) -> bool:
     """Whether a task says all by itself: a word, a path, a data set or an environment."""
-    return task is None or isinstance(task, str | os.PathLike | Dataset | EnvSpec)
+    return task is None or isinstance(task, str | os.PathLike) or is_kind(task)
 
 
 def own_dataset(x: Any, y: Any, config: TrainConfig) -> Dataset:
