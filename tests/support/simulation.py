@@ -1,7 +1,10 @@
 """A whole training with simulated workers, drawn from a seed and compared with the inline engine bit by bit."""
 
-from functools import cache
+import random
+from functools import cache, lru_cache
+from unittest.mock import patch
 
+import combinations
 import jax
 import numpy as np
 from generations import KINDS, job_of
@@ -11,9 +14,11 @@ from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.engines.devices import Devices
 from nograd.engines.exchange import Scalars
+from nograd.engines.host_evaluator import Rollout
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.processes import Processes
+from nograd.engines.programs import Program, functions
 from nograd.engines.ray import Cluster
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
@@ -27,8 +32,19 @@ EPISODES = {
     | {"env_options": '{"steps": 4}', "perturbation": "lowrank", "population": 32, "observations": "normalized"}
     | {"noise": "rademacher", "chunks": 4},
 }
-# Most are compiled by other tests, too, so that their programs lie in the cache.
-FEW = ("dense", "pgpe", "lowrank, ranks", "node", "node, ranks", "episodes")
+# One of each kind of task and of perturbation, with one phase a generation and with two.
+FEW = ("dense", "lowrank, ranks", "node", "node, ranks", "episodes", "control in JAX, dense, openai-es, centered_rank")
+# The bits are compared between workers that have the same programs, so it does not matter how well these are optimized.
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def quickly_compiled(generation, state, fixed):
+    """The programs of a generation, not by way of portable ones and without most optimizations: in half of the time."""
+    named = functions(generation, state, fixed)
+    calls = {name: jax.jit(call).lower(*shapes).compile(QUICKLY) for name, (call, shapes) in named.items()}
+    if (host := generation.host()) is not None:
+        calls["evaluate"] = Rollout(host, calls["members"], calls["act"])
+    return {name: Program(call, b"portable") for name, call in calls.items()}
 
 
 class Case:
@@ -36,7 +52,8 @@ class Case:
 
     def __init__(self, job):
         self.job, self.shapes = job, job.state_shapes()
-        self.here = Inline(job.generation, self.shapes, job.keys)
+        with patch("nograd.engines.inline.compile_all", quickly_compiled):
+            self.here = Inline(job.generation, self.shapes, job.keys)
         self.here.compile_seconds = 1.0  # decides how long a start may take, so it must be the same every time
         self.chunks, self.states, self.outcomes, self.params, self.fitness = job.generation.plan.chunks, [], [], [], []
         state = job.init_state()
@@ -58,17 +75,44 @@ class Case:
         return here.updated(state, total, found)
 
 
-@cache
+@lru_cache(maxsize=16)
 def case_of(name):
+    """The training of a name, compiled."""
+    return Case(job_named(name))
+
+
+def job_named(name):
+    """None where the product refuses it."""
     if name in EPISODES:
         config = validate(TrainConfig(**EPISODES[name]))
-        return Case(build_job(config, load_source(config)))
-    return Case(job_of(**KINDS[name]))
+        return build_job(config, load_source(config))
+    return job_of(**KINDS[name]) if name in KINDS else combinations.job_of(name)
 
 
-def names(wide):
-    """The trainings that a seed draws from."""
-    return (*KINDS, *EPISODES) if wide else FEW
+def drawn(seed, engine, wide=False):
+    """The name of the training that a seed draws: of a few, or of all that there are."""
+    draw = random.Random(f"{seed} {engine}")
+    options = (*KINDS, *EPISODES, *combinations.combinations()) if wide else FEW
+    while True:
+        name = draw.choice(options)
+        if possible(name, engine == "ray-scalars"):
+            return name
+
+
+@cache
+def possible(name, scalars):
+    """Whether the product takes it; scalars need a shaping that goes over the whole population."""
+    job = job_named(name)
+    return job is not None and not (scalars and job.generation.halves)
+
+
+def failures(seeds, engine, wide=False):
+    """(seed, engine, what was wrong) of those seeds where something was. Each training is compiled once."""
+    found = []
+    for seed in sorted(seeds, key=lambda seed: drawn(seed, engine, wide)):
+        if wrong := simulate(seed, engine, wide)[0]:
+            found.append((seed, engine, wrong))
+    return found
 
 
 def pool_of(engine, case, fate, watch, workers):
@@ -92,10 +136,7 @@ def pool_of(engine, case, fate, watch, workers):
 def simulate(seed, engine, wide=False):
     """(what was wrong, the history) of one training; nothing is wrong with a correct driver."""
     fate = Fate(seed)
-    options = names(wide)
-    if engine == "ray-scalars":  # it needs a shaping that goes over the whole population
-        options = [name for name in options if not case_of(name).job.generation.halves]
-    name, workers = fate.draw(options), fate.draw([2, 3, 4])
+    name, workers = drawn(seed, engine, wide), fate.draw([2, 3, 4])
     case = case_of(name)
     fate.note(f"{name!r} on {workers} workers, {case.chunks} chunks")
     watch = Watch(case)
