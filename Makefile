@@ -22,8 +22,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-slow: $(READY)  ## the statistical and long tests, before a release
-	$(BIN)/pytest -m slow
+slow: $(READY)  ## all tests, the statistical and long ones too, with XLA as users have it, before a release
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/pytest -m "slow or not slow"
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

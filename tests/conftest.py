@@ -16,6 +16,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+# LLVM's passes take a quarter of the time, for programs that run for milliseconds. `make slow` has them.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
 from blobs import make_blobs
@@ -35,6 +37,27 @@ def mnist_dir() -> Path:
 @pytest.fixture
 def blobs() -> Dataset:
     return make_blobs()
+
+
+@pytest.fixture
+def optimized(monkeypatch):
+    """XLA as users have it, for laws about the bits of different programs."""
+    import jax
+
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def quick_runs(monkeypatch):
+    """Whole trainings whose jobs are built and compiled once for all tests, and whose curves are not drawn."""
+    from reuse import reuse_programs
+
+    reuse_programs(monkeypatch)
+    monkeypatch.setattr("nograd.training.train.draw_curves", lambda *words: b"\x89PNG")
 
 
 @pytest.fixture

@@ -22,9 +22,6 @@ from nograd.training.loop import Limits, Trainer
 from nograd.training.restore import restore, resume_from
 from runs import tensors
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 EVERY, CONFIG = 2, {"settings": {}}
 LIMITS = Limits(7, None, None, None, eval_every=EVERY, checkpoint_every=2, keep_checkpoints=2)
 
@@ -145,8 +142,7 @@ def test_a_crash_while_an_older_checkpoint_is_gone_back_to(machine, whole, tmp_p
         at += 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(10, 200))])
 def test_crash_upon_crash(machine, whole, tmp_path, seed):
     draw, path = random.Random(seed), tmp_path / "run"
     RunDirectory.create(path, CONFIG).release()

@@ -10,11 +10,11 @@ from blobs import make_blobs
 import nograd
 from nograd.core.types import ConfigError
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 
 SETTINGS = {
-    "node": {"perturbation": "node", "sigma": 0.05, "directions": 8, "batch": 16},
+    "node": {"perturbation": "node", "sigma": 0.06, "directions": 8, "batch": 16},
     "lowrank": {"perturbation": "lowrank", "sigma": 0.05, "directions": 8, "group": 4, "batch": 32},
     "whole batch": {"perturbation": "lowrank", "sigma": 0.05, "group": 0, "population": 64, "batch": 32},
     "rank 2, gaussian": {"perturbation": "lowrank", "sigma": 0.05, "rank": 2, "noise": "gaussian", "batch": 32},
@@ -30,8 +30,11 @@ def train(out, generations=60, **settings):
 @pytest.mark.parametrize(
     ("name", "shaping"),
     [
-        *((name, "raw") for name in SETTINGS),
+        ("node", "raw"),
+        ("lowrank", "raw"),
         ("node", "centered_rank"),
+        pytest.param("whole batch", "raw", marks=pytest.mark.slow),
+        pytest.param("rank 2, gaussian", "raw", marks=pytest.mark.slow),
         pytest.param("lowrank", "centered_rank", marks=pytest.mark.slow),
     ],
 )
@@ -71,8 +74,8 @@ def test_evaluations_and_population_are_counted(tmp_path):
 
 
 def test_objects_stand_in_the_record(tmp_path):
-    run = train(tmp_path / "run", generations=1, batch=16, perturbation=nograd.node(0.1, directions=4))
-    assert (run.settings.perturbation, run.settings.sigma, run.settings.directions) == ("node", 0.1, 4)
+    run = train(tmp_path / "run", generations=1, batch=16, perturbation=nograd.node(0.06, directions=8))
+    assert (run.settings.perturbation, run.settings.sigma, run.settings.directions) == ("node", 0.06, 8)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +119,11 @@ def test_shift_moves_images_by_whole_pixels():
 
 def test_a_perturbation_of_pythons_lays_the_recipes_own_aside(tmp_path):
     quick = {"model": "mlp:4", "batch": 16, "generations": 1, "engine": "inline", "preset": "eggroll"}
-    dense = nograd.train("digits", perturbation=nograd.dense(0.1), population=8, out=tmp_path / "a", **quick).settings
+    dense = nograd.train(
+        make_blobs(), perturbation=nograd.dense(0.1), population=8, out=tmp_path / "a", **quick
+    ).settings
     assert (dense.perturbation, dense.sigma, dense.population) == ("dense", 0.1, 8)
     assert (dense.directions, dense.rank, dense.group) == (32, 1, 8)  # nothing of the recipe's
     strategy = nograd.openai_es(perturbation=nograd.node(0.2, directions=4), optimizer=optax.sgd(0.1))
-    node = nograd.train("digits", strategy=strategy, out=tmp_path / "b", **quick).settings
+    node = nograd.train(make_blobs(), strategy=strategy, out=tmp_path / "b", **quick).settings
     assert (node.perturbation, node.sigma, node.directions, node.rank) == ("node", 0.2, 4, 1)

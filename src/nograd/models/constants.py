@@ -9,7 +9,7 @@ import numpy as np
 from nograd.core.trees import leaf_names
 from nograd.core.types import InterpretError, Key, ModelError, Params
 from nograd.models.base import Model
-from nograd.models.stopped import reaching
+from nograd.models.stopped import has_stops, reaching
 
 
 def without_constants(model: Model, params: Params, example: Any) -> Model:
@@ -29,6 +29,8 @@ def without_constants(model: Model, params: Params, example: Any) -> Model:
     def outputs(params: Params, example: Any) -> Any:
         return model.apply((params, model.prepare(params, example)) if model.prepare else params, example)
 
+    if not has_stops(outputs, params, example):
+        return model
     try:
         used, moved = (reaching(outputs, params, example, through_stops=through) for through in (True, False))
     except InterpretError:  # a stop_gradient inside of a loop: nothing is known to be constant

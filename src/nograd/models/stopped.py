@@ -40,6 +40,11 @@ def held_at(function: Callable[..., PyTree], mean: Params) -> Callable[..., PyTr
     return held
 
 
+def has_stops(function: Callable[..., PyTree], *inputs: PyTree) -> bool:
+    """Whether a stop_gradient of the user's stands anywhere in it."""
+    return any(_stops(jax.make_jaxpr(function)(*inputs).jaxpr))
+
+
 def reaching(
     function: Callable[..., PyTree], params: Params, *inputs: PyTree, through_stops: bool = False
 ) -> list[bool]:
