@@ -19,7 +19,7 @@ QUICK = ["--model", "mlp:4", "--population", "8", "--batch", "16", "--generation
 
 
 @pytest.fixture
-def nograd(capsys, tmp_path, monkeypatch):
+def nograd(capsys, tmp_path, monkeypatch, quick_runs):
     """Runs a command in an empty folder; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 

@@ -103,6 +103,7 @@ def test_estimate_all_is_the_sum_over_the_units_whatever_the_plan(made):
         np.testing.assert_allclose(leaf, np.sum(np.asarray(terms[name]), axis=0, dtype=np.float64), rtol=0, atol=2e-5)
 
 
+@pytest.mark.usefixtures("optimized")
 def test_estimate_has_the_same_bits_however_it_is_compiled():
     weights, made = some_weights(), Plan(23, 5, 5)
     compiled = jax.jit(lambda weights: estimate_all(made, draw, weights))
@@ -115,6 +116,7 @@ def test_estimate_has_the_same_bits_however_it_is_compiled():
     assert_same_bits(jax.tree.map(lambda leaf: leaf[0], scanned[1]), expected)
 
 
+@pytest.mark.usefixtures("optimized")
 def test_chunks_estimated_alone_sum_to_the_bits_of_the_whole():
     """What lets any worker compute any chunk."""
     weights, made = some_weights(), Plan(23, 4, 6)
@@ -171,24 +173,25 @@ def test_padding_contributes_nothing(made):
     np.testing.assert_array_equal(jax.jit(lambda: estimate_all(made, term, weights))(), expected)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("made", [Plan(23, 4, 6), Plan(23, 5, 5), Plan(23, 23, 1)])
-@pytest.mark.parametrize("workers", [1, 2, 3, 5])
-def test_spans_of_chunks_have_the_bits_of_the_whole(made, workers):
+def test_spans_of_chunks_have_the_bits_of_the_whole(made):
     """What lets a generation be dealt to any number of workers."""
     weights = by_chunks(made, some_weights())
-    cuts = [index * made.chunks // workers for index in range(workers + 1)]
-    spans = [(start, stop - start) for start, stop in pairwise(cuts) if stop > start]
     evaluate = jax.jit(lambda span: chunks.evaluate_chunks(made, own_fitness, span))
-    fitness = sum(np.asarray(evaluate(span)) for span in spans)  # zeros outside of the span
-    np.testing.assert_array_equal(fitness, jax.jit(lambda: chunks.evaluate_chunks(made, own_fitness))())
-
     estimate = jax.jit(lambda span: jax.tree.leaves(chunks.estimate_chunks(made, draw, weights, span)))
     both = jax.jit(lambda span: jax.tree.leaves(chunks.both_chunks(made, own_share, span)[1]))
-    nodes = [node for start, size in spans for node in tree_nodes(start, start + size, made.chunks)]
-    for one in (estimate, both):
-        total = tree_total({node: list(map(np.asarray, one(node))) for node in nodes}, made.chunks)
-        for left, right in zip(total, one((0, made.chunks)), strict=True):
-            np.testing.assert_array_equal(left, right)
+    whole = jax.jit(lambda: chunks.evaluate_chunks(made, own_fitness))()
+    for workers in (1, 2, 3, 5):
+        cuts = [index * made.chunks // workers for index in range(workers + 1)]
+        spans = [(start, stop - start) for start, stop in pairwise(cuts) if stop > start]
+        fitness = sum(np.asarray(evaluate(span)) for span in spans)  # zeros outside of the span
+        np.testing.assert_array_equal(fitness, whole)
+        nodes = [node for start, size in spans for node in tree_nodes(start, start + size, made.chunks)]
+        for one in (estimate, both):
+            total = tree_total({node: list(map(np.asarray, one(node))) for node in nodes}, made.chunks)
+            for left, right in zip(total, one((0, made.chunks)), strict=True):
+                np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 25, 40])

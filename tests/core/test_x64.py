@@ -6,16 +6,13 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 SCRIPT = """
 import sys, numpy as np, jax, nograd as ng
 perturbation, strategy, shaping, out = sys.argv[1:]
 more = {"population": 8} if perturbation == "dense" else {"directions": 2}
 if shaping != "-":
     more["shaping"] = shaping
-common = dict(model="mlp:4", batch=16, engine="inline", eval_every=2, checkpoint_every=1)
+common = dict(model="mlp:2", batch=16, engine="inline", eval_every=2, checkpoint_every=1)
 ng.train("digits", perturbation=perturbation, strategy=strategy, generations=2, out=out, **common, **more)
 run = ng.train(resume=out, generations=3)
 run.evaluate()

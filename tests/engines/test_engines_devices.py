@@ -16,9 +16,6 @@ import nograd
 from nograd.core.types import ConfigError
 from nograd.engines.create import make_engine
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 KINDS = {
     "dense": {"population": 26, "batch": 32},
     "lowrank": {"perturbation": "lowrank", "group": 2, "batch": 24, "directions": 8, "chunks": 6},

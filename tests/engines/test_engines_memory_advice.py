@@ -13,9 +13,6 @@ from nograd.engines import memory_advice as footprint
 from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 KINDS = {
     "sums": ({"model": "mlp:512,512", "population": 64, "batch": 16}, "--chunks"),
     "batch": ({"model": "mlp:64,64", "population": 8, "batch": 160}, "--batch"),

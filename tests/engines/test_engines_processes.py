@@ -28,7 +28,7 @@ from nograd.engines.worker_handle import WorkerHandle
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process engine needs POSIX")
 
-FAST = ("dense", "pgpe", "lowrank, ranks", "node")
+FAST = ("dense", "lowrank, ranks", "node")
 
 
 def process(job, workers, **options):

@@ -19,8 +19,6 @@ from nograd.models import build_model, parse_policy
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
 
 def direct(params, reference, x):
     """In NumPy; every layer normalised by the reference batch's mean and variance."""
@@ -46,7 +44,9 @@ def direct(params, reference, x):
     return x @ params["last"]["kernel"] + params["last"]["bias"]
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["channels first", "channels last"])
+@pytest.mark.parametrize(
+    "first", [pytest.param(True, id="channels first"), pytest.param(False, id="channels last", marks=pytest.mark.slow)]
+)
 def test_virtual_batch_normalisation_against_a_direct_computation(first):
     model = build_model(parse_policy("atari"), (3, 28, 32) if first else (28, 32, 3), 5)
     params = model.init(jax.random.key(0))

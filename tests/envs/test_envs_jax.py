@@ -26,9 +26,6 @@ from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 from runs import StopAt, lines, tensors
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 WALK = {"task": "jaxworlds:walk", "population": 24, "model": "mlp:8", "chunks": 3, "noise": "gaussian"}
 WALK |= {"episode_limit": "15", "sigma": 0.3}
 KINDS = {
@@ -40,7 +37,7 @@ KINDS = {
     "single members": WALK | {"mirrored": False, "population": 23, "shaping": "standardized"},
     "lowrank": WALK | {"perturbation": "lowrank", "noise": "rademacher", "population": 128, "chunks": 2},
 }
-BOTH = ("moments, limit, noise, two episodes", "lowrank")
+BOTH = ("moments, limit, noise, two episodes",)
 SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}
 SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "20", "sigma": 0.1}
 
@@ -73,7 +70,9 @@ def plain(env, seed, act, limit):
     return total, len(seen), seen
 
 
-@pytest.mark.parametrize("limit", [1, 5, 40])
+@pytest.mark.parametrize(
+    "limit", [pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow), 40]
+)
 def test_a_rollout_is_a_plain_loop(limit):
     env, seeds = Walk(noise=1.0), [0, 1, 7, 12345]
     found = rolled(seeds, limit, env, moments=True)
@@ -116,7 +115,7 @@ def test_what_is_over_stays_as_it_was():
     assert np.allclose(found.state.time, found.lengths)
 
 
-@pytest.mark.parametrize("bad", ["reward", "observation"])
+@pytest.mark.parametrize("bad", [pytest.param("reward", marks=pytest.mark.slow), "observation"])
 def test_members_whose_environment_gives_a_nan_drop_out(bad):
     job = job_of(**WALK | {"env_options": json.dumps({"bad": bad}), "observations": "normalized"})
     engine = Inline(job.generation, job.state_shapes(), job.keys)
@@ -211,6 +210,7 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
     assert tensors(parts.directory.checkpoints / name) == tensors(whole.directory.checkpoints / name)
 
 
+@pytest.mark.slow
 def test_the_policy_is_evaluated_as_it_is_scored(tmp_path):
     run = ng.load(ng.train("jaxworlds:walk", out=tmp_path / "run", **SMALL).path)
     best = max(line["val_return"] for line in run.metrics if "val_return" in line)
@@ -229,6 +229,7 @@ def test_it_learns(tmp_path):
     assert values[-1] > values[0] + 2
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_by_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
@@ -267,6 +268,7 @@ def test_what_cannot_be_traced_is_said(make, words):
 # Brax ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_brax_as_a_plain_loop():
     pytest.importorskip("brax", reason="needs nograd[jaxenvs]")
     from nograd.envs.jax_env import traced
@@ -279,6 +281,7 @@ def test_brax_as_a_plain_loop():
         assert (float(found.returns[at]), int(found.lengths[at])) == (pytest.approx(total), length)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Brax's of MuJoCo
 def test_brax_trains(tmp_path):
     pytest.importorskip("brax", reason="needs nograd[jaxenvs]")

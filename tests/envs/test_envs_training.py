@@ -15,9 +15,6 @@ from nograd.cli import main as cli
 from nograd.core.types import ConfigError, EngineError
 from runs import StopAt, lines, tensors
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}
 SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "adaptive", "sigma": 0.1}
 
@@ -50,6 +47,7 @@ def test_the_best_policy_is_kept_and_evaluated_with_its_moments(tmp_path):
     assert not np.allclose(run.outputs(seen), run.model.apply(plain.params, seen))  # the moments count
 
 
+@pytest.mark.slow
 def test_a_target_is_a_return(tmp_path):
     pytest.importorskip("envpool", reason="needs nograd[envs]")
     settings = {"model": "linear", "population": 32, "sigma": 0.5, "lr": 0.1, "eval_every": 1, "eval_episodes": 8}
@@ -99,6 +97,7 @@ def test_train_evaluate_and_report(folder, capsys):
     assert "100 fresh episodes" in out
 
 
+@pytest.mark.slow
 def test_an_episode_as_a_film(folder, capsys):
     imageio = pytest.importorskip("imageio", reason="needs nograd[envs]")
     for name, task in (("walk", "worlds:walk"), ("blind", "worlds:broken")):
@@ -122,6 +121,7 @@ def test_an_episode_as_a_film(folder, capsys):
         assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_mujoco_is_filmed_or_one_line_says_why_not(folder, capsys):
     """Where OpenGL is missing EnvPool ends the process that draws."""
     pytest.importorskip("envpool", reason="needs nograd[envs]")

@@ -12,9 +12,6 @@ from nograd.models.sign import hard_sign
 from nograd.models.spiking import LEAK, STEPS, spike_rates
 from nograd.models.straight_through import STRAIGHT_THROUGH
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 BUILDERS = {"mlp-sign": ng.mlp_sign, "mlp-int8": ng.mlp_int8, "mlp-spiking": ng.mlp_spiking}
 
 
@@ -49,7 +46,7 @@ TWINS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("word", TWINS)
 def test_a_network_is_its_formula(word, seed):
     layer, activation = TWINS[word]
@@ -107,7 +104,7 @@ def test_spikes_are_counted_over_eight_steps():
     np.testing.assert_array_equal(found, [0, 0, 1 / 8, 3 / 8, 1, 1])
 
 
-@pytest.mark.parametrize("hidden", [(64,), (256,), (128, 128, 128)])
+@pytest.mark.parametrize("hidden", [(64,), pytest.param((256,), marks=pytest.mark.slow), (128, 128, 128)])
 def test_some_units_of_every_layer_spike_at_the_start(hidden):
     digits = load("digits")
     x = jnp.asarray((digits.x_train[:500] - digits.offset) * digits.scale).reshape(500, -1)
@@ -117,7 +114,10 @@ def test_some_units_of_every_layer_spike_at_the_start(hidden):
         assert 0.1 < float(jnp.mean(x > 0)) < 0.45
 
 
-@pytest.mark.parametrize("word", BUILDERS)
+@pytest.mark.usefixtures("quick_runs")
+@pytest.mark.parametrize(
+    "word", [word if word == "mlp-int8" else pytest.param(word, marks=pytest.mark.slow) for word in BUILDERS]
+)
 def test_it_trains_by_its_word(word, tmp_path):
     run = ng.train("digits", model=f"{word}:16", generations=3, population=8, batch=64, out=tmp_path / "run")
     assert run.settings.model == f"{word}:16"

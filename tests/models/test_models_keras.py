@@ -14,9 +14,6 @@ from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, from_keras
 from nograd.models.adapters.keras import own_names
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 KEY = jax.random.key(0)
 
 
@@ -55,7 +52,9 @@ def call(model, x):
     return np.asarray(model(x))
 
 
-@pytest.mark.parametrize(("make", "shape"), [(convolutional, (8, 8, 1)), (attention, (64,))])
+@pytest.mark.parametrize(
+    ("make", "shape"), [(convolutional, (8, 8, 1)), pytest.param(attention, (64,), marks=pytest.mark.slow)]
+)
 def test_outputs_are_its_own(make, shape):
     module, x = make(), np.round(images(4) * 16)
     model = build_model(from_keras(module), (8, 8), 10)
@@ -106,7 +105,9 @@ def typed_as_in_the_blog(inputs, how):
     return model
 
 
-@pytest.mark.parametrize("how", ["list", "add", "activation", "layer"])
+@pytest.mark.parametrize(
+    "how", ["list", *(pytest.param(how, marks=pytest.mark.slow) for how in ("add", "activation", "layer"))]
+)
 def test_the_blog_s_model_returns_log_probabilities(how):
     module, x = typed_as_in_the_blog(784, how), images(3, (28, 28))
     module.compile(optimizer="sgd", loss="categorical_crossentropy")
@@ -117,6 +118,7 @@ def test_the_blog_s_model_returns_log_probabilities(how):
     np.testing.assert_allclose(jax.nn.softmax(model.apply(model.init(KEY), jnp.asarray(x))), probabilities, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_blog_s_model_trains(tmp_path):
     run = assert_trains(typed_as_in_the_blog(64, "list"), tmp_path / "run", fitness="squared_error")
     assert set(run.params) == {"dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"}

@@ -10,8 +10,6 @@ from nograd.core.types import ModelError
 from nograd.models import oriented, parse_model
 from nograd.models.oriented import oriented_filters
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
 
 def twin(params, x, count):
     """What the network computes, by loops."""
@@ -28,7 +26,7 @@ def twin(params, x, count):
     return h @ params[-1]["kernel"] + params[-1]["bias"]
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (9, 14)])
+@pytest.mark.parametrize("shape", [pytest.param((28, 28), marks=pytest.mark.slow), (9, 14)])
 def test_it_is_its_twin(shape):
     model = oriented(6, 16)(shape, 10)
     params = model.init(jax.random.key(0))
@@ -65,6 +63,6 @@ def test_its_word_reads_back():
 
 
 def test_it_trains(tmp_path):
-    run = nograd.train("digits", model="oriented:4,8", perturbation="node", directions=4, batch=8, generations=2,
-                       out=tmp_path / "run")  # fmt: skip
+    quick = {"perturbation": "node", "directions": 4, "batch": 8, "generations": 2, "workers": "1"}
+    run = nograd.train("digits", model="oriented:2,4", out=tmp_path / "run", **quick)
     assert run.result["generations"] == 2

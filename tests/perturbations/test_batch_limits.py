@@ -11,9 +11,6 @@ from nograd.perturbations import batch_limits as batch_limits
 from nograd.perturbations import population as local
 from nograd.perturbations.population import local_population
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 ACCELERATOR = batch_limits.BatchLimits(1 << 27, 1 << 27, 1 << 20, 1, node_tiles=2, lowrank_tiles=2, members=1 << 27)
 WORKS = {
     "dense": DENSE,
@@ -34,7 +31,7 @@ def roomy(monkeypatch):
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "name", [name if name in ("dense", "node") else pytest.param(name, marks=pytest.mark.slow) for name in WORKS]
+    "name", [name if name == "node" else pytest.param(name, marks=pytest.mark.slow) for name in WORKS]
 )
 def test_a_training_does_not_depend_on_the_room(name, seed, roomy):
     def parameters():

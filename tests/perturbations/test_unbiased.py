@@ -13,9 +13,6 @@ from unbiased import assert_unbiased
 
 import nograd as ng
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 SIGMA = 0.01  # small enough that smoothing does not show
 X, Y = normal(30, 4, 3), classes()
 LOW = ng.lowrank(1, SIGMA, 4, 1)
@@ -160,7 +157,7 @@ NETWORKS = {
     "stacked": (stacked, {"stack": {"w": normal(44, 3, 3, 3), "b": normal(45, 3, 3)}}, X),
     "temperature": (temperature, {"t": np.float32(0.3), "w": SQUARE["w"]}, X),
 }
-FAST = {("recurrent", "node"), ("stacked", "lowrank")}
+FAST = {("recurrent", "lowrank")}
 
 
 def made_of(name):
@@ -237,7 +234,13 @@ def test_the_value_is_the_smoothed_loss():
 MARKED = ng.straight_through(lambda w: jnp.round(4 * w) / 4)
 
 
-@pytest.mark.parametrize("perturbation", [ng.lowrank(2, 0.05, 4, 2), ng.node(0.05, 4)], ids=["lowrank", "node"])
+@pytest.mark.parametrize(
+    "perturbation",
+    [
+        pytest.param(ng.lowrank(2, 0.05, 4, 2), id="lowrank", marks=pytest.mark.slow),
+        pytest.param(ng.node(0.05, 4), id="node"),
+    ],
+)
 def test_a_marked_rounding_is_passed_by(perturbation):
     """The estimate at W of x q(W) is that of x W at q(W), draw by draw."""
 

@@ -30,9 +30,6 @@ from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers, 
 from nograd.scaling.speedup import _on_cluster
 from nograd.scaling.table import show
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 # Intervals -----------------------------------------------------------------------------------------------
 
 
@@ -90,7 +87,7 @@ def test_the_serial_fraction_is_recovered_within_its_error(seed):
     assert abs(fit.serial_fraction - 0.03) < 5 * fit.standard_error
 
 
-@pytest.mark.parametrize("workers", [(1, 2), (1, 2, 4, 8)])
+@pytest.mark.parametrize("workers", [(1, 2), pytest.param((1, 2, 4, 8), marks=pytest.mark.slow)])
 def test_the_projections_intervals_cover_the_truth_as_often_as_they_say(workers):
     rng, serial, trials = np.random.default_rng(2), 0.03, 1500
     truth = float(scaling.law(serial, 1440))
@@ -302,6 +299,7 @@ def nograd(capsys, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_draws_a_picture(nograd):
     code, out, error = nograd(*QUICK, "--workers", "1,2", "--out", "figures")
     assert (code, error) == (0, "")

@@ -1,5 +1,6 @@
 """Parameters in half precision: what is learnt in small steps is kept in float32, and a σ that is lost is told."""
 
+import itertools
 import warnings
 
 import jax
@@ -13,9 +14,6 @@ from hypothesis import strategies as st
 import nograd as ng
 from nograd.core.types import ConfigError
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 KEY = jax.random.key(0)
 STRATEGIES = {
     "openai-es": lambda: ng.openai_es(16, 0.1, optax.adam(1e-2), weight_decay=1e-3),
@@ -26,8 +24,16 @@ STRATEGIES = {
 }
 
 
-@pytest.mark.parametrize("kind", [jnp.float16, pytest.param(jnp.bfloat16, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", STRATEGIES)
+FAST = [("openai-es", jnp.float16), ("sep-cma-es", jnp.bfloat16)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        pytest.param(*case, marks=[] if case in FAST else [pytest.mark.slow])
+        for case in itertools.product(STRATEGIES, (jnp.float16, jnp.bfloat16))
+    ],
+)
 def test_half_precision_follows_float32_and_stays_finite(name, kind):
     """Also where nothing is to be learnt for a while: a gradient of 0, or one whose square is no half float."""
     es = STRATEGIES[name]()
@@ -49,7 +55,7 @@ def test_half_precision_follows_float32_and_stays_finite(name, kind):
     assert structure(half) == structure(es.init({"w": jnp.zeros(6, kind)}))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     kind=st.sampled_from([jnp.float16, jnp.bfloat16, jnp.float32]),
     size=st.floats(-4, 4).map(lambda power: float(10**power)),

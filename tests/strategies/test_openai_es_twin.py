@@ -13,8 +13,6 @@ from scipy.stats import rankdata
 from nograd.strategies.openai_es import openai_es
 from nograd.strategies.shaping import SHAPINGS
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
 
 def utilities(f):
     """Wierstra et al. 2014."""
@@ -45,9 +43,9 @@ def twin(epsilons, mirrored, shaping, adam, decay):
 
 
 def combinations():
-    """All of them; each shaping with one optimizer in the fast suite."""
+    """All of them; every day each shaping once, and both optimizers with members in pairs and single."""
     for mirrored, shaping, adam in itertools.product([True, False], SHAPINGS, [True, False]):
-        slow = adam == (shaping in ("raw", "sign"))
+        slow = adam == (shaping in ("raw", "sign")) or mirrored == (shaping in ("standardized", "sign"))
         name = f"{'mirrored' if mirrored else 'single'} {shaping} {'adam with weight decay' if adam else 'sgd'}"
         yield pytest.param(mirrored, shaping, adam, id=name, marks=[pytest.mark.slow] if slow else [])
 

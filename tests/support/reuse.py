@@ -23,6 +23,8 @@ _PROGRAMS: dict[int, tuple] = {}
 def reuse_programs(monkeypatch) -> None:
     """Until the end of the test. Not for tests whose law is about building, tracing or compiling."""
     monkeypatch.setattr("nograd.training.train.build_job", _job)
+    monkeypatch.setattr("nograd.tuning.open_study.build_job", _job)
+    monkeypatch.setattr("nograd.tuning.trial.build_job", _job)
     monkeypatch.setattr("nograd.engines.inline.compile_all", _programs)
 
 
@@ -44,12 +46,12 @@ def _what_counts(config) -> str:
 
 
 def _kept(job: Job) -> Job:
-    generation, first = job.generation, cache(job.init_state)
+    made, first = cache(lambda: job.generation), cache(job.init_state)
 
     class Kept(Job):
         @property
         def generation(self):
-            return generation
+            return made()
 
         def init_state(self):
             return first()

@@ -11,8 +11,6 @@ from nograd.tasks.examples import model_input
 from nograd.tasks.fitness import accuracy, cross_entropy
 from nograd.tasks.supervised import split_figures, supervised
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
 
 def make_task(blobs, **settings):
     model = build_model(mlp(), blobs.x_train.shape[1:], blobs.classes)
@@ -20,7 +18,7 @@ def make_task(blobs, **settings):
 
 
 @pytest.mark.parametrize("sampling", ["random", "contiguous"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_batch_holds_rows_of_the_data_with_their_labels(blobs, sampling, seed):
     task = make_task(blobs, sampling=sampling)
     x, y = task.draw(task.arrays(), jax.random.key(seed))

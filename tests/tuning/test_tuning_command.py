@@ -17,9 +17,6 @@ from nograd.tuning.study.read import LOST, load_study
 from nograd.tuning.study.records import Study
 from nograd.tuning.study.write import counts
 
-pytestmark = pytest.mark.slow  # minutes in all: before a release
-
-
 TINY = ["--model", "mlp:4", "--eval-every", "5", "--search", "population=choice(8,16)", "batch=fixed(16)"]
 QUICK = [*TINY, "--generations", "10"]
 ENDLESS = [*TINY, "--generations", "1000000", "--eval-every", "1000", "--workers", "2"]
@@ -121,6 +118,7 @@ def test_a_search_and_its_winner_bit_by_bit(folder, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_a_search_on_an_environment_goes_by_returns(folder, capsys):
     pytest.importorskip("gymnasium", reason="needs nograd[envs]")
     from nograd.cli.main import main
