@@ -33,7 +33,7 @@ def _job(config, source, objects=None) -> Job:
     handed = any(part is not None for part in objects or ())
     if not own or handed or not isinstance(source, Dataset):
         return build_job(config, source, objects)
-    config = kind_of(source).settled(config, source)
+    config = kind_of(source).with_defaults(config, source)
     key = _what_counts(config), checksum(source)
     if key not in _JOBS:
         _JOBS[key] = _kept(build_job(config, source))
