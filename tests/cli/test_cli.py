@@ -138,10 +138,10 @@ def test_presets_name_source_and_figure(nograd):
 
 
 def test_a_recipe_file_and_a_flag_over_it(nograd):
-    Path("own.toml").write_text('task = "digits"\nmodel = "mlp:4"\npopulation = 8\nbatch = 16\ngenerations = 2\n')
-    assert nograd("train", "--config", "own.toml", "--batch", "20", "--out", "run")[0] == 0
+    Path("own.toml").write_text('task = "digits"\nmodel = "mlp:4"\npopulation = 8\nbatch = 20\ngenerations = 2\n')
+    assert nograd("train", "--config", "own.toml", "--batch", "16", "--out", "run")[0] == 0
     saved = json.loads(Path("run/config.json").read_text())["settings"]
-    assert (saved["population"], saved["batch"], saved["task"]) == (8, 20, "digits")
+    assert (saved["population"], saved["batch"], saved["task"]) == (8, 16, "digits")
 
 
 def test_a_model_and_a_fitness_of_the_users_own(nograd):

@@ -15,7 +15,7 @@ from nograd.training.loop import Progress
 from nograd.training.observers.combined import CombinedObserver
 
 QUICK = {"model": "mlp:4", "population": 8, "batch": 16, "generations": 4, "eval_every": 2, "engine": "inline"}
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "quick_runs")
 FAKE = """
 import json, os
 class Error(Exception): pass

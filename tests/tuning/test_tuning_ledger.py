@@ -117,8 +117,8 @@ def test_the_median_pruner_prunes_the_worse(tmp_path):
 def test_trials_of_a_dead_process_are_lost_and_of_a_live_one_not(opened):
     code = (
         "import os, sys, signal; from nograd.tuning.settings import SearchConfig; "
-        "from nograd.tuning.open_study import open_or_make; from nograd.tuning.study.write import Ledger; "
-        "o = open_or_make(SearchConfig(out=sys.argv[1])); l = Ledger(o.place, o.space, o.base, o.terms, 0.0); "
+        "from nograd.tuning.open_study import open_or_make; from nograd.tuning.study.write import StudyWriter; "
+        "o = open_or_make(SearchConfig(out=sys.argv[1])); l = StudyWriter(o.place, o.space, o.base, o.terms, 0.0); "
         "l.keep(l.ask('9')[0], [(5, 0.25)]); os.kill(os.getpid(), signal.SIGKILL)"
     )
     mine = ledger_of(opened)
