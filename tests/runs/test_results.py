@@ -53,6 +53,13 @@ def test_curves_draw_what_there_is():
         assert draw_curves(metrics, "a title", ACCURACY, len(metrics)).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("name", ["$\\\\no_formula$.csv", "a$.csv", "$$", "木.csv", "a^b_c{", "<b>&\\n"])
+def test_a_name_of_any_characters_is_drawn_as_it_is(name):
+    line = {"generation": 1, "fitness_mean": -1.0, "fitness_std": 0.1, "val_accuracy": 0.5}
+    named = ACCURACY._replace(what=f"error of {name}")
+    assert draw_curves([line], f"{name}, mlp:4", named, 1).startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0 s"), (59.6, "1 min 00 s"), (61, "1 min 01 s"), (7322, "2 h 02 min")]
 )

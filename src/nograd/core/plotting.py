@@ -3,12 +3,15 @@
 import io
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -26,8 +29,21 @@ def new_figure(width: float, height: float) -> "Figure":
 def png(figure: "Figure", dots: int = 110) -> bytes:
     """The figure as a PNG file, of so many dots an inch."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots)
+    for text in _words(figure):
+        text.set_parse_math(False)  # a name of the user's between two $ is no formula, and need not be one
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a script that the font lacks is drawn as boxes
+        figure.savefig(buffer, format="png", dpi=dots)
     return buffer.getvalue()
+
+
+def _words(figure: "Figure") -> Iterator["Text"]:
+    """All texts but those of the ticks, which Matplotlib writes itself."""
+    yield from figure.texts
+    for axes in figure.axes:
+        yield from (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)
+        if (legend := axes.get_legend()) is not None:
+            yield from legend.get_texts()
 
 
 def image_png(pixels: "np.ndarray", colours: str) -> bytes:

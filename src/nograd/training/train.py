@@ -139,7 +139,7 @@ def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
 
 
 def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[str, float]) -> None:
-    """Writes result.json and curves.png; the test split is used here, once, on the chosen parameters."""
+    """Writes result.json, then curves.png; the test split is used here, once, on the chosen parameters."""
     progress, best, measure = ending.progress, ending.best, job.task.measure
     chosen = best.params if best else ending.state.params
     result = {
@@ -153,11 +153,11 @@ def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[
         **clock,
         "stop_reason": ending.reason,
     }
+    directory.write_result(result)
     about = f"{Path(job.config.task or '').name}, {job.config.model}"
     title = f"{about}: {progress.generation:,} generations, seed {job.config.seed}"
     curves = draw_curves(directory.metrics(), title, measure, best.generation if best else None)
     write_atomically(directory.path / "curves.png", curves)
-    directory.write_result(result)
 
 
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
