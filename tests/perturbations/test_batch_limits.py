@@ -7,7 +7,7 @@ from generations import DENSE, LOCAL, job_of
 
 import nograd as ng
 from nograd.engines.inline import Inline
-from nograd.perturbations import batch_limits as batch_limits
+from nograd.perturbations import batch_limits
 from nograd.perturbations import population as local
 from nograd.perturbations.population import local_population
 
@@ -24,7 +24,7 @@ WORKS = {
 def roomy(monkeypatch):
     def enter():
         for module in (batch_limits, local):
-            monkeypatch.setattr(module, "room", lambda: ACCELERATOR)
+            monkeypatch.setattr(module, "batch_limits", lambda: ACCELERATOR)
 
     return enter
 
