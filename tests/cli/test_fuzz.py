@@ -18,7 +18,7 @@ def cases(kind: str) -> list:
     ("kind", "numbers"),
     [case for kind in ("command_line", "recipe", "keywords", "other_command") for case in cases(kind)],
 )
-def test_settings_at_random_end_well_or_in_one_line(kind, numbers, tmp_path, monkeypatch):
+def test_settings_at_random_end_well_or_in_one_line(kind, numbers, tmp_path, monkeypatch, quick_runs):
     trained = 0
     for number in numbers:
         folder = tmp_path / str(number)

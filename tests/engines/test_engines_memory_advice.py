@@ -33,7 +33,6 @@ KINDS = {
         "--chunks",
     ),
 }
-FAST = ("sums",)
 
 
 def planned(engine):
@@ -45,7 +44,8 @@ def inline(settings):
     return Inline(job.generation, job.state_shapes(), job.keys)
 
 
-@pytest.mark.parametrize("kind", [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in KINDS])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_setting_it_names_takes_less_memory(kind):
     settings, flag = KINDS[kind]
     engine = inline(settings)

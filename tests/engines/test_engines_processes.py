@@ -152,7 +152,7 @@ def test_a_share_that_fails_is_one_line(monkeypatch):
 
 
 @needs_proc
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_nothing_is_left_behind(fails):
     def held():
         gc.collect()
@@ -174,7 +174,7 @@ DIGITS = {"model": "mlp:8", "population": 32, "eval_every": 100, "checkpoint_eve
 
 
 @needs_proc
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_the_end_of_the_parent_is_the_end_of_all(tmp_path, number):
     """kill −9 and Ctrl-C: no process remains, and the run goes on to the bits of an uninterrupted one."""
     flags = [word for name, value in DIGITS.items() for word in (f"--{name.replace('_', '-')}", str(value))]

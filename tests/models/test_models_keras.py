@@ -242,7 +242,7 @@ def test_what_is_no_model_is_refused():
     "model",
     [
         pytest.param(from_keras(attention()), id="attention", marks=pytest.mark.slow),
-        pytest.param(from_keras(with_norm(), frozen=True), id="frozen"),
+        pytest.param(from_keras(with_norm(), frozen=True), id="frozen", marks=pytest.mark.slow),
         pytest.param(convolutional(), id="raw", marks=pytest.mark.slow),
     ],
 )

@@ -62,6 +62,7 @@ def test_its_word_reads_back():
         parse_model("oriented:0,32")
 
 
+@pytest.mark.slow
 def test_it_trains(tmp_path):
     quick = {"perturbation": "node", "directions": 4, "batch": 8, "generations": 2, "workers": "1"}
     run = nograd.train("digits", model="oriented:2,4", out=tmp_path / "run", **quick)

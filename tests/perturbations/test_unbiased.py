@@ -157,7 +157,7 @@ NETWORKS = {
     "stacked": (stacked, {"stack": {"w": normal(44, 3, 3, 3), "b": normal(45, 3, 3)}}, X),
     "temperature": (temperature, {"t": np.float32(0.3), "w": SQUARE["w"]}, X),
 }
-FAST = {("recurrent", "lowrank")}
+FAST = {("stacked", "lowrank")}
 
 
 def made_of(name):

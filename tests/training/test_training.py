@@ -406,6 +406,7 @@ def test_errors_are_one_tree():
 # A strategy of the caller's own ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_strategy_handed_over_is_the_one_that_words_name(tmp_path):
     limits = {"model": "mlp:8", "batch": 32, "eval_every": 5, "seed": 1}
     words = ng.train(

@@ -26,6 +26,10 @@ Params: TypeAlias = Any  # a PyTree of floating-point arrays: the mean θ of the
 class NogradError(Exception):
     """Root of every error that nograd raises on purpose. Its text is one line for a person to act on."""
 
+    def __str__(self) -> str:
+        # A value that it names may hold line breaks: a file name, a label, the words of another library.
+        return " ".join(filter(None, map(str.strip, super().__str__().splitlines())))
+
 
 class ConfigError(NogradError):
     """A setting that cannot be."""
