@@ -33,11 +33,19 @@ LONG = ("models",)  # trains networks of four libraries
     "path", [pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES]
 )
 def test_python_blocks(path, tmp_path, monkeypatch):
-    """The blocks of a page in their order, as one script; in this process, which has JAX and the rest imported."""
+    """The blocks of a page in their order, as one script; in this process, which has JAX and the rest imported.
+
+    A block that begins with "# NAME.py" is written to that file, from where the others import it.
+    """
     blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)
     if not blocks:
         pytest.skip(f"{path.name} shows no Python")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for block in list(blocks):
+        if named := re.match(r"# (\w+\.py)\n", block):
+            (tmp_path / named[1]).write_text(block, "utf-8")
+            blocks.remove(block)
     exec(compile("\n".join(blocks), str(path), "exec"), {"__name__": "__main__"})
 
 
@@ -92,3 +100,15 @@ def test_commands_are_real(path):
             arguments = [word for word in arguments if word != "--debug" and word != "…"]
             if command in kinds and "--help" not in arguments:
                 parse_given(kinds[command], arguments, f"nograd {command}")
+
+
+def test_the_page_of_words_has_a_row_for_every_entry_of_every_registry():
+    from nograd.config import axes
+    from nograd.config.registry import Axis
+
+    page = (ROOT / "docs" / "words.md").read_text("utf-8").splitlines()
+    registries = [axis for axis in vars(axes).values() if isinstance(axis, Axis)]
+    entries = [(word, entry) for axis in registries for word, entry in axis.entries.items()]
+    wanted = [f"| `{' '.join(entry.suffixes) or entry.form or word}` | {entry.help} |" for word, entry in entries]
+    rows = [line for line in page if line.startswith("| `")]
+    assert sorted(rows) == sorted(wanted)

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from nograd.config import recipes
+from nograd.config import axes, recipes
 from nograd.config import settings as config
 from nograd.config import validate as validation
 from nograd.config.dependencies import PERTURBATION, STRATEGY
@@ -14,10 +14,12 @@ from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.core import text as formats
 from nograd.core.types import ConfigError
-from nograd.perturbations.noise import NOISES
-from nograd.strategies.shaping import SHAPINGS
 from nograd.tasks.fitness import FITNESSES
 from nograd.training import provenance as identity
+
+SHAPINGS = axes.SHAPINGS.builders()
+
+NOISES = axes.NOISES.builders()
 
 
 def test_the_words_of_the_command_line_are_the_names_in_the_library():

@@ -5,9 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nograd.config import axes
 from nograd.core.types import ConfigError
 from nograd.perturbations import noise
-from nograd.perturbations.noise import NOISES, Noise
+from nograd.perturbations.noise import Noise
+
+NOISES = axes.NOISES.builders()
 
 TABLE = 1 << 18
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(TABLE)}

@@ -8,10 +8,12 @@ import pytest
 from asking import assert_tell_holds_no_members, message
 
 import nograd
+from nograd.config import axes
 from nograd.perturbations import noise
 from nograd.perturbations.dense import dense
 from nograd.strategies.openai_es import openai_es
-from nograd.strategies.shaping import SHAPINGS
+
+SHAPINGS = axes.SHAPINGS.builders()
 
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(1 << 12)}
 KEY = jax.random.key(7)

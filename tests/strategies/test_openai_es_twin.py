@@ -10,8 +10,10 @@ import pytest
 from asking import GENERATIONS, KEY, LR, POPULATION, SIGMA, SIZE, START, fitness_of
 from scipy.stats import rankdata
 
+from nograd.config import axes
 from nograd.strategies.openai_es import openai_es
-from nograd.strategies.shaping import SHAPINGS
+
+SHAPINGS = axes.SHAPINGS.builders()
 
 
 def utilities(f):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from nograd.config import axes
 from nograd.strategies.shaping import (
-    SHAPINGS,
     TopK,
     by_place,
     centered_rank,
@@ -18,6 +18,8 @@ from nograd.strategies.shaping import (
     valid_members,
     weights,
 )
+
+SHAPINGS = axes.SHAPINGS.builders()
 
 SHAPES = [(50, 1), (25, 2)]
 CENTRED = ["standardized", "centered_rank", "sign", "utilities"]

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nograd as ng
-from nograd.strategies.shaping import SHAPINGS, TopK, centred, recombination, weights
+from nograd.config import axes
+from nograd.strategies.shaping import TopK, centred, recombination, weights
+
+SHAPINGS = axes.SHAPINGS.builders()
 
 KEY = jax.random.key(3)
 PARAMS = {"w": jnp.linspace(-1.0, 1.0, 8), "b": jnp.ones(2)}

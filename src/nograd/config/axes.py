@@ -198,6 +198,14 @@ ENV_SOURCES = Axis(
     },
 )
 
+REPORT_SECTIONS = Axis(
+    "report section",
+    {
+        # No kind of task by itself: the kinds of target name it (`Targets.sections`).
+        "mistakes": Entry("what a classifier gets wrong", "nograd.reports.mistakes:mistakes_of", tasks=()),
+    },
+)
+
 ENGINES = Axis(
     "engine",
     {

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nograd.config.axes import NOISES
 from nograd.core import chunks
 from nograd.core.trees import add_scaled, parameter_count, scaled
 from nograd.core.types import ConfigError, Key, Params, PyTree
@@ -14,7 +15,7 @@ from nograd.perturbations.base import Perturbation, Values, Weights
 from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.jaxpr.interpret import lift
 from nograd.perturbations.members import Loss
-from nograd.perturbations.noise import NOISES, Noise
+from nograd.perturbations.noise import Noise
 
 
 class Dense(NamedTuple):
@@ -43,7 +44,8 @@ class Dense(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """Its settings; the population is the strategy's."""
-        return {"sigma": self.sigma, "noise": self.noise.name, "mirrored": self.mirrored}
+        word = self.noise.name if self.noise.name in NOISES.entries else f"({self.noise.name}, a Python object)"
+        return {"sigma": self.sigma, "noise": word, "mirrored": self.mirrored}
 
     @property
     def shared_directions(self) -> None:
@@ -101,9 +103,10 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
     if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
         raise ConfigError(f"sigma must be a positive number, got {sigma}; 0.01 to 0.1 suit most networks")
     if isinstance(noise, str):
-        if noise not in NOISES:
-            raise ConfigError(f"unknown noise {noise!r}; choose one of {', '.join(NOISES)}")
-        noise = NOISES[noise]()
+        if noise not in NOISES.entries:
+            raise ConfigError(f"unknown noise {noise!r}; choose one of {', '.join(NOISES.words)}")
+        made: Noise = NOISES.builder(noise)()
+        noise = made
     if not isinstance(directions, int) or directions < 1:
         raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 64")
     return Dense(sigma, noise, mirrored, directions)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.config import axes
 from nograd.core.random import random_normals, random_signs, random_words
 from nograd.core.trees import leaf_streams
 from nograd.core.types import ConfigError, Key, Params, PyTree
@@ -78,6 +77,3 @@ def _per_leaf(draw: Callable[[Key, int, int], Array], key: Key, like: Params) ->
         for leaf, stream in zip(leaves, leaf_streams(like), strict=True)
     ]
     return jax.tree.unflatten(structure, drawn)
-
-
-NOISES: dict[str, Callable[[], Noise]] = axes.NOISES.builders()

@@ -1,15 +1,27 @@
-"""The sections of a run's page that only some tasks have, by the words of `ReportInfo.sections`."""
+"""The sections of a run's page that only some runs have, by the registry `config.axes.REPORT_SECTIONS`."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
+from nograd.config.axes import REPORT_SECTIONS
+from nograd.config.task_settings import kind_of
 from nograd.reports.html import Markup, join
-from nograd.reports.mistakes import mistakes_of
 from nograd.runs.run import Run
 from nograd.tasks.examples import Split
 
-SECTIONS: dict[str, Callable[[Run, Split], Markup]] = {"mistakes": mistakes_of}
+Section: TypeAlias = Callable[[Run, Split], Markup]  # empty where a run has nothing to show
 
 
 def own_sections(run: Run, split: Split) -> Markup:
-    """What this run's task has to show of a split, in the order that it names; a word without a section is left out."""
-    return join([SECTIONS[word](run, split) for word in run.shown.sections if word in SECTIONS])
+    """What this run has to show of a split: first the sections that its kind of target names, then those that the
+    registry has for its kind of task.
+    """
+    kind = kind_of(run.settings.task)
+    general = [word for word in REPORT_SECTIONS.suited(kind) if word not in run.shown.sections]
+    words = [word for word in run.shown.sections if word in REPORT_SECTIONS.entries]
+    return join([_section(word)(run, split) for word in (*words, *general)])
+
+
+def _section(word: str) -> Section:
+    function: Section = REPORT_SECTIONS.builder(word)
+    return function

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from nograd.config.axes import SHAPINGS
 from nograd.core.types import ConfigError
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.dense import Dense, as_dense
 from nograd.strategies.base import Strategy
-from nograd.strategies.shaping import SHAPINGS, Shaping
+from nograd.strategies.shaping import Shaping
 
 
 def checked(strategy: Strategy) -> Strategy:
@@ -50,6 +51,7 @@ def known_shaping(shaping: str | Shaping) -> Shaping:
     """The shaping of this name, or the function itself. Raises ConfigError with the known names."""
     if callable(shaping):
         return shaping
-    if shaping not in SHAPINGS:
-        raise ConfigError(f"unknown shaping {shaping!r}; choose one of {', '.join(SHAPINGS)}")
-    return SHAPINGS[shaping]
+    if shaping not in SHAPINGS.entries:
+        raise ConfigError(f"unknown shaping {shaping!r}; choose one of {', '.join(SHAPINGS.words)}")
+    found: Shaping = SHAPINGS.builder(shaping)
+    return found

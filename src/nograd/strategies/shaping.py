@@ -13,8 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nograd.config import axes
-
 Shaping: TypeAlias = Callable[
     [Float[Array, "units members"], Bool[Array, "units members"]], Float[Array, "units members"]
 ]
@@ -193,6 +191,3 @@ def _centred(
     fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
     centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, share * fitness, 0.0)) / count, 0.0)
     return centred, jnp.sqrt(jnp.sum(share * centred**2) / count)
-
-
-SHAPINGS: dict[str, Shaping] = axes.SHAPINGS.builders()
