@@ -6,12 +6,11 @@ from itertools import product
 import numpy as np
 from blobs import make_blobs
 
-from nograd.config.axes import PERTURBATIONS, STRATEGIES
+from nograd.config.axes import PERTURBATIONS, SHAPINGS, STRATEGIES
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.types import NogradError
 from nograd.data import Dataset
-from nograd.strategies.shaping import SHAPINGS
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 

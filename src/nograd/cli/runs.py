@@ -121,7 +121,7 @@ def presets(arguments: list[str], started: float) -> int:
 
 
 def report(arguments: list[str], started: float) -> int:
-    """Writes a page."""
+    """Writes the page of a run, a study or a measured speedup."""
     config = parse(ReportConfig, arguments, "nograd report")
     prepare_jax()
     from nograd.reports.write import run_report

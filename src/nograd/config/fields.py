@@ -100,24 +100,24 @@ def share_below_one(value: float) -> str:
 
 
 def seed(value: int) -> str:
-    """What fits 32 bits."""
+    """A seed, 0 to 2³² − 1."""
     return "" if 0 <= value < 2**32 else "use 0 to 4294967295"
 
 
 def duration(value: str) -> str:
-    """Raises ConfigError for what is no duration."""
+    """A duration such as 10m. Raises ConfigError for any other text."""
     parse_duration(value)
     return ""
 
 
 def workers(value: str) -> str:
-    """auto, or a number of workers."""
+    """The word auto, or a number of workers."""
     known = value == "auto" or (value.isascii() and value.isdecimal() and 1 <= int(value[:11]) <= LARGEST)
     return "" if known else "use auto or a number such as 2"
 
 
 def file_name(value: str) -> str:
-    """What can be the name of a file."""
+    """A text that can be the name of a file."""
     encoded = os.fsencode(value)
     if not value:
         return "give a name, or leave it out"

@@ -12,18 +12,18 @@ from nograd.strategies.base import State
 
 
 class Engine(Protocol):
-    """Who computes the generations of a training. Which one it is changes no bit of them."""
+    """What computes the generations of a training. Every engine gives the same bits."""
 
     bytes_down: int  # to other workers in the last generation
     bytes_up: int  # from them
 
     @property
     def kind(self) -> str:
-        """What a worker is: "process" or "device"."""
+        """The kind of its workers: "process" or "device"."""
 
     @property
     def workers(self) -> int:
-        """How many share a generation, this process included."""
+        """The number of workers that share a generation, this process included."""
 
     @property
     def generation(self) -> Generation:
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
     @property
     def compile_seconds(self) -> float:
-        """What it took this process to compile them."""
+        """Seconds that this process took to compile them."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -89,11 +89,11 @@ class Transport(Protocol):
 
     @property
     def kind(self) -> str:
-        """What a worker is."""
+        """The kind of its workers: "process" or "device"."""
 
     @property
     def handles(self) -> Sequence[WorkerHandle]:
-        """The workers."""
+        """The handles of the other workers."""
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
         """Lays down what all of a crew read in a phase, under its epoch; returns the bytes."""

@@ -82,7 +82,7 @@ def begun(env: Any, seed: Int[Array, ""]) -> PyTree:
 
 
 def stepped(env: Any, state: PyTree, action: Array) -> PyTree:
-    """The next state."""
+    """The state after one step."""
     with jax.default_matmul_precision("highest"):
         return env.step(state, action)
 
@@ -118,7 +118,7 @@ class JaxVector:
         return np.asarray(self._env.render([first])[0])
 
     def close(self) -> None:
-        """Lets go of the states."""
+        """Drops the states."""
         self._state = None
 
     def _observations(self) -> np.ndarray:

@@ -17,7 +17,7 @@ Act: TypeAlias = Callable[[Array, Int[Array, ""]], Array]
 
 
 class EpisodeBatch(NamedTuple):
-    """Episodes side by side."""
+    """The state of episodes that run side by side."""
 
     state: PyTree  # of the environment, each leaf [envs, …]; that of the last step where an episode is over
     active: Bool[Array, " envs"]

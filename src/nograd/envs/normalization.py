@@ -18,7 +18,7 @@ class Moments(NamedTuple):
 
 
 def no_moments(shape: tuple[int, ...]) -> Moments:
-    """Of no observations."""
+    """The moments of no observations: all zero."""
     return Moments(jnp.float32(0), jnp.zeros(shape), jnp.zeros(shape))
 
 
@@ -64,7 +64,7 @@ class MomentSums:
         self._squares += np.einsum("i...,i...->...", deviation, deviation)
 
     def moments(self) -> Moments:
-        """Of all that came."""
+        """The moments of all observations so far."""
         count = max(self._count, 1)
         squares = np.maximum(self._squares - self._sum * self._sum / count, 0.0)
         return Moments(float(self._count), self._shift + self._sum / count, squares)

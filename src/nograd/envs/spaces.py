@@ -27,7 +27,7 @@ class Leaf(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Components."""
+        """The number of components."""
         return math.prod(self.shape)
 
     @property

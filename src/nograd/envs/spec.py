@@ -15,7 +15,7 @@ INSTALL = "pip install 'nograd[envs]'"
 
 
 class EnvSpec(NamedTuple):
-    """An environment by name: all that a worker needs to make it, in words and numbers."""
+    """The description of an environment: what a worker needs to make it, as text and numbers."""
 
     name: str  # as the user says it
     source: str  # a word of `config.axes.ENV_SOURCES`
@@ -26,22 +26,22 @@ class EnvSpec(NamedTuple):
 
     @property
     def portable(self) -> dict[str, Any]:
-        """What JSON holds of it; see `from_portable`."""
+        """The same as plain values for JSON; `from_portable` reads them."""
         return {**self._asdict(), "observation": _portable(self.observation), "action": _portable(self.action)}
 
     @property
     def said(self) -> dict[str, Any]:
-        """What `environment` is to be told, beside the name, to give this EnvSpec again."""
+        """The keyword arguments with which `environment(name, …)` returns this description again."""
         return {**json.loads(self.options), **({"source": "gymnasium"} if self.source == "gymnasium" else {})}
 
     @property
     def is_traced(self) -> bool:
-        """Whether it is written in JAX: its episodes are part of a program."""
+        """Whether the environment is written in JAX, so that whole episodes are compiled into a program."""
         return ENV_SOURCES.entry(self.source).in_jax
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all that defines it: the same for every run on it."""
+        """SHA-256 of the description, equal for all runs on the same environment."""
         action = {name: value for name, value in self.portable["action"].items() if name != "dtype"}
         return hashlib.sha256(json.dumps({**self.portable, "action": action}, sort_keys=True).encode()).hexdigest()
 

@@ -13,13 +13,18 @@ from nograd.envs.spec import EnvSpec
 
 
 class VectorEnv(Protocol):
-    """Environments of one kind, numbered."""
+    """Several environments of one `EnvSpec`, numbered from 0."""
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Begins an episode a seed; returns the observations [seeds, *shape], as a policy gets them."""
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of the environments named, whose actions are `actions.chosen`.
+        """One step of some environments.
+
+        Args:
+            live: the numbers of those that are stepped.
+            actions: one for each of them, as from `actions.chosen`.
+
 
         Returns:
             Observations [live, *shape], rewards [live], and whether the episode is over [live].
@@ -29,7 +34,7 @@ class VectorEnv(Protocol):
         """A picture of the first environment, [height, width, 3] bytes, where they were made with a render_mode."""
 
     def close(self) -> None:
-        """Lets go of the environments."""
+        """Closes the environments."""
 
 
 class EnvSource(Protocol):
@@ -57,7 +62,7 @@ class EnvSource(Protocol):
         """
 
     def vector(self, env_spec: EnvSpec, **more: Any) -> VectorEnv:
-        """Many of them side by side."""
+        """Many environments of this description, side by side."""
 
 
 def source_of(word: str) -> EnvSource:

@@ -48,13 +48,13 @@ class VideoRecorder:
             raise ConfigError(f"cannot write --video {path}: {summary(error)}") from error
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """Begins an episode."""
+        """Resets the environment, and records the first frame."""
         observations = self._vector_env.reset(seeds)
         self._take()
         return observations
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step, one frame."""
+        """Steps the environment, and records a frame."""
         answer = self._vector_env.step(live, actions)
         self._take()
         return answer
@@ -64,7 +64,7 @@ class VideoRecorder:
         return self._vector_env.render()
 
     def close(self) -> None:
-        """The file is whole."""
+        """Closes the environment and the file, which is complete then."""
         self._writer.close()
         self._vector_env.close()
 

@@ -77,7 +77,7 @@ class Generation(ABC):
 
     @property
     def members(self) -> int:
-        """Members of the population."""
+        """The number of members of the population."""
         return self.local.members if self.local else self.strategy.size
 
     @property

@@ -31,7 +31,7 @@ class EpisodeTask(Protocol):
 
     @property
     def env_spec(self) -> EnvSpec:
-        """The environment."""
+        """The environment that members act in."""
 
     @property
     def model(self) -> Model:
@@ -39,7 +39,7 @@ class EpisodeTask(Protocol):
 
     @property
     def episodes(self) -> int:
-        """Of each member."""
+        """The number of episodes of each member."""
 
     @property
     def normalise(self) -> bool:
@@ -51,7 +51,7 @@ class EpisodeTask(Protocol):
 
     @property
     def limit(self) -> int:
-        """Steps of an episode."""
+        """The number of steps after which an episode is cut."""
 
     @property
     def skip(self) -> int:

@@ -24,7 +24,7 @@ class Sampled(Protocol):
 
     @property
     def batch(self) -> int:
-        """Examples of a minibatch."""
+        """The number of examples in a minibatch."""
 
     @property
     def private(self) -> bool:
@@ -116,7 +116,7 @@ class Batches(Generation):
         return {"both": (both, shapes)} if self.halves else {"evaluate": (evaluate, shapes)}
 
     def update(self, state: State, total: Distribution, found: Sequence[Array]) -> tuple[Any, Outcome]:
-        """The strategy's own step."""
+        """The next state of the strategy."""
         state, info, finite = self.stepped(state, total, found[0])
         return state, Outcome(info, finite, jnp.int32(self.evaluations))
 

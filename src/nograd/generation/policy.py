@@ -31,12 +31,12 @@ class PolicyState(NamedTuple):
 
     @property
     def params(self) -> Policy:
-        """What is learnt."""
+        """The mean parameters of the policy."""
         return Policy(self.search.params, self.context)
 
     @property
     def generation(self) -> Int[Array, ""]:
-        """Generations so far."""
+        """The number of generations done so far."""
         return self.search.generation
 
 

@@ -39,7 +39,7 @@ def chain_spec(word: str, hidden: Sequence[int]) -> str:
 
 
 def flat(x: Float[Array, " batch *features"]) -> Float[Array, "batch inputs"]:
-    """One row an example."""
+    """x as [examples, features]."""
     return x.reshape(x.shape[0], -1)
 
 

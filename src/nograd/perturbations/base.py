@@ -23,11 +23,11 @@ Values: TypeAlias = Callable[..., Float[Array, " batch"]]
 
 
 class Perturbation(Protocol):
-    """How members differ from θ."""
+    """How the members of a population differ from the mean θ."""
 
     @property
     def word(self) -> str:
-        """What the command line calls it."""
+        """The word of the command line for it."""
 
     @property
     def sigma(self) -> float:
@@ -43,28 +43,31 @@ class Perturbation(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of `nograd.TrainConfig` that say the same, for config.json."""
+        """The settings of `nograd.TrainConfig` that describe this perturbation, for config.json."""
 
     @property
     def shared_directions(self) -> int | None:
-        """Directions that all examples are judged along; None where the population says, or each group has its own."""
+        """The number of directions that all examples are evaluated along.
+
+        None where the population sets it, or where each group of examples has directions of its own.
+        """
 
     @property
     def by_example(self) -> bool:
-        """Whether its noise is an example's own, so that it needs a batch of them."""
+        """Whether each example has noise of its own, so that a batch of examples is needed."""
 
     def whole_batch(self) -> "Perturbation":
-        """The same with members that all examples see. A local one is then a `MemberPerturbation`.
+        """This perturbation with members that all examples see. A local one is then a `MemberPerturbation`.
 
         Raises:
-            ConfigError: its noise is an example's own.
+            ConfigError: each example has noise of its own.
         """
 
     def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> "Local | None":
-        """How a population lies on a batch; None where members are whole networks. See `local_population`."""
+        """How a population is divided over a batch; None where members are whole networks. See `local_population`."""
 
     def shared(self) -> PyTree:
-        """Arrays that all draws read, made once: the table of noise; mostly nothing."""
+        """Arrays that all draws read, made once, such as the table of noise; () where there are none."""
 
     def sampled(
         self, values: Values, params: Params, inputs: PyTree, key: Key, weights: Weights
@@ -73,37 +76,37 @@ class Perturbation(Protocol):
 
 
 class LocalPerturbation(Perturbation, Protocol):
-    """One whose noise is drawn and evaluated by tiles of units; see `population` for what those are."""
+    """A perturbation whose noise is drawn and evaluated tile by tile; see `population` for units and tiles."""
 
     @property
     def directions(self) -> int:
-        """Directions of a unit."""
+        """The number of directions that a unit is evaluated along."""
 
     @property
     def group(self) -> int:
-        """Examples of a unit; 0: the whole batch."""
+        """The number of examples in a unit; 0: the whole batch."""
 
     def along(self, directions: int) -> Self:
-        """The same with another number of directions a unit."""
+        """This perturbation with another number of directions a unit."""
 
     def prepare(self, loss: Loss, params: Params, example: PyTree) -> Any:
-        """Where noise goes in the function of one example, from shapes alone.
+        """The places of noise in the function of one example, from shapes alone.
 
         Raises:
             InterpretError: the function has a primitive without a rule.
         """
 
     def fallbacks(self, prepared: Any) -> list[str]:
-        """Parameters that have dense noise of their own, for want of a rule."""
+        """The parameters that get dense noise because there is no rule for them."""
 
     def tile(self, elements: int, units: int, count: int | None, limits: BatchLimits) -> tuple[int, int]:
-        """Units of a tile, and directions that are evaluated at once.
+        """The units of a tile, and the directions that are evaluated at once.
 
         Args:
             elements: of the widest value, for one unit and direction.
             units: of the population.
             count: of chunks, where it is given.
-            there: what one call may take on.
+            limits: how much one call may compute at once.
         """
 
     def draw(self, prepared: Any, params: Params, key: Key, first: Array | int, units: int) -> PyTree:
@@ -130,22 +133,22 @@ class LocalPerturbation(Perturbation, Protocol):
         shared: bool,
         block: int,
     ) -> tuple[Float[Array, "units directions signs"], Params]:
-        """The same, and Σ w · ε over the members with w = weights(fitness, first direction)."""
+        """What `fitness` returns, and Σ w · ε over the members with w = weights(fitness, first direction)."""
 
     def laid_out(self, total: Params, params: Params) -> Params:
-        """A sum of what `both` gives, laid out as the parameters are."""
+        """A sum of what `both` returns, arranged like the parameters."""
 
 
 class MemberPerturbation(LocalPerturbation, Protocol):
-    """One whose members can see inputs of their own, as policies do."""
+    """A local perturbation whose members can have inputs of their own, as policies do."""
 
     def outputs(
         self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
     ) -> Float[Array, "units directions signs batch outputs"]:
-        """What each member's network gives for inputs of its own, trees of arrays [units, directions, signs, ...]."""
+        """The outputs of each member's network for inputs of its own, trees of arrays [units, directions, signs, ...]."""
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
-        """What a function of (params, *inputs) gives for each member, [units, directions, signs, ...]."""
+        """The value of a function of (params, *inputs) for each member, [units, directions, signs, ...]."""
 
 
 class Local(NamedTuple):

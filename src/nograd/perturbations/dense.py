@@ -33,23 +33,23 @@ class Dense(NamedTuple):
 
     @property
     def members(self) -> int:
-        """Members of the population that one draw makes."""
+        """Members that one draw makes: two with mirrored sampling."""
         return 2 if self.mirrored else 1
 
     @property
     def signs(self) -> int:
-        """The same."""
+        """Members of a draw: two with mirrored sampling."""
         return self.members
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its settings; the population is the strategy's."""
+        """σ, noise and mirroring; the population is a setting of the strategy."""
         word = self.noise.name if self.noise.name in NOISES.entries else f"({self.noise.name}, a Python object)"
         return {"sigma": self.sigma, "noise": word, "mirrored": self.mirrored}
 
     @property
     def shared_directions(self) -> None:
-        """The population says."""
+        """None: the population sets the number of directions."""
         return None
 
     @property
@@ -58,15 +58,15 @@ class Dense(NamedTuple):
         return False
 
     def whole_batch(self) -> "Dense":
-        """It is already."""
+        """This perturbation itself: all examples see the same members."""
         return self
 
     def shared(self) -> PyTree:
-        """The table of noise, where there is one."""
+        """The table of noise; () for noise without a table."""
         return self.noise.prepare()
 
     def layout(self, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> None:
-        """Members are whole networks: nothing about the batch matters."""
+        """None: members are whole networks, whatever the batch."""
         return None
 
     def sampled(

@@ -40,16 +40,16 @@ class LowRank(TiledPerturbation, _Settings):
 
     @property
     def shared_directions(self) -> int | None:
-        """All of them, where the group is the whole batch."""
+        """All directions where the group is the whole batch, else None."""
         return None if self.group else self.directions
 
     @property
     def by_example(self) -> bool:
-        """A group of them sees the same members."""
+        """False: the examples of a group see the same members."""
         return False
 
     def whole_batch(self) -> "LowRank":
-        """The same with members that all examples see."""
+        """This perturbation with group 0: all examples see the same members."""
         return self._replace(group=0)
 
     def prepare(self, loss: Loss, params: Params, example: PyTree) -> "MatrixSplits":
@@ -83,7 +83,7 @@ class LowRank(TiledPerturbation, _Settings):
                     ) from None
 
     def fallbacks(self, prepared: "MatrixSplits") -> list[str]:
-        """The matrices that have dense noise: they meet a primitive without a low-rank rule."""
+        """The matrices that get dense noise, as they enter a primitive without a low-rank rule."""
         return sorted(prepared.ruleless)
 
     def tile(self, elements: int, units: int, count: int | None, limits: BatchLimits) -> tuple[int, int]:
@@ -140,7 +140,7 @@ class LowRank(TiledPerturbation, _Settings):
         return values, estimate(noise, weights(values, 0))
 
     def laid_out(self, total: Params, params: Params) -> Params:
-        """It is already."""
+        """The sum itself: it is arranged like the parameters already."""
         return total
 
     def outputs(

@@ -37,21 +37,21 @@ class Node(TiledPerturbation, _Settings):
 
     @property
     def group(self) -> int:
-        """Examples that see the same noise: noise on outputs is an example's own."""
+        """1: each example has noise of its own."""
         return 1
 
     @property
     def shared_directions(self) -> None:
-        """Each example has its own."""
+        """None: each example has directions of its own."""
         return None
 
     @property
     def by_example(self) -> bool:
-        """Noise on outputs is."""
+        """True: each example has noise of its own."""
         return True
 
     def whole_batch(self) -> "Node":
-        """Never: its noise is an example's own."""
+        """Raises ConfigError: each example has noise of its own."""
         raise ConfigError("node perturbation goes by the examples of a batch; use a dense or low-rank one")
 
     def prepare(self, loss: Loss, params: Params, example: PyTree) -> tuple[NoiseSite, ...]:

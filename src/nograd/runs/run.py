@@ -48,7 +48,7 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl."""
+        """The lines of metrics.jsonl, a dict for each logged generation."""
         return self.directory.metrics()
 
     @cached_property
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def measure(self) -> Measure:
-        """What the run is judged by."""
+        """The score that the run is judged by."""
         return measure_of(self.config)
 
     @cached_property
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def shown(self) -> ReportInfo:
-        """What reports show of it. It needs neither the network nor the data."""
+        """What reports show of this run; computed without the network and the data."""
         return report_info(self.settings, self.config["data"])
 
     @property
@@ -86,9 +86,9 @@ class Run:
 
     @cached_property
     def params(self) -> Params:
-        """What is learnt with the best validation score; the last of it where there was no evaluation.
+        """The trained parameters with the best validation score; the last ones where there was no evaluation.
 
-        Of a run on an environment it is a `Policy`: the network's parameters, and what it reads beside them.
+        For an environment this is a `Policy`: the parameters, and the statistics that normalise observations.
         """
         candidates = [self.directory.best, *reversed(self.directory.numbered())]
         path = next((path for path in candidates if path.is_file()), None)
@@ -114,7 +114,7 @@ class Run:
         return split_arrays(dataset, known_split(split))
 
     def predict(self, x: Any) -> np.ndarray:
-        """What is predicted of each example: the most likely class by its name, numbers in their unit, labels of
+        """The prediction for each example: the most likely class by its name, numbers in their unit, labels of
         0 and 1; of observations, the actions.
 
         Args:

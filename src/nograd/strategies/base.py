@@ -25,11 +25,11 @@ class State(Protocol):
 
     @property
     def params(self) -> Params:
-        """The mean θ."""
+        """The mean θ: the parameters that are trained."""
 
     @property
     def generation(self) -> Int[Array, ""]:
-        """Generations so far."""
+        """The number of generations done so far."""
 
 
 class Info(NamedTuple):
@@ -48,13 +48,13 @@ S = TypeVar("S")
 
 
 class Rule(Protocol[S]):
-    """What makes a strategy its own: pure functions over its state, on a NamedTuple of its settings."""
+    """The part in which strategies differ: pure functions over a state, as methods of a NamedTuple of settings."""
 
     def init(self, params: Params) -> S:
         """The state of generation 0 around a tree of floating-point arrays."""
 
     def distribution(self, state: S) -> Distribution:
-        """What members are drawn from."""
+        """The distribution that members are drawn from."""
 
     def step(
         self,
@@ -95,7 +95,7 @@ class Strategy(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Members of a dense population."""
+        """The number of members of a dense population."""
         assert self.population is not None  # `checked` demands it
         return self.population
 
@@ -117,11 +117,11 @@ class Strategy(NamedTuple):
         return self.rule.init(params)
 
     def distribution(self, state: State) -> Distribution:
-        """What the members of this generation are drawn from."""
+        """The distribution that the members of this generation are drawn from."""
         return self.rule.distribution(state)
 
     def leaves(self, state: State) -> list[Any]:
-        """The same as flat arrays: the first ones of the state's own."""
+        """The arrays of `distribution`, flattened; they are the first ones of the state."""
         return jax.tree.leaves(self.distribution(state))
 
     def ask(self, state: State, key: Key, members: Array | None = None) -> Params:
@@ -182,7 +182,7 @@ class Strategy(NamedTuple):
         return after, _info(fitness, gradient_norm, self._sigma(state))
 
     def plan(self) -> cut.Plan:
-        """How this population is cut into chunks."""
+        """The chunks of a dense population."""
         return cut.plan(self.units, self.chunks)
 
     def _sigma(self, state: State) -> Float[Array, ""]:

@@ -40,7 +40,7 @@ class PGPE(NamedTuple):
         return PGPEState(params, filled(params, self.sigma), self.optimizer.init(params), jnp.int32(0))
 
     def distribution(self, state: PGPEState) -> Distribution:
-        """N(θ, σ²)."""
+        """The normal distribution N(θ, σ²)."""
         return Distribution(state.params, state.scale)
 
     def step(

@@ -73,7 +73,7 @@ class SepCMAES(NamedTuple):
         return SepCMAESState(params, filled(params, self.sigma), jnp.float32(self.sigma), zero, zero, jnp.int32(0))
 
     def distribution(self, state: SepCMAESState) -> Distribution:
-        """N(m, s² c)."""
+        """The normal distribution N(m, s² c)."""
         return Distribution(state.params, state.scale)
 
     def step(

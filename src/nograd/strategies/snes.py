@@ -35,7 +35,7 @@ class SNES(NamedTuple):
         return SNESState(params, filled(params, self.sigma), jnp.int32(0))
 
     def distribution(self, state: SNESState) -> Distribution:
-        """N(θ, σ²)."""
+        """The normal distribution N(θ, σ²)."""
         return Distribution(state.params, state.scale)
 
     def step(

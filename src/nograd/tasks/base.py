@@ -21,7 +21,7 @@ ReadSplit = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 class ReportInfo(NamedTuple):
-    """What reports show of a run on some task, beside its settings and metrics."""
+    """What reports show of a run beside its settings and metrics."""
 
     sections: tuple[str, ...]  # of the run's page that are this task's own: words of `nograd.reports.sections`
     unit_of_work: str  # what `evaluations` counts, for a person
@@ -29,11 +29,11 @@ class ReportInfo(NamedTuple):
 
 
 class TrainedTask(Protocol):
-    """A task as a finished run knows it, from its config.json alone: what can be done with what was learnt."""
+    """What a finished run knows of its task, from config.json alone: how to score, predict and film."""
 
     @property
     def model(self) -> Model:
-        """The network."""
+        """The network whose parameters are trained."""
 
     @property
     def measure(self) -> Measure:
@@ -74,22 +74,22 @@ class Task(Protocol):
 
     @property
     def model(self) -> Model:
-        """The network."""
+        """The network whose parameters are trained."""
 
     @property
     def measure(self) -> Measure:
-        """What a run is judged by."""
+        """The score that a run is judged by."""
 
     @property
     def note(self) -> str:
-        """One line for a person."""
+        """One line about the task, printed when a training starts."""
 
     @property
     def checksum(self) -> str:
-        """Of what a run is bound to: the data, or the environment."""
+        """A checksum of the data or the environment: a run can only be resumed on the same."""
 
     def record(self) -> dict[str, Any]:
-        """What config.json says of it."""
+        """The facts that config.json records about the task."""
 
     def chunk_count(self, population: int, mirrored: bool) -> int | None:
         """The chunks that a population is cut into where the settings name no number; None: as many as suit it."""
@@ -105,13 +105,13 @@ class Task(Protocol):
         """The functions of its generations. `deadline`: seconds after which a host that does not answer is hung."""
 
     def begin(self, search: Any) -> Any:
-        """The state of generation 0, from the strategy's own: with what else the task carries from one to the next."""
+        """The state of generation 0: the strategy's, and what else the task carries between generations."""
 
     def state_shapes(self, search: Any) -> Any:
         """The shapes of any state, from those of the strategy's own, without computing one."""
 
     def scores(self, params: Params) -> dict[str, Any]:
-        """What the metrics say of what is learnt, `measure.val` among it."""
+        """The scores of trained parameters on the validation split, `measure.val` among them."""
 
     def tested(self, params: Params) -> dict[str, Any]:
-        """`measure.test` of what is learnt, for the end; `test_interval`, its 95% interval, goes with it."""
+        """The scores of trained parameters on the test split: `measure.test`, and `test_interval`, its 95% interval."""

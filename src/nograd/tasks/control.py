@@ -70,7 +70,7 @@ class Environment(NamedTuple):
 
     @property
     def note(self) -> str:
-        """One line about it."""
+        """One line about the environment, printed when a training starts."""
         spec = self.env_spec
         source = ENV_SOURCES.entry(spec.source).help
         return f"environment: {spec.name} by {source}; {spec.observation.text}, {spec.action.text}"
@@ -85,7 +85,7 @@ class Environment(NamedTuple):
         return {"name": self.env_spec.name, "checksum": self.checksum, "world": self.env_spec.portable}
 
     def arrays(self) -> tuple[()]:
-        """No data are read."""
+        """An empty tuple: an environment reads no data."""
         return ()
 
     def blank(self) -> Context:
@@ -192,7 +192,7 @@ class Environment(NamedTuple):
         return np.asarray(self.model.apply(self.whole(policy.params, policy.context), seen))
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """The actions."""
+        """The actions that the outputs stand for."""
         return self.actions(outputs)
 
     def table(self, outputs: np.ndarray, details: bool) -> str:

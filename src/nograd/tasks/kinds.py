@@ -28,7 +28,7 @@ Source: TypeAlias = Dataset | EnvSpec  # what a task is made from
 
 
 class SourceKind(Protocol):
-    """How tasks are made from one kind of source."""
+    """One kind of source, and how tasks are made from it."""
 
     def accepts(self, source: Any) -> bool:
         """Whether a source is of this kind."""
@@ -63,14 +63,14 @@ class SourceKind(Protocol):
         """What reports show of a run, from the same."""
 
     def summary(self, source: Any) -> list[str]:
-        """What became of the parts of a source, a line each, to be printed before a training."""
+        """Lines about the parts of a source, to be printed before a training."""
 
     def describe(self, config: TrainConfig, source: Any) -> "SourceInfo":
-        """What is said of a source where there is no task yet."""
+        """The facts about a source that do not need a task."""
 
 
 class SourceInfo(NamedTuple):
-    """A source in words and numbers."""
+    """The facts about a source that do not need a task."""
 
     note: str
     checksum: str
@@ -81,18 +81,18 @@ class SourceInfo(NamedTuple):
 
 
 class Examples:
-    """Data sets."""
+    """Tasks on the examples of a data set."""
 
     def accepts(self, source: Any) -> bool:
-        """A `Dataset`."""
+        """Whether the source is a `Dataset`."""
         return isinstance(source, Dataset)
 
     def matches(self, config: TrainConfig) -> bool:
-        """Whatever is no environment."""
+        """Whether the task's word is not that of an environment."""
         return not is_environment(config.task)
 
     def recorded(self, record: Mapping[str, Any]) -> bool:
-        """Whatever has inputs."""
+        """Whether the record has the shape of inputs."""
         return "input_shape" in record
 
     def load(self, config: TrainConfig) -> Dataset:
@@ -122,7 +122,7 @@ class Examples:
         return {}
 
     def with_defaults(self, config: TrainConfig, source: Dataset) -> TrainConfig:
-        """The first fitness of its kind of target; and a batch that it has the examples for."""
+        """The config with a fitness of its kind of target, and a batch no larger than the training split."""
         return replace(
             config,
             fitness=config.fitness or next(iter(targets_of(source).fitnesses)),
@@ -132,7 +132,7 @@ class Examples:
     def task(
         self, config: TrainConfig, source: Dataset, model: Model | Builder | None, fitness: Fitness | None
     ) -> Task:
-        """Minibatches of it."""
+        """A task whose members are evaluated on minibatches of the data set."""
         targets = targets_of(source)
         return supervised(
             source,
@@ -148,41 +148,41 @@ class Examples:
     def trained_task(
         self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
     ) -> TrainedTask:
-        """The network and the kind of its targets."""
+        """The network, and the kind of its targets."""
         built = build_model(
             model or resolve_model(config.model), tuple(record["input_shape"]), record.get("outputs", record["classes"])
         )
         return TrainedSupervised(built, recorded_targets(record), record)
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
-        """What the kind of its targets has to show."""
+        """The sections of its kind of target, and the sizes of the splits."""
         units = {split: int(record[split]) for split in ("train", "val", "test")}
         return ReportInfo(recorded_targets(record).sections, "forward passes of one example", units)
 
     def summary(self, source: Dataset) -> list[str]:
-        """Its columns, and what a person should know of its rows."""
+        """Lines on the columns, and on rows that were changed or left out."""
         return data.account_lines(source)
 
     def describe(self, config: TrainConfig, source: Dataset) -> SourceInfo:
-        """Its note and sizes."""
+        """The note, checksum and sizes of the data set."""
         measure = targets_of(source).measure
         sizes = len(source.x_val), len(source.x_train)
         return SourceInfo(source.note, data.checksum(source), measure, *sizes, "data")
 
 
 class Environments:
-    """Environments."""
+    """Tasks on the episodes of an environment."""
 
     def accepts(self, source: Any) -> bool:
-        """An `EnvSpec`."""
+        """Whether the source is an `EnvSpec`."""
         return isinstance(source, EnvSpec)
 
     def matches(self, config: TrainConfig) -> bool:
-        """An environment's id or maker."""
+        """Whether the task's word is an environment's id, or a function that makes one."""
         return is_environment(config.task)
 
     def recorded(self, record: Mapping[str, Any]) -> bool:
-        """Whatever has an EnvSpec."""
+        """Whether the record describes an environment."""
         return "world" in record
 
     def load(self, config: TrainConfig) -> EnvSpec:
@@ -198,31 +198,31 @@ class Environments:
         return {"env_options": json.dumps(source.said) if source.said else None}
 
     def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
-        """As it is."""
+        """The config unchanged: nothing in it follows from the environment."""
         return config
 
     def task(
         self, config: TrainConfig, source: EnvSpec, model: Model | Builder | None, fitness: Fitness | None
     ) -> Task:
-        """Episodes of it; their return is the fitness."""
+        """A task whose fitness is the mean return of episodes."""
         return make_environment(config, source, model or resolve_policy(config.model))
 
     def trained_task(
         self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
     ) -> TrainedTask:
-        """The task itself: an environment is known by its words."""
+        """The whole task: config.json describes the environment completely."""
         return make_environment(config, from_portable(record["world"]), model or resolve_policy(config.model))
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
-        """Mean returns of as many episodes."""
+        """The numbers of episodes that the scores are means over."""
         return ReportInfo((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
 
     def summary(self, source: EnvSpec) -> list[str]:
-        """Nothing."""
+        """An empty list: an environment has no parts to tell of."""
         return []
 
     def describe(self, config: TrainConfig, source: EnvSpec) -> SourceInfo:
-        """Its name and spaces."""
+        """The name and checksum of the environment."""
         note = f"environment: {source.name}"
         return SourceInfo(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
 

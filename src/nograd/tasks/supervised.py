@@ -110,7 +110,7 @@ class Supervised(NamedTuple):
         return None
 
     def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
-        """Generations on minibatches."""
+        """The functions of one generation on minibatches."""
         return Batches(self, strategy, local)
 
     def begin(self, search: Any) -> Any:

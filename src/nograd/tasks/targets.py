@@ -1,7 +1,6 @@
 """What the targets of a data set are: how wide the network is, how outputs are scored, and what they predict.
 
-A new kind of target (numbers, several labels at once) is a file with one object of this protocol and a line in
-`nograd.tasks.target_kinds`.
+A new kind of target is a file with a class of this protocol and a line in `config.axes.PROBLEMS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,29 +17,29 @@ Fitness: TypeAlias = Callable[[Float[Array, "batch outputs"], Any], Float[Array,
 
 
 class Targets(Protocol):
-    """One kind of target."""
+    """What the labels of a data set are: how wide the network is, how outputs are scored, and what they predict."""
 
     @property
     def word(self) -> str:
-        """What config.json calls it."""
+        """The name of this kind in config.json."""
 
     @property
     def measure(self) -> Measure:
-        """What a run is judged by, unless the user says otherwise: one of the names of `figures`."""
+        """The score that a run is judged by unless the user chooses another: one of the names of `figures`."""
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
-        """What members can be ranked by, the default first."""
+        """The functions that members can be ranked by, the default first."""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections of a run's page that only this kind has."""
+        """The sections of a run's page for this kind: words of `config.axes.REPORT_SECTIONS`."""
 
     def fits(self, dataset: Dataset) -> bool:
-        """Whether a data set's targets are of this kind."""
+        """Whether the labels of a data set are of this kind."""
 
     def width(self, dataset: Dataset) -> int:
-        """The outputs that a network needs."""
+        """The number of outputs that a network needs."""
 
     def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
         """Scores of outputs [examples, outputs] by name, the measure's among them.
@@ -49,7 +48,7 @@ class Targets(Protocol):
         """
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """What outputs predict, one an example."""
+        """The prediction for each row of outputs."""
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
-        """The same as the text of a CSV file, with the probabilities where details are asked for."""
+        """The predictions as the text of a CSV file; with `details` also the probabilities."""

@@ -29,7 +29,7 @@ class TrainedSupervised(NamedTuple):
         return self.targets.measure
 
     def read_params(self, read: ReadPart) -> Params:
-        """The network's parameters."""
+        """The network's parameters, from the arrays of a checkpoint."""
         return read(jax.eval_shape(self.model.init, jax.random.key(0)), "params")
 
     def outputs(self, params: Params, x: np.ndarray) -> np.ndarray:
@@ -62,5 +62,5 @@ class TrainedSupervised(NamedTuple):
         return {"split": split, **found, "interval": interval_of(self.measure, figures, len(x)), "examples": len(x)}
 
     def film(self, params: Params, path: Path) -> dict[str, Any]:
-        """There are no episodes."""
+        """Raises ConfigError: a run on examples has no episodes to film."""
         raise ConfigError(f"--video cannot be {path}: this run was trained on examples; leave it out")

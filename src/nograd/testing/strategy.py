@@ -120,7 +120,7 @@ def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strate
 
 
 def equal_fitness_is_no_news(make: Callable[[], Strategy], still: bool) -> None:
-    """Whatever the value."""
+    """Members of equal fitness move nothing, whatever the value of it."""
     es, state = _begun(make)
     for value in (0.1, -2.7):
         after, info = tell(es, state, KEY(7), np.full(es.size, value, np.float32))

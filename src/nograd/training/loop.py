@@ -54,7 +54,7 @@ class Observer(Protocol):
     """
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
-        """After each generation, with its line of metrics. A word asks for a clean end: it is the stop_reason."""
+        """Called after each generation with its metrics. A returned word ends the training, and is its stop_reason."""
 
 
 class TrainingStore(Protocol):
@@ -85,7 +85,7 @@ class Best(NamedTuple):
 
 
 class TrainingEnd(NamedTuple):
-    """How a training ended."""
+    """Why and where a training ended."""
 
     # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}, or a word of `stop`
     reason: str

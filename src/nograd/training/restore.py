@@ -12,7 +12,7 @@ from nograd.training.loop import Best, Limits, Progress
 
 
 class Restored(NamedTuple):
-    """Where a training stood."""
+    """The state of a training, read from its run directory."""
 
     # None for a run without any checkpoint: it was ended before its first one, and starts over.
     state: State | None = None
