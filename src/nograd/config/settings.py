@@ -66,7 +66,7 @@ class TrainConfig:
         axis=STRATEGIES,
         search=STRATEGIES.range,
     )
-    """How fitness becomes the next search distribution. Default: the recipe's, else openai-es."""
+    """How fitness becomes the next search distribution. Default: that of the recipe, else openai-es."""
     perturbation: Perturbation | None = setting(
         None, follows=OF_STRATEGY, axis=PERTURBATIONS, search=PERTURBATIONS.range
     )

@@ -145,7 +145,7 @@ class MemberPerturbation(LocalPerturbation, Protocol):
     def outputs(
         self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
     ) -> Float[Array, "units directions signs batch outputs"]:
-        """The outputs of each member's network for inputs of its own, trees of arrays [units, directions, signs, ...]."""
+        """The outputs of each member's network for its own inputs, trees of arrays [units, directions, signs, ...]."""
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The value of a function of (params, *inputs) for each member, [units, directions, signs, ...]."""
