@@ -9,7 +9,8 @@ from nograd.config.settings import all_settings
 HEAD = """# Every word
 
 What the settings of a training can be, as `nograd train --help` lists it too. This page is written by
-`python docs/words.py` from the registries of [`nograd/config/axes.py`](../src/nograd/config/axes.py). [Your own parts](extending.md) are added there.
+`python docs/words.py` from the registries of [`nograd/config/axes.py`](../src/nograd/config/axes.py).
+[Your own parts](extending.md) are added there.
 """
 
 
