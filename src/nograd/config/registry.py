@@ -76,6 +76,6 @@ class Axis(NamedTuple):
 
 
 def load(path: str) -> Any:
-    """The object at module:name."""
+    """The object that "module:name" names."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)

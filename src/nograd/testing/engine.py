@@ -42,7 +42,7 @@ def engine_laws(make: Make) -> list[Law]:
 
 
 def it_says_what_it_is(make: Make) -> None:
-    """What the line at the start of a training, and each line of its metrics, are made of."""
+    """The engine states its kind, workers, times and bytes, which a training prints and logs."""
     job = _job("raw")
     with _Closed(make, job) as engine:
         require(engine.kind in ("process", "device"), f'kind must be "process" or "device", got {engine.kind!r}')
@@ -58,7 +58,7 @@ def it_says_what_it_is(make: Make) -> None:
 
 
 def it_has_the_bits_of_one_process(make: Make) -> None:
-    """Before all workers are there and after, of the state and of what is reported."""
+    """State and report have the bits of one process, before all workers have started and after."""
     for shaping in _SHAPINGS:
         job = _job(shaping)
         with _Closed(make, job) as engine:
@@ -72,7 +72,7 @@ def it_has_the_bits_of_one_process(make: Make) -> None:
 
 
 def any_state_can_be_stepped_at_any_time(make: Make) -> None:
-    """The one that was handed in stays valid: a bad update is thrown away, and a run goes on from a checkpoint."""
+    """A step leaves its argument valid, and any state can come next: an update is thrown away, a run is resumed."""
     job = _job("centered_rank")
     with _Closed(make, job) as engine:
         engine.wait_until_ready()

@@ -33,7 +33,7 @@ def observer_laws(make: Callable[[], Observer], stops: bool = False) -> list[Law
 
 
 def a_training_is_the_same_with_and_without_it(make: Callable[[], Observer], stops: bool) -> None:
-    """Line by line of the metrics, up to where it asks for the end; then the run is whole, with its result."""
+    """The metrics are equal line by line, up to where the observer asks for the end; then the run has its result."""
     with tempfile.TemporaryDirectory() as folder:
         watched = train("digits", out=Path(folder, "watched"), observer=make(), **_QUICK)
         plain = train("digits", out=Path(folder, "plain"), **_QUICK)

@@ -40,7 +40,7 @@ def perturbation_laws(make: Callable[[], Perturbation]) -> list[Law]:
 
 
 def equal_keys_give_equal_bits(make: Callable[[], Perturbation]) -> None:
-    """And other keys other members."""
+    """Equal keys give equal members, and other keys give other members."""
     sampled = _sampled(make(), jnp.tanh)
     first, again, other = (sampled(_KEY(seed)) for seed in (0, 0, 1))
     require(bits(first) == bits(again), "the same key has given other bits")
@@ -48,7 +48,7 @@ def equal_keys_give_equal_bits(make: Callable[[], Perturbation]) -> None:
 
 
 def without_weights_nothing_is_estimated(make: Callable[[], Perturbation]) -> None:
-    """Σ 0 · ε = 0, laid out as the parameters are."""
+    """Σ 0 · ε = 0, arranged like the parameters."""
     total = _sampled(make(), jnp.zeros_like)(_KEY(0))[1]
     structures: list[Any] = list(map(jax.tree.structure, (total, _params())))
     require(structures[0] == structures[1], "the estimate must be a tree as the parameters")

@@ -72,7 +72,7 @@ def members_are_the_mean_plus_their_own_noise(make: Callable[[], Strategy]) -> N
 
 
 def saved_and_loaded_it_goes_on_to_the_same_bits(make: Callable[[], Strategy]) -> None:
-    """And is compiled once for all generations."""
+    """A state that was saved and loaded leads to the same bits, without a second compilation."""
     es, state = _begun(make)
     state = tell(es, state, KEY(7), _fitness(es, 0))[0]
     compiled = tell._cache_size()
@@ -87,14 +87,14 @@ def saved_and_loaded_it_goes_on_to_the_same_bits(make: Callable[[], Strategy]) -
 
 
 def a_state_begins_with_what_members_are_drawn_from(make: Callable[[], Strategy]) -> None:
-    """Engines send it by its leaves, and a copy of the state finds it there."""
+    """The distribution is the first part of the state: engines send it by its leaves."""
     es, state = _begun(make)
     pairs = zip(es.leaves(state), jax.tree.leaves(state), strict=False)
     require(all(left is right for left, right in pairs), "the distribution's leaves must be the first of the state's")
 
 
 def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Strategy]) -> None:
-    """NaN and ±∞ do the same: the member is counted, and its mirrored half does not matter."""
+    """A fitness of NaN and of ±∞ has the same effect: the member is counted as dropped, with its mirrored half."""
     es, state = _begun(make)
     damaged = [np.where(np.arange(es.size) == 3, np.float32(bad), _fitness(es, 1)) for bad in _BAD]
     results = [tell(es, state, KEY(7), fitness) for fitness in damaged]
@@ -109,7 +109,7 @@ def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Str
 
 
 def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strategy]) -> None:
-    """Not even its scale moves, and the generation is counted."""
+    """Without a finite fitness neither mean nor scale moves, and the generation is counted."""
     es, state = _begun(make)
     after, info = tell(es, state, KEY(7), np.full(es.size, np.nan, np.float32))
     same = list(map(bits, es.leaves(after))) == list(map(bits, es.leaves(state)))

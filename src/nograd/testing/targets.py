@@ -27,14 +27,14 @@ def targets_laws(make: Callable[[], tuple[Targets, Dataset]]) -> list[Law]:
 
 
 def it_fits_its_data(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """And knows how wide the network is."""
+    """The kind fits its data set, and gives the number of outputs."""
     targets, dataset = make()
     require(targets.fits(dataset), f"{targets.word} must fit the data set")
     require(targets.width(dataset) >= 1, "a network has at least one output")
 
 
 def figures_hold_the_measure(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """As finite numbers or None; and an interval around the value where it is known."""
+    """The scores are finite numbers or None, and the interval of the measure holds its value."""
     targets, outputs, y = _examples(make)
     figures, measure = targets.figures(outputs, y), targets.measure
     value = figures.get(measure.name)
@@ -46,7 +46,7 @@ def figures_hold_the_measure(make: Callable[[], tuple[Targets, Dataset]]) -> Non
 
 
 def an_example_has_a_prediction_and_a_row(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """In the text of a CSV file, below its header."""
+    """Each example has a prediction, and a row of the CSV text below its header."""
     targets, outputs, _ = _examples(make)
     require(len(targets.predictions(outputs)) == len(outputs), "an example must have one prediction")
     for details in (False, True):
@@ -56,7 +56,7 @@ def an_example_has_a_prediction_and_a_row(make: Callable[[], tuple[Targets, Data
 
 
 def fitness_is_one_an_example(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """Of every fitness that is offered, and finite."""
+    """Every fitness gives one finite value an example, or one for all."""
     targets, outputs, y = _examples(make)
     require(len(targets.fitnesses) > 0, "a kind of target must offer a fitness")
     for name, fitness in targets.fitnesses.items():

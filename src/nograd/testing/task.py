@@ -29,7 +29,7 @@ def task_laws(make: Callable[[], Task]) -> list[Law]:
 
 
 def its_record_is_json_and_its_checksum_its_own(make: Callable[[], Task]) -> None:
-    """The same task has the same record each time."""
+    """The record is valid JSON and equal each time, and so is the checksum."""
     task, again = make(), make()
     record = json.loads(json.dumps(task.record()))
     require(record == json.loads(json.dumps(again.record())), "two equal tasks have different records")
@@ -38,7 +38,7 @@ def its_record_is_json_and_its_checksum_its_own(make: Callable[[], Task]) -> Non
 
 
 def any_state_has_the_shapes_that_it_says(make: Callable[[], Task]) -> None:
-    """A checkpoint is read by them."""
+    """The shapes are those of a real state: checkpoints are read by them."""
     task = make()
     shapes = task.state_shapes(jax.eval_shape(lambda: _search(task)))
     kinds = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (shapes, _begun(task))]
@@ -46,7 +46,7 @@ def any_state_has_the_shapes_that_it_says(make: Callable[[], Task]) -> None:
 
 
 def scores_hold_the_measure(make: Callable[[], Task]) -> None:
-    """And the test's its interval."""
+    """The scores have the names of the measure, and the test score has its interval."""
     task = make()
     params, measure = _begun(task).params, task.measure
     scores, tested = task.scores(params), task.tested(params)
@@ -58,7 +58,7 @@ def scores_hold_the_measure(make: Callable[[], Task]) -> None:
 
 
 def what_workers_read_comes_first_in_a_state(make: Callable[[], Task]) -> None:
-    """A copy of the state finds it there."""
+    """The arrays that workers read are the first ones of the state."""
     task = make()
     state = _begun(task)
     pairs = zip(_generation(task).leaves(state), jax.tree.leaves(state), strict=False)
@@ -66,7 +66,7 @@ def what_workers_read_comes_first_in_a_state(make: Callable[[], Task]) -> None:
 
 
 def generations_are_functions_of_state_and_keys(make: Callable[[], Task]) -> None:
-    """Two trainings with one seed have the same bits, and their members a finite fitness."""
+    """Two trainings with one seed have the same bits, and a finite fitness."""
     found = []
     for _ in range(2):
         task = make()
