@@ -77,6 +77,7 @@ def test_any_number_of_workers_gives_the_same_bits(kind, workers, process):
     assert engine.bytes_up > 0 < engine.bytes_down
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_in_the_middle_of_a_generation_gets_its_rest(process, monkeypatch):
     job = job_of(**WALK)
     engine = process(job, 2)
@@ -105,6 +106,7 @@ def test_a_killed_worker_changes_nothing(process):
     assert after(engine, job, 3) == expected
 
 
+@pytest.mark.slow
 def test_the_outcome_counts_steps():
     job = job_of(**WALK | {"frame_skip": 3, "episodes": 2})
     engine = Inline(job.generation, job.state_shapes(), job.keys)

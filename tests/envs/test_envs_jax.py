@@ -116,6 +116,7 @@ def test_what_is_over_stays_as_it_was():
 
 
 @pytest.mark.parametrize("bad", [pytest.param("reward", marks=pytest.mark.slow), "observation"])
+@pytest.mark.slow
 def test_members_whose_environment_gives_a_nan_drop_out(bad):
     job = job_of(**WALK | {"env_options": json.dumps({"bad": bad}), "observations": "normalized"})
     engine = Inline(job.generation, job.state_shapes(), job.keys)
@@ -200,6 +201,7 @@ def test_lowrank_members_share_one_product():
 # Whole trainings -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
     env_spec = ng.environment("jaxworlds:walk", noise=0.5)
     whole = ng.train(env_spec, out=tmp_path / "whole", **SMALL)
