@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from zlib import crc32
 
 os.environ.setdefault("NPROC", "1")  # before JAX starts
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
@@ -37,14 +38,18 @@ def one(seed: int, engine: str, wide: bool) -> int:
 
 
 def many(seeds: range, engines: tuple[str, ...], wide: bool) -> int:
-    """All of them, one training after the other, so that each is compiled once; failures are told as they come."""
+    """All of them, one training after the other, so that each is compiled once; failures are told as they come.
+
+    The trainings are in no order, so that what is done of them at any time is a fair part.
+    """
     start, wrong = time.monotonic(), dict.fromkeys(engines, 0)
-    work = sorted((drawn(seed, engine, wide), engine, seed) for engine in engines for seed in seeds)
+    work = [(drawn(seed, engine, wide), engine, seed) for engine in engines for seed in seeds]
+    work.sort(key=lambda one: (crc32(one[0].encode()), one))
     for done, (name, engine, seed) in enumerate(work, 1):
         if said := simulate(seed, engine, wide)[0]:
             wrong[engine] += 1
             print(f"--seed {seed} --engine {engine}: {name}: {said}", flush=True)
-        if done % 500 == 0:
+        if done == len(work) or work[done][0] != name:
             print(f"{done:,} of {len(work):,} after {time.monotonic() - start:.0f} s: {name}", flush=True)
     for engine, count in wrong.items():
         print(f"{engine}: {len(seeds) - count:,} of {len(seeds):,} equal")

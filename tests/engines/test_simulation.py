@@ -139,6 +139,43 @@ def state_taken_for_the_last(monkeypatch):
     no_checksum(monkeypatch)
 
 
+def same_number_taken_for_the_same_state(monkeypatch):
+    """Replicas go on where the generation has the number that their state has, whatever the state."""
+    load, last = exchange.Scalars._load, {}
+
+    def by_number(self, crew, epoch, state):
+        crew.follows = last.get(id(self)) == int(state.generation) - 1
+        last[id(self)] = int(state.generation)
+        load(self, crew, epoch, state)
+
+    monkeypatch.setattr(exchange.Scalars, "_load", by_number)
+    no_checksum(monkeypatch)
+
+
+def parameters_kept_where_the_number_is_the_same(monkeypatch):
+    """A generation that is begun again, or another one of the same number, finds its parameters there already."""
+    publish, fill = crew.Crew._publish, shared_memory.Block.fill
+    there = {}
+
+    def known(self, phase):
+        monkeypatch.setattr(shared_memory.Block, "fill", lambda block, name, arrays: kept(block, name, arrays, phase))
+        publish(self, phase)
+
+    def kept(block, name, arrays, phase):
+        before = there.get(id(block)) if name == "params" else None
+        if name == "params":
+            there[id(block)] = int(phase.number)
+        return 0 if before is not None and before == int(phase.number) else fill(block, name, arrays)
+
+    monkeypatch.setattr(crew.Crew, "_publish", known)
+
+
+def checksum_of_the_first_array(monkeypatch):
+    first = server.checksum
+    monkeypatch.setattr(exchange, "checksum", lambda params: first(params[:1]))
+    monkeypatch.setattr(server, "checksum", lambda params: first(params[:1]))
+
+
 MUTANTS = {
     crew_of_each_phase: "process",
     crew_of_each_phase_and_no_epochs: "process",
@@ -151,6 +188,9 @@ MUTANTS = {
     lost_share_not_done_again: "process",
     order_of_arrival: "devices",
     state_taken_for_the_last: "ray-scalars",
+    same_number_taken_for_the_same_state: "ray-scalars",
+    parameters_kept_where_the_number_is_the_same: "process",
+    checksum_of_the_first_array: "ray-scalars",
 }
 
 

@@ -1,5 +1,6 @@
 """One process a directory: of many that want it one has it, and the lock ends with its process."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +144,100 @@ def test_a_folder_that_cannot_be_written_can_be_read(tmp_path):
             run.hold()
     finally:
         (tmp_path / "a").chmod(0o700)
+
+
+def attempt_to_go_on(barrier, number, name, queue):
+    run = RunDirectory.open(name)
+    barrier.wait()
+    try:
+        run.hold()
+        queue.put(True)
+        barrier.wait()  # until the other one has tried
+        run.release()
+    except RunError as error:
+        queue.put(str(error))
+        barrier.wait()
+
+
+@pytest.mark.filterwarnings("ignore:os.fork")
+@pytest.mark.parametrize("tries", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_of_two_processes_that_go_on_at_the_same_moment_one_does(tmp_path, tries):
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    RunDirectory.create(tmp_path / "a", {}).release()
+    for number in range(tries):
+        barrier, queue = context.Barrier(2), context.Queue()
+        given = (barrier, number, str(tmp_path / "a"), queue)
+        processes = [context.Process(target=attempt_to_go_on, args=given) for _ in range(2)]
+        for process in processes:
+            process.start()
+        said = [queue.get(timeout=60), queue.get(timeout=60)]
+        for process in processes:
+            process.join()
+        assert True in said
+        (other,) = [words for words in said if words is not True]
+        assert "is in use" in other
+        assert not (tmp_path / "a" / LOCK).exists()
+
+
+@pytest.mark.parametrize("left", [b"process 1 on elsewhere\n", b"", b"\xff\xfe\x00", b"x" * 9999])
+def test_a_file_that_another_host_has_left_is_no_lock(tmp_path, left):
+    (tmp_path / LOCK).write_bytes(left)
+    lock = DirectoryLock(tmp_path / LOCK)
+    assert (tmp_path / LOCK).read_text() == f"process {os.getpid()} on {socket.gethostname()}\n"
+    with pytest.raises(RunError, match=f"process {os.getpid()}"):
+        DirectoryLock(tmp_path / LOCK)
+    lock.release()
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_lock_whose_words_are_no_text_is_a_lock_all_the_same(tmp_path):
+    lock = DirectoryLock(tmp_path / LOCK)
+    (tmp_path / LOCK).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RunError, match="another process works in it"):
+        DirectoryLock(tmp_path / LOCK)
+    lock.release()
+
+
+def failing_with(number):
+    def flock(descriptor, operation):
+        raise OSError(number, os.strerror(number))
+
+    return flock
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, capsys, number):
+    monkeypatch.setattr("nograd.runs.lock.fcntl.flock", failing_with(number))
+    run = RunDirectory.create(tmp_path / "a", {})
+    run.release()
+    said = capsys.readouterr().err
+    assert "a file system without locks: start no second training there" in said
+    assert said.count("\n") == 1
+
+
+def descriptors():
+    """How many this process has open, where the system tells."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_lock_that_fails_is_one_line_and_leaves_no_descriptor(tmp_path, monkeypatch, number):
+    monkeypatch.setattr("nograd.runs.lock.fcntl.flock", failing_with(number))
+    before = descriptors()
+    with pytest.raises(RunError, match="cannot lock") as caught:
+        RunDirectory.create(tmp_path / "a", {})
+    assert "\n" not in str(caught.value)
+    assert descriptors() == before
+
+
+def test_on_a_full_disk_nobody_is_told_who_holds_it_but_it_is_held(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    lock = DirectoryLock(tmp_path / LOCK)
+    with pytest.raises(RunError, match="another process works in it"):
+        DirectoryLock(tmp_path / LOCK)
+    lock.release()
+    DirectoryLock(tmp_path / LOCK)

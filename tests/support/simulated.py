@@ -6,80 +6,14 @@ to an earlier request. Whatever it is that a program is called with is compared 
 """
 
 import pickle
-import random
 
 import numpy as np
+from fate import Interrupted, Killed
 
 from nograd.engines.protocol import Alive, Answer, LostError, Ready
 from nograd.engines.ray_handle import Replica
 from nograd.engines.server import Held, Server, copied
 from nograd.engines.shared_memory import Block, left_by
-
-
-class Interrupted(Exception):  # noqa: N818
-    """The driver is interrupted in the middle of a generation, as by Ctrl-C, and will do it again."""
-
-
-class Killed(BaseException):
-    """A worker ends within its share."""
-
-
-class Fate:
-    """What happens, drawn from a seed, and the history of it."""
-
-    def __init__(self, seed, trouble=None):
-        self._random = random.Random(seed)
-        self.history, self.now, self.disturbed = [], 0.0, 0
-        # Some seeds are calm, so that long ones without a death are met as well.
-        self.trouble = self._random.choice([0.02, 0.1, 0.3]) if trouble is None else trouble
-
-    def clock(self):
-        return self.now
-
-    def draw(self, options):
-        return self._random.choice(options)
-
-    def below(self, count):
-        return self._random.randrange(count)
-
-    def happens(self, share=1.0):
-        """Whether a bad thing happens here."""
-        return self._random.random() < self.trouble * share
-
-    def note(self, text):
-        self.history.append(f"{self.now:9.2f} {text}")
-
-
-class Watch:
-    """Compares what each program is called with, and fails where it is not of this generation."""
-
-    def __init__(self, case):
-        self._case, self.wrong, self.exempt = case, [], False
-
-    def programs(self, calls, within):
-        """The compiled programs, watched; `within` is called before each."""
-        return {name: self._watched(name, call, within) for name, call in calls.items()}
-
-    def _watched(self, name, call, within):
-        def watched(*arguments):
-            within()
-            if name in ("evaluate", "both", "estimate", "members") and not self.exempt:
-                self.see(name, arguments)
-            return call(*arguments)
-
-        return watched
-
-    def see(self, name, arguments):
-        _, params, number, *rest = arguments
-        number = int(number)
-        if bits(params) != self._case.params[number]:
-            self.wrong.append(f"{name} of generation {number} was given other parameters")
-        if name == "estimate" and bits(rest[2:]) != self._case.fitness[number]:
-            self.wrong.append(f"{name} of generation {number} was given another fitness")
-
-
-def bits(leaves):
-    return [np.asarray(leaf).tobytes() for leaf in leaves]
 
 
 class Simulated:
@@ -105,7 +39,7 @@ class Simulated:
 
     def send(self, request):
         self.say(f"is asked to {request.kind} {request.share}")
-        self._asked.append(request)
+        self._asked.append((request, self.watch.line))  # that it belongs to, also where it is done late
         if self._may_die():
             self._die("before its share")
         return 1
@@ -137,7 +71,7 @@ class Simulated:
             self._early.append(fate.draw(self._given))
         if self._early:
             return self.receive(seconds)
-        return self._answered(self._asked.pop(0))
+        return self._answered(*self._asked.pop(0))
 
     def end(self):
         self._dead = self._dead or "was ended"
@@ -192,16 +126,17 @@ class Simulated:
             if self._dying < 0:
                 raise Killed
 
-    def _answered(self, request):
+    def _answered(self, request, line):
         self._dying = self.fate.below(3) if self._may_die() else None
-        self.watch.exempt = self.disturbed
+        now, self.watch.line, self.watch.exempt = self.watch.line, line, self.disturbed
         try:
             answer = self.served(request)
         except Killed:
             self._die("within its share")
             raise LostError(self._dead) from None
         finally:
-            self.watch.exempt, dying, self._dying = False, self._dying, None
+            self.watch.line, self.watch.exempt = now, False
+            dying, self._dying = self._dying, None
         if dying is not None:
             self._die("after its share")
             raise LostError(self._dead)
@@ -303,9 +238,10 @@ class Replicated(Simulated):
             self.watch.exempt = False
 
     def _disturb(self):
-        """Its parameters are others, as on other hardware, by enough that each of its fitness values is another."""
+        """Its parameters are others, as on other hardware: those of one array, or of all."""
         state = [np.array(leaf) for leaf in self._replica._held.arrays("state")]
-        for leaf in state[: self.case.width]:
+        one = self.fate.below(2 * self.case.width)
+        for leaf in state[: self.case.width] if one >= self.case.width else [state[one]]:
             leaf += np.asarray(0.125, leaf.dtype)
         self._replica._held.put("state", self._replica._held.epochs()["state"], state)
         self.disturbed = True

@@ -2,13 +2,15 @@
 
 import random
 from functools import cache, lru_cache
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import combinations
 import jax
 import numpy as np
+from fate import Fate, Interrupted, Watch, bits
 from generations import KINDS, job_of
-from simulated import Copies, Fate, Interrupted, Memory, Replicated, Watch, bits
+from simulated import Copies, Memory, Replicated
 
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
@@ -47,31 +49,75 @@ def quickly_compiled(generation, state, fixed):
     return {name: Program(call, b"portable") for name, call in calls.items()}
 
 
+def remembered(call, fixed):
+    """The program, that computes once what it is asked for again and again: it is a function of its arguments alone.
+
+    Args:
+        call: the program.
+        fixed: whether its first argument is what all programs read, which never changes.
+    """
+    known = {}
+
+    def again(*arguments):
+        key = tuple(bits(jax.tree.leaves(arguments[fixed:])))
+        if key not in known:
+            known[key] = jax.tree.map(read_only, call(*arguments))
+        return known[key]
+
+    return again
+
+
+def read_only(array):
+    """A copy that nobody can write to, as JAX's arrays are."""
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy
+
+
+class Line(NamedTuple):
+    """A training from one state on: by generation, the state before it and all that is right about it."""
+
+    states: list[Any]
+    outcomes: list[Any]
+    params: list[Any]
+    fitness: list[Any]
+
+
 class Case:
-    """A small training, compiled once for all seeds, and all that is right about it."""
+    """A small training, compiled once for all seeds, and all that is right about it: two lines of it.
+
+    Their generations have the same numbers, and other parameters: what is taken for another by its number is found.
+    """
 
     def __init__(self, job):
         self.job, self.shapes = job, job.state_shapes()
         with patch("nograd.engines.inline.compile_all", quickly_compiled):
             self.here = Inline(job.generation, self.shapes, job.keys)
+        self.here.calls |= {name: remembered(call, name != "update") for name, call in self.here.calls.items()}
         self.here.compile_seconds = 1.0  # decides how long a start may take, so it must be the same every time
-        self.chunks, self.states, self.outcomes, self.params, self.fitness = job.generation.plan.chunks, [], [], [], []
-        state = job.init_state()
-        self.width = len(job.generation.leaves(state))
-        for _ in range(GENERATIONS):
-            self.states.append(state)
-            state, outcome = self._step(state)
-            self.outcomes.append((bits(jax.tree.leaves(state)), bits(jax.tree.leaves(outcome))))
+        self.chunks, first = job.generation.plan.chunks, job.init_state()
+        self.width = len(job.generation.leaves(first))
+        leaves, tree = jax.tree.flatten(first)
+        other = [leaf + np.asarray(0.25, leaf.dtype) for leaf in leaves[: self.width]] + leaves[self.width :]
+        self.lines = [self._line(state) for state in (first, jax.tree.unflatten(tree, other))]
 
-    def _step(self, state):
+    def _line(self, state):
+        line = Line([], [], [], [])
+        for _ in range(GENERATIONS):
+            line.states.append(state)
+            state, outcome = self._step(state, line)
+            line.outcomes.append((bits(jax.tree.leaves(state)), bits(jax.tree.leaves(outcome))))
+        return line
+
+    def _step(self, state, line):
         params, number, here = self.job.generation.leaves(state), np.int32(state.generation), self.here
-        self.params.append(bits(params))
+        line.params.append(bits(params))
         if self.job.generation.halves:
             found, total = here.share("both", params, number)
         else:
             found, _ = here.share("evaluate", params, number)
             _, total = here.share("estimate", params, number, found[0])
-        self.fitness.append(bits(found[:1]))
+        line.fitness.append(bits(found[:1]))
         return here.updated(state, total, found)
 
 
@@ -139,10 +185,10 @@ def simulate(seed, engine, wide=False):
     name, workers = drawn(seed, engine, wide), fate.draw([2, 3, 4])
     case = case_of(name)
     fate.note(f"{name!r} on {workers} workers, {case.chunks} chunks")
-    watch = Watch(case)
+    watch = Watch()
     pool = pool_of(engine, case, fate, watch, workers)
     try:
-        wrong = _trained(pool, case, fate)
+        wrong = _trained(pool, case, fate, watch)
     except Exception as error:
         wrong = f"{type(error).__name__}: {error}"
     finally:
@@ -152,19 +198,24 @@ def simulate(seed, engine, wide=False):
     return wrong or "; ".join(watch.wrong), fate.history
 
 
-def _trained(pool, case, fate):
-    """Some generations, now and then from the first one again; what is wrong, or nothing."""
-    state, number = case.states[0], 0
+def _trained(pool, case, fate, watch):
+    """Some generations, now and then from the first one again, or from the other line's; what is wrong, or nothing."""
+    which, number = 0, 0
+    state = case.lines[0].states[0]
     for _ in range(2 * GENERATIONS):
         if number == GENERATIONS or fate.happens(0.3):
-            state, number = case.states[0], 0
-        fate.note(f"generation {number} begins")
+            state, number = case.lines[which].states[0], 0
+        if fate.happens(0.3):
+            which = fate.below(len(case.lines))
+            state = case.lines[which].states[number]
+        line = watch.line = case.lines[which]
+        fate.note(f"generation {number} of line {which} begins")
         try:
             new, outcome = pool.step(state)
         except Interrupted:
             fate.note("the driver is interrupted, and begins this generation again")
             continue
-        if (bits(jax.tree.leaves(new)), bits(jax.tree.leaves(outcome))) != case.outcomes[number]:
+        if (bits(jax.tree.leaves(new)), bits(jax.tree.leaves(outcome))) != line.outcomes[number]:
             return f"generation {number} has other bits"
         state, number = new, number + 1
     return ""

@@ -15,6 +15,7 @@ from crashes import MODES, crashing
 
 from nograd.config.settings import TrainConfig
 from nograd.core.interrupt import interruptible
+from nograd.core.types import EngineError, RunError
 from nograd.engines.inline import Inline
 from nograd.runs.directory import RunDirectory, number_of
 from nograd.training.job import build_job
@@ -233,6 +234,51 @@ def test_whatever_ends_the_loop_the_state_is_saved(machine, whole, tmp_path, err
     with pytest.raises(type(error)):
         machine.go_on(path, observer=Raises(error))
     assert number_of(RunDirectory.open(path).numbered()[-1]) == 5
+    machine.go_on(path)
+    assert story(path)[0] == story(whole)[0]
+    assert story(path)[2] == story(whole)[2]
+
+
+ERRORS = [MemoryError, KeyboardInterrupt, jax.errors.JaxRuntimeError, EngineError, RunError, OSError, SystemExit]
+
+
+@pytest.mark.parametrize("part", ["step", "log", "save", "save_best"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_whatever_fails_once_the_last_whole_generation_is_saved(machine, whole, tmp_path, monkeypatch, part, error):
+    """Once, wherever it comes: also within the writing of a checkpoint."""
+    path, calls = tmp_path / "run", []
+    RunDirectory.create(path, CONFIG).release()
+    owner = machine.engine if part == "step" else RunDirectory
+    real = getattr(owner, part)
+
+    def failing(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            raise error("out of luck")
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, part, failing)
+        with pytest.raises(error):
+            machine.go_on(path)
+    directory = RunDirectory.open(path)
+    assert number_of(directory.numbered()[-1]) >= len(directory.metrics()) - 1
+    machine.go_on(path)
+    assert story(path)[0] == story(whole)[0]
+    assert story(path)[2] == story(whole)[2]
+
+
+def test_a_third_ctrl_c_within_the_save_leaves_what_was_there(machine, whole, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    RunDirectory.create(path, CONFIG).release()
+
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nograd.runs.checkpoint.write_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            machine.go_on(path)
     machine.go_on(path)
     assert story(path)[0] == story(whole)[0]
     assert story(path)[2] == story(whole)[2]

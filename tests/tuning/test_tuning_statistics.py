@@ -250,7 +250,7 @@ def test_the_reserve_has_room_for_the_winners_rounds():
     assert clock.reserve(20.0, 0, two) == pytest.approx(each + 7)  # its own seed
     assert clock.reserve(200.0, 3, one) == pytest.approx(1 * 251 + 7)  # half of the budget at most
     assert clock.reserve(900.0, 3, one) == pytest.approx(900 * 1.25 + 1 + 7)  # but one at least
-    assert Clock.of(None, 100.0).left() == math.inf
+    assert Clock.of(None, 100.0, 30.0).left() == math.inf
     assert Clock.of(None, 100.0).reserve(20.0, 3, one) == 0
 
 
@@ -269,3 +269,10 @@ def test_the_projection_counts_what_fits():
     assert projected(0, [], [10.0], 2, 100.0) == 20
     assert projected(4, [5.0, 5.0], [10.0, 10.0], 2, 25.0) == 4 + 2 + 4
     assert projected(4, [5.0, 30.0], [10.0], 2, 25.0) == 4 + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "startup", "spare"), [(150.0, 3.0, 3.0), (150.0, 20.0, 10.0), (150.0, 90.0, 15.0), (20.0, 20.0, 3.0)]
+)
+def test_the_end_has_more_time_where_the_start_took_more(budget, startup, spare):
+    assert Clock.of(budget, 5.0, startup).left() == pytest.approx(budget - 5.0 - spare, abs=0.5)

@@ -111,7 +111,7 @@ class Actor:
             content = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             return Failed(request, f"{error}\n{type(error.cause).__name__}: {error.cause}")
-        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+        except ray.exceptions.RayError as error:  # its process, its node, its memory, an object: it cannot answer
             itself = "creation task" in str(error) or "__init__" in str(error)
             raise LostError("was lost", str(error), itself) from None
         if content is True:

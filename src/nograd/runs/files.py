@@ -84,16 +84,16 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def sweep(folder: Path, names: re.Pattern[str]) -> None:
+def sweep(folder: Path, names: re.Pattern[str] | None = None) -> None:
     """Removes the temporary files that a crash has left in a folder.
 
     Args:
         folder: where.
-        names: of files that nobody else writes now. Others, such as a report's, go when they are old.
+        names: of files that nobody else writes now. Others, such as a report's, go when they are old; None: all do.
     """
     for path in folder.glob(".*.tmp"):
         if (match := _TEMPORARY.fullmatch(path.name)) is None:
             continue
         with contextlib.suppress(OSError):
-            if names.fullmatch(match[1]) or time.time() - path.stat().st_mtime > _ABANDONED:
+            if (names and names.fullmatch(match[1])) or time.time() - path.stat().st_mtime > _ABANDONED:
                 remove(path)

@@ -37,8 +37,9 @@ class DirectoryLock:
             if time.monotonic() >= end:
                 raise RunError(f"{path.parent} is in use: {_holder(path)}; wait for its end, or stop it first")
             time.sleep(_PAUSE)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk nobody is told who holds it, but it is held
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self.descriptor = descriptor
         # Also where nobody calls `release`: a training that failed may be tried again by the same process.
         self._end = weakref.finalize(self, _let_go, descriptor, path)

@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from nograd.core.clock import running_time
 from nograd.core.interrupt import interruptible
 from nograd.core.metrics import Measure
 from nograd.core.types import Params
@@ -25,7 +25,7 @@ class Progress:
     """What is carried beside the strategy's state, and saved in every checkpoint."""
 
     generation: int = 0
-    seconds: float = 0.0  # of training: no import, compilation or test evaluation
+    seconds: float = 0.0  # of training: no import, compilation or test evaluation, nor time while stopped by Ctrl-Z
     evaluations: int = 0  # forward passes of one example, or steps of the environment
     dropped: int = 0  # members with a NaN or infinite fitness
     val_score: float | None = None  # the last on validation, by the task's measure
@@ -156,14 +156,14 @@ class Trainer:
 
     def _one(self) -> str:
         """One generation; the stop reason where it fails. State and progress are then those from before it."""
-        start = time.perf_counter()
+        start = running_time()
         state, outcome = self.engine.step(self._here.state)
         if int(outcome.info.dropped) == self.engine.generation.members:
             return "nonfinite_fitness"
         if not bool(outcome.finite):
             return "nonfinite_parameters"
         progress, line = self._measured(state, self._here.progress, outcome)
-        progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
+        progress = replace(progress, seconds=progress.seconds + running_time() - start)
         line |= {"seconds": round(progress.seconds, 6)} | self._record(state, progress, line)
         if self.observer:
             self.observer.generation(self._here.progress, line)
@@ -190,10 +190,10 @@ class Trainer:
         if not progress.generation or progress.generation % self.limits.eval_every == 0:
             return {}
         self._save()  # first: it relies on the best before this evaluation
-        start = time.perf_counter()
+        start = running_time()
         scores = self._scores(state)
         progress = _with_validation(progress, scores[self.task.measure.val], self.task.measure)
-        progress = replace(progress, seconds=progress.seconds + time.perf_counter() - start)
+        progress = replace(progress, seconds=progress.seconds + running_time() - start)
         if progress.best_generation == progress.generation:
             best = Best(state.params, progress.generation, progress.best_score or 0.0)
             self.directory.save_best(state, self._meta(progress))

@@ -1,13 +1,15 @@
 """The budget: when the search ends, when the winner's training begins, how many trials there will be."""
 
 import math
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nograd.core.clock import running_time
 from nograd.tuning.study.records import Trial
 
-_SPARE = 3.0  # seconds for statistics and files at the very end
+_SPARE = 3.0  # seconds for statistics and files at the very end, at least
+_ENDING = 0.5  # times the seconds that this command took to start: a machine that starts slowly ends slowly
+_SPARED = 0.1  # of the budget, at most, where that is more than the least
 _MARGIN = 1.25  # on the time that a training took: the next one meets another load
 _TESTING = 1.0  # seconds for the test split
 _MOST = 0.5  # of the whole budget, that more rounds than one may take
@@ -44,19 +46,29 @@ def training_seconds(best: Trial, trials: Sequence[Trial], generations: int) -> 
 
 
 class Clock(NamedTuple):
-    """The end of the budget on this process's monotonic clock; none without a budget."""
+    """The end of the budget on this process's clock, which stands still while it is stopped; none without a budget."""
 
     budget: float | None  # seconds, over all sessions
-    end: float  # of time.monotonic()
+    end: float  # of `running_time`
+    spare: float = _SPARE  # seconds for the very end
 
     @classmethod
-    def of(cls, budget: float | None, spent: float) -> "Clock":
-        """A clock for a budget of which some is spent."""
-        return cls(budget, math.inf if budget is None else time.monotonic() + budget - spent)
+    def of(cls, budget: float | None, spent: float, startup: float = 0.0) -> "Clock":
+        """A clock for a budget of which some is spent.
+
+        Args:
+            budget: seconds.
+            spent: seconds of it.
+            startup: that this command took to start, which says how busy the machine is.
+        """
+        if budget is None:
+            return cls(None, math.inf)
+        spare = max(_SPARE, min(_ENDING * startup, _SPARED * budget))
+        return cls(budget, running_time() + budget - spent, spare)
 
     def left(self) -> float:
         """Seconds until the end of all work; the spare ones are not for it."""
-        return self.end - _SPARE - time.monotonic()
+        return self.end - self.spare - running_time()
 
     def reserve(self, each: float, seeds: int, crew: WorkerCosts) -> float:
         """Seconds kept for training the winner again.

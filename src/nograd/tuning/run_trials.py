@@ -1,6 +1,5 @@
 """The search itself: trials drawn, given to the crew, watched and written down, until the time or the count is out."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ import optuna
 
 from nograd.config.settings import settings
 from nograd.core.cache import trim, user_cache
+from nograd.core.clock import running_time
 from nograd.core.types import ConfigError
 from nograd.tuning.space import seed_at, trial_config
 from nograd.tuning.study.records import Trial
@@ -33,7 +33,7 @@ class Running:
 
     def spent(self) -> float:
         """Seconds so far."""
-        return time.monotonic() - self.since
+        return running_time() - self.since
 
     def left(self, generations: int) -> float | None:
         """Seconds to the last generation, at the rate so far; None before a tenth: until then it compiles, mostly."""
@@ -49,7 +49,7 @@ class Trials:
     ) -> None:
         """
         Args:
-            ledger: of the study.
+            writer: of the study.
             limit: trials in all, over all sessions; None for any number.
             here: settings that say where this machine keeps its data.
             told: of every trial that has ended.
@@ -57,7 +57,7 @@ class Trials:
         self.writer, self.limit, self._here, self._told = writer, limit, here, told
         self.running: dict[int, Running] = {}
         self.study = writer.record()
-        self._since, self._done, self._kept = time.monotonic(), 0, 0.0
+        self._since, self._done, self._kept = running_time(), 0, 0.0
         self.exhausted = False  # whether the limit is reached
 
     @property
@@ -85,7 +85,7 @@ class Trials:
             return None
         seed = seed_at(self.writer.seed, "trial", trial.number)
         config = trial_config(self.writer.base, drawn, seed)
-        self.running[trial.number] = Running(trial, time.monotonic())
+        self.running[trial.number] = Running(trial, running_time())
         return trial.number, TrialRequest({**settings(config), **self._here})
 
     def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
@@ -111,9 +111,9 @@ class Trials:
 
     def keep(self) -> None:
         """Writes down what the running trials have learnt, every few seconds: a write an evaluation would cost more."""
-        if time.monotonic() - self._kept < _KEEP:
+        if running_time() - self._kept < _KEEP:
             return
-        self._kept = time.monotonic()
+        self._kept = running_time()
         for running in self.running.values():
             if len(running.curve) > running.kept:
                 self.writer.keep(running.trial, running.curve)
@@ -131,7 +131,7 @@ class Trials:
 
     def rate(self) -> float:
         """Trials a minute, in this session."""
-        return 60 * self._done / (time.monotonic() - self._since)
+        return 60 * self._done / (running_time() - self._since)
 
     def _is_surplus(self, number: int) -> bool:
         """Whether another machine drew the last trial of the limit between our look at the study and our draw."""

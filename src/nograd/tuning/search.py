@@ -12,13 +12,14 @@ from rich.console import Console
 
 from nograd.config.merge import check_given
 from nograd.config.values import settings_of
+from nograd.core.clock import running_time
 from nograd.core.forked import refuse_fork
 from nograd.core.interrupt import interruptible
 from nograd.core.json_text import to_json
 from nograd.core.runtime import use_one_thread
 from nograd.core.text import duration
 from nograd.engines.cores import core_count
-from nograd.runs.files import write_atomically
+from nograd.runs.files import sweep, write_atomically
 from nograd.tuning.budget import Clock, WorkerCosts, projected, training_seconds
 from nograd.tuning.confirm import Confirmations, best_trial, write_recipe
 from nograd.tuning.display import SearchDisplay, trial_line
@@ -79,11 +80,13 @@ def run_search(given: SearchConfig, display: SearchDisplay, lifetime: Lifetime) 
     refuse_fork()
     use_one_thread()
     check(given)
+    startup = lifetime.seconds
     opened = open_or_make(given, lifetime)
     place, terms = opened.place, opened.terms
     with interruptible() as interrupted, ExitStack() as stack:
         stack.enter_context(display)
         lifetime.keep_in(place.path)
+        sweep(place.path)
         stack.callback(lifetime.close)
         writer = StudyWriter(place, opened.space, opened.base, terms, lifetime.seconds, lifetime.mark)
         stack.callback(writer.close)
@@ -92,7 +95,7 @@ def run_search(given: SearchConfig, display: SearchDisplay, lifetime: Lifetime) 
         writer.renew(opened.record)
         writer.bury()
         _wait_for_others(writer, terms, interrupted, display)
-        clock = Clock.of(terms.budget_seconds, writer.spent())
+        clock = Clock.of(terms.budget_seconds, writer.spent(), startup)
         _announce(opened, writer, clock, display)
         if idle := _nothing_to_do(clock, writer.record(), terms):
             display.line(idle)
@@ -217,7 +220,7 @@ def _announce(opened: OpenStudy, writer: StudyWriter, clock: Clock, display: Sea
     display.line(", ".join(how))
     display.line(f"study: {study.path}" + (f", with {len(study.trials)} trials" if study.trials else ""))
     if clock.budget is not None:
-        left = max(clock.end - time.monotonic(), 0.0)
+        left = max(clock.end - running_time(), 0.0)
         kept = "what training the winner again takes is kept of it"
         display.line(f"budget: {duration(clock.budget)}, of which {duration(left)} are left; {kept}")
 

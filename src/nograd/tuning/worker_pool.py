@@ -3,11 +3,11 @@
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
+from nograd.core.clock import running_time
 from nograd.core.runtime import kept_programs
 from nograd.core.types import EngineError
 from nograd.engines.child_process import ENVIRONMENT, ChildProcess
@@ -53,20 +53,20 @@ class SearchWorker:
 
     def run(self, tag: Any, job: TrialRequest) -> None:
         """Starts a training."""
-        self.tag, self.told, self.since = tag, None, time.monotonic()
+        self.tag, self.told, self.since = tag, None, running_time()
         self.step.begin()
         self._send(("run", *job))
 
     def stop(self, word: str) -> None:
         """Asks for an end after the generation that runs."""
         if self.busy and not self.told:
-            self.told = word, time.monotonic()
+            self.told = word, running_time()
             self._send(("stop", word))
 
     @property
     def overdue(self) -> bool:
         """Whether it was told to stop and does not: it compiles, or its generations are long."""
-        return self.told is not None and time.monotonic() - self.told[1] > GRACE
+        return self.told is not None and running_time() - self.told[1] > GRACE
 
     def hangs(self) -> str:
         """Why it counts as hung, while it starts or trains; empty where it does not."""
@@ -85,7 +85,7 @@ class SearchWorker:
                 if message[0] == "failed":
                     raise self._cannot_start(message[1])
                 if not self.ready:
-                    self.ready, self.startup = True, time.monotonic() - self._started
+                    self.ready, self.startup = True, running_time() - self._started
                 self._patience.learn(self.step.seconds)
                 self.step.begin()
                 yield message
@@ -116,7 +116,7 @@ class SearchWorker:
             own_session=True,  # out of Ctrl-C's reach: the parent tells them
         )
         self.link = self._child.link
-        self.step, self._started = Step(self._child.process.pid), time.monotonic()
+        self.step, self._started = Step(self._child.process.pid), running_time()
         self.ready, self.tag, self.told = False, None, None
 
     def _send(self, message: tuple[Any, ...]) -> None:
@@ -179,8 +179,9 @@ class WorkerPool:
                 hand.stop(asked)
             elif word == "ended":
                 self._done(hand, work, TrialEnd(*rest[0]))
+                tag = None  # where it dies right after that, its training has ended already
             elif word == "died" and tag is not None:
-                work.ended(tag, TrialEnd("failed", None, rest[0]), time.monotonic() - hand.since)
+                work.ended(tag, TrialEnd("failed", None, rest[0]), running_time() - hand.since)
         if hand.overdue and hand.told:
             reason = hand.told[0]
             self._end(hand, work, TrialEnd(STATES[reason], None, reason))
@@ -193,9 +194,9 @@ class WorkerPool:
         tag, since = hand.tag, hand.since
         hand.replace(ended.reason)
         if tag is not None:
-            work.ended(tag, ended, time.monotonic() - since)
+            work.ended(tag, ended, running_time() - since)
 
     @staticmethod
     def _done(hand: SearchWorker, work: Work, ended: TrialEnd) -> None:
         tag, hand.tag, hand.told = hand.tag, None, None
-        work.ended(tag, ended, time.monotonic() - hand.since)
+        work.ended(tag, ended, running_time() - hand.since)

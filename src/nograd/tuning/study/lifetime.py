@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nograd.core.clock import running_time
 from nograd.core.json_text import to_json
 from nograd.tuning.study.sessions import Session, begun
 
@@ -39,8 +40,8 @@ class Lifetime:
 
     @property
     def seconds(self) -> float:
-        """Since the start of the program."""
-        return time.monotonic() - self._started
+        """Since the start of the program, less those in which it was stopped."""
+        return running_time() - self._started
 
     def keep_in(self, folder: Path) -> None:
         """Writes it there from now on, in a thread; not where nothing can be written, or there is no such folder."""

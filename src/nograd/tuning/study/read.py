@@ -71,8 +71,8 @@ def ours(place: StudyLocation) -> Iterator[None]:
         ) from error
 
 
-def study_record(place: StudyLocation, study: "optuna.Study", silent: Set[str] = frozenset()) -> Study:
-    """The whole study as plain values; for `silent` see `is_lost`."""
+def study_record(place: StudyLocation, study: "optuna.Study", silent: Set[str] = frozenset(), own: str = "") -> Study:
+    """The whole study as plain values; for `silent` and `own` see `is_lost`."""
     attributes, drawn = study.user_attrs, study.get_trials(deepcopy=False)
     while drawn and drawn[-1].state.name == "WAITING":  # put back, for whoever draws next
         drawn = drawn[:-1]
@@ -89,7 +89,7 @@ def study_record(place: StudyLocation, study: "optuna.Study", silent: Set[str] =
             validation=record["validation"],
             budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
             spent_seconds=worked(known.values()),
-            trials=[_trial(frozen, known, silent) for frozen in drawn],
+            trials=[_trial(frozen, is_lost(frozen, known, silent, own)) for frozen in drawn],
             winner=_winner(attributes, measure_of(record)),
             measure=measure_of(record),
         )
@@ -106,7 +106,7 @@ def sessions(attributes: dict[str, Any]) -> dict[str, Session]:
     return {mark: Session(*fields) for mark, fields in found.items()}
 
 
-def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silent: Set[str]) -> bool:
+def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silent: Set[str], own: str = "") -> bool:
     """Whether a trial stands as running, and whoever ran it has ended.
 
     Args:
@@ -114,11 +114,19 @@ def is_lost(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silen
         known: the sessions of the study by their marks.
         silent: marks of those, and `unbegun` names of trials, that have been silent for too long; see `Watch`. Who
             has just opened the study cannot know of any.
+        own: mark of the session that asks. It draws no trial meanwhile; where all others have gone, nobody does.
     """
     if frozen.state.is_finished():
         return False
     mark = frozen.user_attrs.get(BEGIN, {}).get("session")
-    return has_gone(known[mark]) or mark in silent if mark in known else unbegun(frozen.number) in silent
+    if mark in known:
+        return has_gone(known[mark]) or mark in silent
+    return unbegun(frozen.number) in silent or not at_work(known, own)
+
+
+def at_work(known: dict[str, Session], own: str) -> list[Session]:
+    """The other sessions that are not known to be over."""
+    return [session for mark, session in known.items() if mark != own and not has_gone(session)]
 
 
 def unbegun(number: int) -> str:
@@ -138,14 +146,14 @@ def signs(running: "list[optuna.trial.FrozenTrial]", known: dict[str, Session]) 
     return found
 
 
-def _trial(frozen: "optuna.trial.FrozenTrial", known: dict[str, Session], silent: Set[str]) -> Trial:
+def _trial(frozen: "optuna.trial.FrozenTrial", lost: bool) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
     curve = [(generation, score) for generation, score in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
     reason = end.get("reason")
     if frozen.state.name == "WAITING":
         state, reason = "stopped", "put back"
-    elif is_lost(frozen, known, silent) or (frozen.state.is_finished() and not end):
+    elif lost or (frozen.state.is_finished() and not end):
         state, reason = "failed", LOST
     return Trial(
         number=frozen.number,

@@ -11,6 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState as OptunaState
 
 from nograd.config.settings import TrainConfig, settings
+from nograd.core.clock import running_time
 from nograd.core.types import ConfigError
 from nograd.tuning.samplers import make_pruner, make_sampler, suggest
 from nograd.tuning.settings import Terms
@@ -68,7 +69,7 @@ class StudyWriter:
         self._mark = name_of(mark)
         self._count_the_killed()
         self._session = begun(self._sessions().values(), elapsed)
-        self._clock = time.monotonic() - elapsed
+        self._clock = running_time() - elapsed
         self._last = self._looked = float("-inf")
         self._watch = Watch()
         self.beat()
@@ -80,7 +81,7 @@ class StudyWriter:
         if not ended and time.monotonic() - self._last < BEAT:
             return
         self._last = time.monotonic()
-        self._session = self._session._replace(last=self._session.start + self._last - self._clock, ended=ended)
+        self._session = self._session._replace(last=self._session.start + self._elapsed(), ended=ended)
         with one_line(self.place.url):
             self._study.set_user_attr(f"{read.SESSION}{self._mark}", list(self._session))
             if not ended and time.monotonic() - self._looked >= LOOK:
@@ -120,17 +121,22 @@ class StudyWriter:
         """Ends the trials whose process has died; returns their numbers."""
         with one_line(self.place.url):
             known, silent = read.sessions(self._study.user_attrs), self._watch.silent()
-            lost = [frozen.number for frozen in self._unfinished() if read.is_lost(frozen, known, silent)]
+            lost = [frozen.number for frozen in self._unfinished() if read.is_lost(frozen, known, silent, self._mark)]
             for number in lost:
                 self._study.tell(number, state=OptunaState.FAIL, skip_if_finished=True)
         return lost
 
     def unsure(self) -> set[str]:
-        """The machines whose sessions run trials, as it stands, and have given no sign of life since this one began."""
+        """The machines whose sessions run trials, as it stands, and have given no sign of life since this one began.
+
+        Of a trial that has no session yet, any that is at work may have drawn it a moment ago.
+        """
         with one_line(self.place.url):
             known = read.sessions(self._study.user_attrs)
             watched = read.signs(self._unfinished(), known)
-        return {known[mark].machine for mark in watched if mark in known and not self._watch.heard(mark)}
+        unheard = [mark for mark in watched if not self._watch.heard(mark)]
+        others = read.at_work(known, self._mark)
+        return {session.machine for mark in unheard for session in ([known[mark]] if mark in known else others)}
 
     # Trials -----------------------------------------------------------------------------------------------
 
@@ -183,7 +189,7 @@ class StudyWriter:
     def record(self) -> Study:
         """The study as it stands."""
         with one_line(self.place.url):
-            return read.study_record(self.place, self._study, self._watch.silent())
+            return read.study_record(self.place, self._study, self._watch.silent(), self._mark)
 
     # The winner -------------------------------------------------------------------------------------------
 
@@ -213,7 +219,7 @@ class StudyWriter:
         return self._study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,))
 
     def _elapsed(self) -> float:
-        return time.monotonic() - self._clock
+        return running_time() - self._clock
 
 
 def counts(trial: Trial) -> bool:

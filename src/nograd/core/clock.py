@@ -1,0 +1,68 @@
+"""Seconds in which this process runs: what a budget is spent on.
+
+While a process is stopped, by Ctrl-Z or SIGSTOP, the system's monotonic clock goes on (while the machine sleeps it does
+not). Nothing tells afterwards how long a process was stopped. So a thread looks at the clock a few times a second:
+where much more time has passed between two looks, and the process has used next to no processor time, it did not run.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+_LOOK = 0.25  # seconds between two looks
+_GAP = 3.0  # seconds between two looks, from which on the process may have been stopped
+_IDLE = 0.01  # of a processor: one that waits for its turn on a busy machine, or for a long call of its own, uses more
+_AROUND = 2 * _LOOK  # seconds of processor time that it may use between the two looks before and after it was stopped
+
+
+class RunningClock:
+    """A monotonic clock that stands still while this process is stopped. `now` can be called from any thread.
+
+    Args:
+        clock: seconds that go on.
+        used: seconds of processor time that this process has used.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, used: Callable[[], float] = time.process_time
+    ) -> None:
+        self._clock, self._used = clock, used
+        self._lock = threading.Lock()
+        self._looked, self._before, self._stopped = clock(), used(), 0.0
+
+    def now(self) -> float:
+        """Seconds, less those in which the process was stopped since the clock was made."""
+        with self._lock:
+            now, used = self._clock(), self._used()
+            gap = now - self._looked
+            if gap > _GAP and used - self._before < _AROUND + _IDLE * gap:
+                self._stopped += gap - _LOOK
+            self._looked, self._before = now, used
+            return now - self._stopped
+
+
+def running_time() -> float:
+    """Seconds of the monotonic clock, less those in which this process was stopped since the first call."""
+    global _clock  # its thread starts with the first use, and anew in a forked child
+    if _clock is None:
+        _clock = RunningClock()
+        threading.Thread(target=_look, args=(_clock,), daemon=True, name="running clock").start()
+    return _clock.now()
+
+
+_clock: RunningClock | None = None
+
+
+def _look(clock: RunningClock) -> None:
+    while True:
+        time.sleep(_LOOK)
+        clock.now()
+
+
+def _forget() -> None:
+    global _clock
+    _clock = None
+
+
+os.register_at_fork(after_in_child=_forget)
