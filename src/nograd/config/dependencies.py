@@ -1,4 +1,4 @@
-"""The choices that other settings hang on, strategy and perturbation: who reads what, and what a recipe hands on.
+"""The settings that others depend on, strategy and perturbation: which words use which settings, and their defaults.
 
 Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at once.
 """
@@ -13,7 +13,7 @@ from nograd.core.types import ConfigError
 
 
 class Choice(NamedTuple):
-    """A setting whose value says which others have a meaning, and what they stand at."""
+    """A setting whose value decides which other settings are used, and what their defaults are."""
 
     name: str  # of the setting
     default: str
@@ -56,8 +56,8 @@ def defaults_under(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
 def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a recipe over the defaults of the wanted choices, or of the recipe's own; all choices named.
 
-    Where another strategy or perturbation is wanted than the recipe's, what it chose for its own is laid aside, and
-    the rest handed on: task, model, batch and so on.
+    Where another strategy or perturbation is wanted than the recipe's, the settings that suit only the recipe's own
+    have their defaults; the others, such as task, model and batch, are the recipe's.
     """
     kept, under = dict(recipe), {}
     for choice in CHOICES:

@@ -42,11 +42,11 @@ def setting(
     Args:
         default: of the field.
         heading: begins a group of flags in `--help`.
-        control: says where and whence, and is no part of what defines a run.
+        control: says where a run is written or what it starts from, and does not define the run.
         path: a text that may be given as a `pathlib.Path`.
         numeric: a text that may be given as a number: workers=2.
-        follows: the choices (strategy, perturbation) for which it is chosen: a recipe's value for one of them is laid
-            aside where another is wanted. Which of them read it at all stands in the registry of the choice.
+        follows: the choices (strategy, perturbation) that its value suits: a recipe's value is not used with another
+            strategy or perturbation. Which words use the setting at all is said in the registry.
         task: the kind of task that reads it; "" for all.
         resume: whether a resumption may change it.
         axis: the registry of its words.

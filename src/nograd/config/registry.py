@@ -63,7 +63,7 @@ class Axis(NamedTuple):
         return {word: load(entry.build) for word, entry in self.entries.items() if entry.build}
 
     def readers(self, name: str) -> tuple[str, ...]:
-        """The words that read a setting; empty where it is not told apart."""
+        """The words that use a setting; empty where all of them do."""
         return tuple(word for word, entry in self.entries.items() if name in entry.reads)
 
     def suited(self, task: str) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Axis(NamedTuple):
         return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
 
     def specific_settings(self) -> Iterator[str]:
-        """The settings that some words read and others do not."""
+        """The settings that some words use and others do not."""
         yield from dict.fromkeys(name for entry in self.entries.values() for name in entry.reads)
 
 

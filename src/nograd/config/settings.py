@@ -75,8 +75,8 @@ class TrainConfig:
     """The distribution of the random draws. Default: rademacher; gaussian for snes, pgpe and sep-cma-es, which learn
     nothing from signs."""
     sigma: float = setting(0.05, follows=OF_BOTH, check=positive("0.01"), search="log(0.001, 1)")
-    """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). Where the
-    strategy learns it, its start. Default for snes and sep-cma-es: 0.1."""
+    """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). A strategy that
+    learns it starts from this value. Default: 0.05; for snes and sep-cma-es 0.1."""
     lr_sigma: float | None = setting(None, follows=OF_STRATEGY, check=positive("0.1"), search="log(0.001, 1)")
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
     directions: int = setting(32, follows=OF_PERTURBATION, task=DATA, check=at_least(1), search="choice(8, 16, 32, 64)")
@@ -102,12 +102,12 @@ class TrainConfig:
         search="choice(32, 64, 128, 256, 512)",
         when=("perturbation", ("dense",)),
     )
-    """Members a generation, default 256; even with mirrored sampling. It follows from batch, group and directions
-    for node, and for lowrank unless --group 0."""
+    """Members of a generation; an even number with mirrored sampling. For node, and for lowrank unless --group 0, it
+    follows from batch, group and directions and cannot be set. Default: 256."""
     top: int | float | None = setting(
         None, follows=OF_BOTH, search="log(0.05, 0.95)", when=("perturbation", ("dense",))
     )
-    """Directions that count, those of the best members, for ars: how many, or their share, below 1. Default: all."""
+    """For ars: use only the directions with the best members. Their number, or their share (below 1). Default: all."""
     shaping: Shaping = setting(
         "centered_rank",
         heading="Step",
@@ -123,7 +123,7 @@ class TrainConfig:
     lr_schedule: Literal["constant", "linear", "cosine"] = setting(
         "constant", follows=OF_STRATEGY, search="choice(constant, linear, cosine)"
     )
-    """How the learning rate goes to 0 over --generations; constant: it does not."""
+    """The learning rate over --generations: constant, or falling to 0 along a line or a cosine."""
     momentum: float = setting(
         0.9,
         follows=OF_STRATEGY,
@@ -145,28 +145,29 @@ class TrainConfig:
     )
     """One minibatch a generation for all members (shared), or one for each draw (private)."""
     shift: int = setting(0, task=DATA, check=at_least(0, "use 0 (none) to 2 pixels"), search="choice(0, 1, 2)")
-    """Pixels that each training image may be moved by, at random and anew each time; images only."""
+    """Move each training image by up to this many pixels, at random, each time that it is used."""
     episodes: int = setting(
         1, heading="Episodes of an environment", task=ENVIRONMENT, check=at_least(1), search="choice(1, 2, 4)"
     )
     """Episodes of each member; its fitness is their mean return."""
     member_steps: int = setting(0, task=ENVIRONMENT, check=at_least(0, "use 0 (none) or a number of steps"))
-    """A member goes on to further episodes until it has taken so many steps: then a generation has at least
-    population · member-steps of them, and at least population · episodes episodes."""
+    """Each member starts further episodes until it has taken this many steps, so that a generation has at least
+    population · member-steps steps, and at least population · episodes episodes."""
     eval_episodes: int = setting(16, task=ENVIRONMENT, check=at_least(1))
-    """Episodes whose mean return by the mean parameters is the validation score, the same ones each time."""
+    """Episodes of an evaluation. Their mean return with the mean parameters is the validation score; they are the same
+    each time."""
     episode_limit: str = setting("none", numeric=True, task=ENVIRONMENT)
     """Steps after which an episode is cut: none (the environment's own limit), adaptive (twice the mean length of the
     generation before), or a number."""
     survival_bonus: float = setting(0.0, task=ENVIRONMENT, check=finite)
-    """Part of the reward of every step, such as 5 of Humanoid's, that does not count in the fitness; scores keep it."""
+    """A part of every step's reward that is left out of the fitness, such as the 5 of Humanoid; scores include it."""
     observations: Literal["raw", "normalized"] = setting("raw", task=ENVIRONMENT, search="choice(raw, normalized)")
-    """What the policy sees: raw observations, or normalized, less their running mean and divided by their running
-    standard deviation."""
+    """What the policy sees: raw observations, or normalized ones (minus the running mean, divided by the running
+    standard deviation)."""
     action_noise: float = setting(0.0, task=ENVIRONMENT, check=not_negative, search="choice(0.0, 0.01, 0.1)")
     """Standard deviation of noise on the continuous actions of members, in half ranges of the action."""
     action_bins: int | None = setting(None, task=ENVIRONMENT, check=at_least(2))
-    """Values that each component of a continuous action may take. Default: any."""
+    """The number of values that each component of a continuous action may have. Default: any value."""
     frame_skip: int = setting(1, task=ENVIRONMENT, check=at_least(1))
     """Steps of the environment that an action is held for."""
     env_options: str | None = setting(None, task=ENVIRONMENT)
@@ -190,11 +191,11 @@ class TrainConfig:
     address: str | None = setting(None, resume=True)
     """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
     exchange: Literal["sums", "scalars"] = setting("sums", resume=True)
-    """What travels on a Ray cluster: partial sums of the estimate, or fitness alone (each worker then makes the whole
-    update itself)."""
+    """What workers of a Ray cluster send: partial sums of the estimate, or only fitness (then each worker computes the
+    whole update itself)."""
     workers: str = setting("auto", numeric=True, resume=True, check=fields.workers)
-    """What shares a generation: processes, this one included, or devices of the inline engine. auto: one process a
-    core; inline, all GPUs that JAX finds."""
+    """The number of workers that share a generation: processes, this one included, or devices of the inline engine.
+    auto: one process a core, or all GPUs."""
     chunks: int | None = setting(None, check=at_least(1))
     """Parts that a generation is cut into, the most workers that can share it. It sets the order of sums, so it is
     part of the result. Default: as many as suit the population."""
@@ -213,7 +214,7 @@ class TrainConfig:
     drop: str | None = setting(None, task=DATA, names=True)
     """Columns of a table to leave out: a,b."""
     kinds: str | None = setting(None, task=DATA, flag="as", names=True)
-    """Kinds of columns where another is meant than is found: zip=category,when=date; number and flag are the others."""
+    """The kinds of columns whose kind would not be found: zip=category,when=date; also number and flag."""
     split: str = setting("auto", task=DATA)
     """How a file is dealt into training, validation and test: random, stratified (each class by its share),
     time:COLUMN (the latest rows for the test), group:COLUMN (groups stay together). auto: stratified for classes."""
@@ -237,7 +238,7 @@ class TrainConfig:
     config: str | None = setting(None, control=True, path=True, check=file_name)
     """Start from a recipe of your own: FILE.toml with these settings as keys."""
     resume: str | None = setting(None, control=True, path=True, check=file_name)
-    """Go on with a run: its directory, or one checkpoint of it."""
+    """Continue a run: its directory, or one of its checkpoints."""
     open: bool = setting(False, heading="Watching", control=True)
     """Write the page RUN/report.html while the training runs, and show it in the browser."""
     tensorboard: bool = setting(False, control=True)
@@ -254,7 +255,7 @@ def all_settings() -> dict[str, Setting]:
 
 @cache
 def recipe_fields() -> dict[str, Setting]:
-    """The fields that define a run: all but the ones that say where and whence."""
+    """The fields that define a run: all but those that say where it is written and what it starts from."""
     return {name: one for name, one in all_settings().items() if not one.about.get("control")}
 
 
