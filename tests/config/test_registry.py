@@ -11,6 +11,8 @@ from nograd.config.dependencies import CHOICES, ENGINE
 from nograd.config.recipes import base_config
 from nograd.config.registry import ENVIRONMENT, Axis, Entry, load
 from nograd.config.settings import TrainConfig, all_settings
+from nograd.config.validate import validate
+from nograd.config.values import checked
 from nograd.core.types import ConfigError
 from nograd.models import parse_model, parse_policy
 from nograd.perturbations.dense import Dense
@@ -90,6 +92,17 @@ def test_a_strategy_more_is_one_line(monkeypatch):
     entry = Entry("half of a strategy", "nograd.strategies.snes:snes", ("lr",), {"lr": 0.5})
     monkeypatch.setitem(axes.STRATEGIES.entries, "halved", entry)
     assert isinstance(make_strategy(TrainConfig(strategy="halved", noise="gaussian", population=8)), Strategy)
+
+
+SETTINGS = {name: one.about["axis"] for name, one in all_settings().items() if "axis" in one.about}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_word_that_a_registry_gets_later_is_a_value_of_its_setting(name, monkeypatch):
+    """Where settings are made, and by every door: words are looked up when a value is checked."""
+    monkeypatch.setitem(SETTINGS[name].entries, "added", Entry("added", "mine:added"))
+    assert checked(all_settings()[name], "added", name) == "added"
+    assert getattr(validate(TrainConfig(task="digits", **{name: "added"})), name) == "added"
 
 
 def test_every_setting_is_searched_or_not_by_its_field_alone():

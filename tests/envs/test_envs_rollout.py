@@ -176,6 +176,19 @@ def test_what_cannot_be_made_is_said(make, words):
 def test_a_world_says_where_it_comes_from():
     made = environment("CartPole-v1", source="gymnasium")
     assert isinstance(made, EnvSpec)
-    assert (made.source, made.said, made.observation.shape, made.action.choices) == (
+    assert (made.source, made.maker_options, made.observation.shape, made.action.choices) == (
         "gymnasium", {"source": "gymnasium"}, (4,), (2,),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "remedy"),
+    [
+        ("CartPole-v1", "gymnasum", "unknown source of environments 'gymnasum'.*did you mean .*gymnasium"),
+        ("CartPole-v1", "brax", "brax has no environment 'CartPole-v1'; leave source='brax' out"),
+        ("brax/humanoid", "gymnasium", "gymnasium has no environment 'brax/humanoid'"),
+    ],
+)
+def test_a_source_that_has_no_such_environment_is_refused(name, source, remedy):
+    with pytest.raises(ConfigError, match=remedy):
+        environment(name, source=source)

@@ -30,7 +30,7 @@ class EnvSpec(NamedTuple):
         return {**self._asdict(), "observation": _portable(self.observation), "action": _portable(self.action)}
 
     @property
-    def said(self) -> dict[str, Any]:
+    def maker_options(self) -> dict[str, Any]:
         """The keyword arguments with which `environment(name, …)` returns this description again."""
         return {**json.loads(self.options), **({"source": "gymnasium"} if self.source == "gymnasium" else {})}
 

@@ -195,7 +195,7 @@ class Environments:
 
     def settings(self, source: EnvSpec) -> dict[str, Any]:
         """The options of its maker."""
-        return {"env_options": json.dumps(source.said) if source.said else None}
+        return {"env_options": json.dumps(source.maker_options) if source.maker_options else None}
 
     def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
         """The config unchanged: nothing in it follows from the environment."""
