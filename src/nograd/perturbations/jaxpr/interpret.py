@@ -14,7 +14,7 @@ as hW + s(hA)Bᵀ, so that the large product hW is the same matrix for the whole
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +58,15 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
         return jax.tree.unflatten(jax.tree.structure(shape), outputs)
 
     return evaluate
+
+
+class _Member(NamedTuple):
+    """What a member's own equations are evaluated with."""
+
+    slopes: dict[Any, Slope]
+    means: dict[Any, Array]
+    value: Callable[[Any, str], Array]  # (a value of the program, who reads it) -> what it is for the member
+    scale: Array | float  # s of θ + sE
 
 
 class _Walk:
@@ -104,7 +113,7 @@ class _Walk:
             if kind == "affine":
                 write(slopes, equation, self._slopes(equation, slopes, means))
             elif kind == "member":
-                write(own, equation, self._own(equation, slopes, means, value, scale))
+                write(own, equation, self._own(equation, _Member(slopes, means, value, scale)))
         return [value(atom, "the value itself") for atom in self.jaxpr.outvars]
 
     def _slope(self, atom: Any, slopes: dict[Any, Slope]) -> Slope | None:
@@ -125,54 +134,32 @@ class _Walk:
             raise self._no_rule(equation.primitive.name, equation.invars, operands)
         return results
 
-    def _own(
-        self,
-        equation: Any,
-        slopes: dict[Any, Slope],
-        means: dict[Any, Array],
-        value: Callable[[Any, str], Array],
-        scale: Array | float,
-    ) -> list[Array]:
+    def _own(self, equation: Any, member: _Member) -> list[Array]:
         """The results of an equation that are a member's own."""
-        if any(isinstance(self._slope(v, slopes), Factors) for v in equation.invars):
+        if any(isinstance(self._slope(v, member.slopes), Factors) for v in equation.invars):
             rule = rule_of(equation)
             if rule is not None and rule.linear.each:
-                return [self._member_product(equation, slopes, means, value, scale)]
+                return [self._member_product(equation, member)]
             if equation.primitive.name == "scan":
-                return self._scan(equation, slopes, means, value, scale)
-        return bind(equation, [value(atom, equation.primitive.name) for atom in equation.invars])
+                return self._scan(equation, member)
+        return bind(equation, [member.value(atom, equation.primitive.name) for atom in equation.invars])
 
-    def _member_product(
-        self,
-        equation: Any,
-        slopes: dict[Any, Slope],
-        means: dict[Any, Array],
-        value: Callable[[Any, str], Array],
-        scale: Array | float,
-    ) -> Array:
+    def _member_product(self, equation: Any, member: _Member) -> Array:
         """h(W + sE) = hW + s(hA)Bᵀ."""
-        factors = [self._slope(v, slopes) for v in equation.invars]
+        factors = [self._slope(v, member.slopes) for v in equation.invars]
         at = [isinstance(slope, Factors) for slope in factors].index(True)
-        operands = [
-            means[v] if own == at else value(v, equation.primitive.name) for own, v in enumerate(equation.invars)
-        ]
+        reader = equation.primitive.name
+        operands = [member.means[v] if own == at else member.value(v, reader) for own, v in enumerate(equation.invars)]
         found = slopes_of(equation, [slope if own == at else None for own, slope in enumerate(factors)], operands)
         if found is None or isinstance(found[0], Factors):
-            raise self._no_rule(equation.primitive.name, equation.invars, factors)
-        return _together(bind(equation, operands)[0], found[0], scale)
+            raise self._no_rule(reader, equation.invars, factors)
+        return _together(bind(equation, operands)[0], found[0], member.scale)
 
-    def _scan(
-        self,
-        equation: Any,
-        slopes: dict[Any, Slope],
-        means: dict[Any, Array],
-        value: Callable[[Any, str], Array],
-        scale: Array | float,
-    ) -> list[Array]:
+    def _scan(self, equation: Any, member: _Member) -> list[Array]:
         """A scan over a body that is walked in its turn; what it carries is the member's own."""
         consts, carries = equation.params["num_consts"], equation.params["num_carry"]
         atoms = equation.invars
-        given_slopes = [self._slope(v, slopes) for v in atoms]
+        given_slopes = [self._slope(v, member.slopes) for v in atoms]
         structured = [isinstance(slope, Factors) for slope in given_slopes]
         kinds: list[Dependence] = ["affine" if s else "member" for s in structured]
         if any(structured[consts : consts + carries]):
@@ -181,7 +168,7 @@ class _Walk:
         body = flattened(equation.params["jaxpr"])
         names = [self._names[v] if s else "" for v, s in zip(atoms, structured, strict=True)]
         walk = _Walk(body.jaxpr, kinds, names)
-        given = [means[v] if s else value(v, "scan") for v, s in zip(atoms, structured, strict=True)]
+        given = [member.means[v] if s else member.value(v, "scan") for v, s in zip(atoms, structured, strict=True)]
         rows = [slope if s else None for slope, s in zip(given_slopes, structured, strict=True)]
 
         def step(carry: list[Array], x: tuple[list[Array], list[Any]]) -> tuple[list[Array], list[Array]]:
@@ -196,7 +183,7 @@ class _Walk:
                 means_inside,
                 {v: f for v, f in zip(body.jaxpr.invars, varying, strict=True) if f is not None},
                 own,
-                scale,
+                member.scale,
             )
             return outputs[:carries], outputs[carries:]
 
