@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nograd.models import linear2 as linear2
     from nograd.models import mlp as mlp
     from nograd.models import mlp_int8 as mlp_int8
+    from nograd.models import mlp_linear as mlp_linear
     from nograd.models import mlp_sign as mlp_sign
     from nograd.models import mlp_spiking as mlp_spiking
     from nograd.models import oriented as oriented
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from nograd.strategies.sep_cma_es import sep_cma_es as sep_cma_es
     from nograd.strategies.snes import snes as snes
     from nograd.tasks.base import Task as Task
+    from nograd.tasks.own_metric import make_metric as make_metric
     from nograd.tasks.targets import Targets as Targets
     from nograd.training.from_python import train as train
     from nograd.training.loop import Observer as Observer
@@ -83,8 +85,10 @@ _HOMES = {
     "linear2": "nograd.models",
     "load": "nograd.runs.run",
     "lowrank": "nograd.perturbations.lowrank",
+    "make_metric": "nograd.tasks.own_metric",
     "mlp": "nograd.models",
     "mlp_int8": "nograd.models",
+    "mlp_linear": "nograd.models",
     "mlp_sign": "nograd.models",
     "mlp_spiking": "nograd.models",
     "node": "nograd.perturbations.node",

@@ -9,12 +9,12 @@ import pytest
 from nograd.config import axes, recipes
 from nograd.config import settings as config
 from nograd.config import validate as validation
+from nograd.config.axes import FITNESSES
 from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.core import text as formats
 from nograd.core.types import ConfigError
-from nograd.tasks.fitness import FITNESSES
 from nograd.training import provenance as identity
 
 SHAPINGS = axes.SHAPINGS.builders()
@@ -29,7 +29,7 @@ def test_the_words_of_the_command_line_are_the_names_in_the_library():
         named = {name for readers in choice.readers.values() for name in readers} | {choice.default, *choice.defaults}
         assert named == set(get_args(words))
         assert choice.own <= set(TrainConfig.__dataclass_fields__)
-    assert TrainConfig().fitness in (None, *FITNESSES)
+    assert TrainConfig().fitness in (None, *FITNESSES.words)
 
 
 @pytest.mark.parametrize(

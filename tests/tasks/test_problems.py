@@ -9,9 +9,9 @@ from sklearn import metrics as of_sklearn
 import nograd as ng
 from nograd.core.types import ConfigError, DataError
 from nograd.data import Dataset, target_from_json
-from nograd.tasks.fitness import resolve_fitness
+from nograd.tasks.fitness import fitnesses_of, resolve_fitness
 from nograd.tasks.multilabel import Labels
-from nograd.tasks.regression import FITNESSES, Numbers
+from nograd.tasks.regression import Numbers
 from nograd.testing import targets_laws
 
 QUICK = {"model": "mlp:4", "population": 8, "generations": 3, "eval_every": 1, "engine": "inline"}
@@ -121,7 +121,7 @@ def test_figures_are_scikit_learns():
 def test_a_fitness_of_numbers_is_best_where_it_says(word, best):
     """The mean, the median and the 3/4 quantile of some numbers."""
     y = np.array([[0.0], [1.0], [2.0], [4.0], [11.0]], np.float32)
-    fitness, grid = resolve_fitness(word, FITNESSES), np.arange(0, 12, 0.1, dtype=np.float32)
+    fitness, grid = resolve_fitness(word, fitnesses_of("numbers")), np.arange(0, 12, 0.1, dtype=np.float32)
     worth = [float(fitness(np.full_like(y, value), y).mean()) for value in grid]
     assert grid[int(np.argmax(worth))] == pytest.approx(best, abs=1e-4)
 
@@ -129,7 +129,7 @@ def test_a_fitness_of_numbers_is_best_where_it_says(word, best):
 @pytest.mark.parametrize("word", ["quantile:2", "quantile:x", "nope", "accuracy"])
 def test_a_fitness_that_numbers_do_not_have(word):
     with pytest.raises(ConfigError, match=word):
-        resolve_fitness(word, FITNESSES)
+        resolve_fitness(word, fitnesses_of("numbers"))
 
 
 def test_a_batch_of_the_user_is_refused_where_the_default_is_cut(tmp_path):

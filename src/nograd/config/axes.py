@@ -5,6 +5,7 @@ settings that it does not read, recipes and the search space follow from it.
 """
 
 from nograd.config.registry import DATA, ENVIRONMENT, Axis, Entry
+from nograd.config.scores import FITNESSES, METRICS
 
 _STEP = ("optimizer", "lr", "lr_schedule", "momentum", "weight_decay")  # of an Optax optimizer
 _RANDOM_SIGNS = (
@@ -133,6 +134,11 @@ MODELS = Axis(
             form="mlp:128,64",
             policy="nograd.models.policy:policy_mlp",
         ),
+        "mlp-linear": Entry(
+            "a linear layer with dense layers beside it, from 0; for tables",
+            "nograd.models.mlp:mlp_linear",
+            form="mlp-linear:16",
+        ),
         "mlp-sign": Entry("units that are −1 or +1", "nograd.models.sign:mlp_sign", form="mlp-sign:128"),
         "mlp-int8": Entry("weights and units of 8 bits", "nograd.models.int8:mlp_int8", form="mlp-int8:128"),
         "mlp-spiking": Entry(
@@ -215,3 +221,5 @@ ENGINES = Axis(
         "ray": Entry("a Ray cluster", "nograd.engines.ray:OnCluster", ("address", "exchange")),
     },
 )
+
+__all__ = ["ENGINES", "FITNESSES", "METRICS", "MODELS", "PERTURBATIONS", "STRATEGIES"]

@@ -15,12 +15,21 @@ def name_list(text: str | None) -> tuple[str, ...]:
 
 def kinds_of(text: str | None) -> dict[str, str]:
     """The kinds of columns in a text: zip=category,when=date. Raises ConfigError for what has no name or no kind."""
+    return pairs_of(text, "--as", "NAME=KIND, such as --as zip=category")
+
+
+def pairs_of(text: str | None, flag: str, form: str) -> dict[str, str]:
+    """The values by name in a text: a=1,b=3. Raises ConfigError for what has no name or no value.
+
+    Args:
+        flag: that the text was given to, and `form`: how it is written; for the error.
+    """
     found = {}
     for part in name_list(text):
-        name, _, kind = part.rpartition("=")
-        if not name or not kind:
-            raise ConfigError(f"--as cannot be {part!r}; write NAME=KIND, such as --as zip=category")
-        found[name] = kind
+        name, _, value = part.rpartition("=")
+        if not name or not value:
+            raise ConfigError(f"{flag} cannot be {part!r}; write {form}")
+        found[name] = value
     return found
 
 

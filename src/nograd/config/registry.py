@@ -8,6 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from nograd.core.metrics import Measure
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
@@ -31,6 +32,9 @@ class Entry(NamedTuple):
     suffixes: tuple[str, ...] = ()  # of a data format: of the names of its files
     compressed: bool = False  # of a data format: compressed by itself, so that .gz never follows
     in_jax: bool = False  # of an environment's source: its episodes are part of a program
+    targets: Mapping[str, str] = _NOTHING  # of a score: the object for each kind of target that it is for
+    whole: bool = False  # of a fitness: one number for the whole batch, not one an example
+    measure: Measure | None = None  # of a metric: its direction, its text and what it counts
 
 
 class Axis(NamedTuple):
@@ -69,6 +73,10 @@ class Axis(NamedTuple):
     def suited(self, task: str) -> tuple[str, ...]:
         """The words that are for a kind of task."""
         return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
+
+    def for_targets(self, kind: str) -> dict[str, str]:
+        """The words for a kind of target, with the object that each names; the default first."""
+        return {word: entry.targets[kind] for word, entry in self.entries.items() if kind in entry.targets}
 
     def specific_settings(self) -> Iterator[str]:
         """The settings that some words use and others do not."""

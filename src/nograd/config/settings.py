@@ -20,6 +20,7 @@ from nograd.config.fields import (
     share_below_one,
 )
 from nograd.config.registry import DATA, ENVIRONMENT
+from nograd.config.scores import FITNESSES, METRICS
 from nograd.config.values import Setting, settings_of
 
 # Their words are those of the registries, which a type checker cannot read.
@@ -41,6 +42,7 @@ else:
     Problem = Literal[PROBLEMS.words]
 DEFAULT_POPULATION = 256
 DEFAULT_BATCH = 256
+DEFAULT_MODEL, AUTO = "mlp:64", "auto"
 OF_STRATEGY, OF_PERTURBATION = ("strategy",), ("perturbation",)
 OF_BOTH = OF_STRATEGY + OF_PERTURBATION
 
@@ -53,13 +55,22 @@ class TrainConfig:
     """What to learn: mnist, digits, FILE.npz or FILE.csv; or an environment: CartPole-v1, HalfCheetah-v5, any id of
     EnvPool or Gymnasium, brax/humanoid, or module:make_env of your own. Default: mnist where it can be had, else
     digits."""
-    model: str = setting("mlp:64", axis=MODELS, search="choice(mlp:32, mlp:64, mlp:128)")
-    """The network: one of these, with widths of your own where it takes them, or module:function of your own."""
-    fitness: str | None = setting(None, task=DATA, search="choice(cross_entropy, squared_error, accuracy)")
-    """What members are ranked by. For classes: cross_entropy, squared_error (on softmax outputs), accuracy; for
-    numbers: squared_error, absolute_error, huber, quantile:0.9; for several labels: cross_entropy, accuracy. Or
-    module:function of your own, (outputs [batch, classes], labels [batch]) -> [batch]; higher is better. Default: the
-    first of them."""
+    model: str = setting(DEFAULT_MODEL, axis=MODELS, search="choice(mlp:32, mlp:64, mlp:128)")
+    """The network: one of these, with widths of your own where it takes them, or module:function of your own; or auto,
+    which follows the size of the data. Default for tables: auto, else mlp:64."""
+    fitness: str | None = setting(
+        None, task=DATA, axis=FITNESSES, search="choice(cross_entropy, squared_error, accuracy)"
+    )
+    """What members are ranked by: one of these, or module:function of your own, (outputs [batch, classes], labels
+    [batch]) -> [batch], higher is better. Default: the first that is for the targets, cross_entropy for classes and
+    labels, squared_error for numbers."""
+    metric: str | None = setting(None, task=DATA, axis=METRICS)
+    """What the network is chosen by on validation, and what --target and --patience go by: one of these, or
+    module:function of your own, (y_true, y_pred) -> a number, as in sklearn.metrics. Default: accuracy for classes, r2
+    for numbers, f1 for several labels."""
+    class_weight: str | None = setting(None, task=DATA, names=True)
+    """Weights of the classes in the fitness: balanced (as much for rare classes as for others, as in scikit-learn), or
+    a=1,b=3."""
     strategy: Strategy | None = setting(
         None,
         heading="Strategy and perturbation",
@@ -137,7 +148,7 @@ class TrainConfig:
     batch: int | None = setting(
         None, heading="Minibatches of a data set", task=DATA, check=at_least(1), search="choice(32, 64, 128, 256, 512)"
     )
-    """Examples of a minibatch. Default: 256, or all training examples where there are fewer."""
+    """Examples of a minibatch. Default: 256, of a table 1024; or all training examples where there are fewer."""
     batch_sampling: Literal["random", "contiguous"] = setting("random", task=DATA, search="choice(random, contiguous)")
     """random draws examples with replacement; contiguous takes a slice at a random start."""
     batch_sharing: Literal["shared", "private"] = setting(
@@ -177,7 +188,8 @@ class TrainConfig:
     budget: str | None = setting(None, numeric=True, resume=True, check=fields.duration)
     """Stop after this much training time: 90s, 10m, 1h30m."""
     target: float | None = setting(None, resume=True)
-    """Stop when the validation score reaches this: an accuracy such as 0.95, or an environment's return."""
+    """Stop when the validation score reaches this: an accuracy such as 0.95, another --metric, or an environment's
+    return."""
     patience: int | None = setting(None, resume=True, check=at_least(1))
     """Stop after this many evaluations on the validation split without a new best."""
     eval_every: int = setting(50, check=at_least(1))

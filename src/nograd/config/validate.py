@@ -3,10 +3,12 @@
 Nothing here imports JAX, so that a wrong flag answers at once.
 """
 
+import math
 from typing import Any
 
 from nograd.config import dependencies, task_settings
-from nograd.config.axes import PERTURBATIONS
+from nograd.config.axes import METRICS, PERTURBATIONS
+from nograd.config.scores import is_whole
 from nograd.config.settings import DEFAULT_POPULATION, TrainConfig, all_settings, settings
 from nograd.config.task_settings import is_environment
 from nograd.config.values import ranged, short_repr
@@ -26,6 +28,7 @@ def validate(config: TrainConfig) -> TrainConfig:
     task_settings.episode_limit(config.episode_limit)
     task_settings.options_of(config.env_options)
     _check_target(config)
+    _check_fitness(config)
     _check_population(config)
     _check_top(config)
     return config
@@ -47,9 +50,41 @@ def counts_population(config: TrainConfig) -> bool:
 
 
 def _check_target(config: TrainConfig) -> None:
+    """Raises ConfigError for a target that the metric cannot reach, or that says nothing."""
     target = config.target
-    if target is not None and (target != target or not (is_environment(config.task) or 0 < target <= 1)):
-        _refuse("target", target, "it is an accuracy, such as 0.95")
+    if target is None or is_environment(config.task):
+        if target is not None and target != target:
+            _refuse("target", target, "give a return, such as 100")
+        return
+    known = METRICS.entries.get(config.metric or "accuracy")
+    if known is None or known.measure is None:  # a function of the user's own, which may have any value
+        if not math.isfinite(target):
+            _refuse("target", target, "give a finite number")
+    elif known.measure.ceiling is None:
+        if not 0 < target < math.inf:
+            _refuse("target", target, f"it is a {known.measure.what}, a positive number such as 0.5")
+    elif not 0 < target <= known.measure.ceiling:
+        what = "a validation score" if config.metric is None else f"of the metric {config.metric}"
+        _refuse("target", target, f"it is {what}, up to 1, such as 0.95 of an accuracy")
+
+
+def _check_fitness(config: TrainConfig) -> None:
+    """Raises ConfigError where one number for the whole batch is asked of what counts examples one by one."""
+    if not is_whole(config.fitness):
+        return
+    word = f"--fitness {config.fitness}"
+    if config.perturbation != "dense":
+        raise ConfigError(
+            f"{word} is one number for the whole batch, and --perturbation {config.perturbation} evaluates each "
+            "example alone; use --perturbation dense"
+        )
+    if config.batch == 1:
+        raise ConfigError(f"{word} is one number for the whole batch, and --batch 1 is a single example; use more")
+    if config.class_weight is not None:
+        raise ConfigError(
+            f"--class-weight {config.class_weight} weighs examples, and {word} is one number for all of them; leave it "
+            "out, or use --fitness cross_entropy"
+        )
 
 
 def _check_population(config: TrainConfig) -> None:

@@ -1,9 +1,11 @@
 """What a run is judged by: the word that its metrics and result carry, its direction, and how sure a value is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from nograd.core.intervals import student_interval, wilson_interval
+
+LOSS = "val_loss"  # lower is better: decides between equal scores on validation, where a task measures it
 
 
 class Measure(NamedTuple):
@@ -16,6 +18,7 @@ class Measure(NamedTuple):
     floor: float | None  # that no value is below; None: there is none
     higher: bool = True  # whether more is better
     proportion: bool = False  # whether it is the share of units that are right: its error follows from its value
+    ceiling: float | None = None  # that no value is above; None: there is none
 
     @property
     def train(self) -> str:
@@ -50,6 +53,19 @@ class Measure(NamedTuple):
         """The value with the sign that makes higher better: what `max` and a search go by."""
         return value if self.higher else -value
 
+    def best(self, values: Iterable[float]) -> float | None:
+        """The best of some values; None of none."""
+        return max(values, key=self.goodness, default=None)
+
+    def worst(self, values: Iterable[float]) -> float | None:
+        """The worst of some values; None of none."""
+        return min(values, key=self.goodness, default=None)
+
+    @property
+    def least(self) -> float | None:
+        """The worst value that can be; None where there is no end to it."""
+        return self.floor if self.higher else self.ceiling
+
     def standard_error(self, value: float, count: int, error: float | None = None) -> float | None:
         """Of a value over `count` units: √(v(1 − v)/n) of a proportion, else the one that was measured."""
         return (max(value * (1 - value), 0.0) / count) ** 0.5 if self.proportion else error
@@ -61,7 +77,11 @@ class Measure(NamedTuple):
         """
         if self.proportion:
             return wilson_interval(value, count)
-        return None if error is None else student_interval(value, error, count)
+        if error is None:
+            return None
+        low, high = student_interval(value, error, count)
+        low = low if self.floor is None else max(low, self.floor)
+        return low, high if self.ceiling is None else min(high, self.ceiling)
 
     def interval_text(self, value: float, count: int, error: float | None = None) -> str:
         """The same for a person; "" where there is none."""
@@ -69,11 +89,16 @@ class Measure(NamedTuple):
         return "" if found is None else f"{self.text(found[0])} to {self.text(found[1])}"
 
 
-ACCURACY = Measure("accuracy", ".2%", "accuracy", "examples", 0.0, proportion=True)
+ACCURACY = Measure("accuracy", ".2%", "accuracy", "examples", 0.0, proportion=True, ceiling=1.0)
 RETURN = Measure("return", ",.2f", "return", "episodes", None)
-R2 = Measure("r2", ".4f", "R²", "examples", None)
-F1 = Measure("f1", ".4f", "F1", "examples", 0.0)
-_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}
+R2 = Measure("r2", ".4f", "R²", "examples", None, ceiling=1.0)
+F1 = Measure("f1", ".4f", "F1", "examples", 0.0, ceiling=1.0)
+BALANCED_ACCURACY = Measure("balanced_accuracy", ".2%", "balanced accuracy", "examples", 0.0, ceiling=1.0)
+AUC = Measure("auc", ".4f", "AUC", "examples", 0.0, ceiling=1.0)
+LOG_LOSS = Measure("log_loss", ".4f", "log loss", "examples", 0.0, higher=False)
+RMSE = Measure("rmse", ".5g", "RMSE", "examples", 0.0, higher=False)
+MAE = Measure("mae", ".5g", "MAE", "examples", 0.0, higher=False)
+_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}  # that older records name by their word
 
 
 def measure_of(recorded: Mapping[str, Any]) -> Measure:

@@ -12,6 +12,7 @@ from nograd.models.int8 import mlp_int8 as mlp_int8
 from nograd.models.mlp import cnn as cnn
 from nograd.models.mlp import linear2 as linear2
 from nograd.models.mlp import mlp as mlp
+from nograd.models.mlp import mlp_linear as mlp_linear
 from nograd.models.oriented import oriented as oriented
 from nograd.models.registry import is_built_in as is_built_in
 from nograd.models.registry import is_policy as is_policy

@@ -1,9 +1,10 @@
-"""The networks that have a gradient: a chain of dense layers, the blog's, a small convolutional one."""
+"""The networks that have a gradient: chains of dense layers, the blog's, a small convolutional one."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -35,6 +36,41 @@ def mlp(*hidden: int, activation: Activation = jax.nn.relu) -> Builder:
         return Model(lambda key: init_layers(key, widths), apply)
 
     return Builder(spec if activation is jax.nn.relu else None, build)
+
+
+def mlp_linear(*hidden: int) -> Builder:
+    """x → x W + b + (Dense(h) → ReLU for h in hidden → V): a linear network, and a nonlinear one that is added to it.
+
+    W, b and V begin at 0, so that all outputs do: on few examples it learns what a linear model does, and what bends
+    the outputs as far as the data ask for it (Cheng et al. 2016, arXiv 1606.07792).
+
+    Args:
+        hidden: the widths of the nonlinear part; none leaves the linear one.
+    """
+    spec = chain_spec("mlp-linear", hidden)
+
+    def build(shape: Shape, classes: int) -> Model:
+        inputs = int(np.prod(shape))
+
+        def init(key: Key) -> Params:
+            linear = {"kernel": jnp.zeros((inputs, classes), jnp.float32), "bias": jnp.zeros(classes, jnp.float32)}
+            if not hidden:
+                return {"linear": linear}
+            last = {"kernel": jnp.zeros((hidden[-1], classes), jnp.float32)}
+            return {"linear": linear, "hidden": [*init_layers(key, [inputs, *hidden]), last]}
+
+        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+            x = flat(x)
+            outputs = dense(params["linear"], x)
+            if not hidden:
+                return outputs
+            for layer in params["hidden"][:-1]:
+                x = jax.nn.relu(dense(layer, x))
+            return outputs + x @ params["hidden"][-1]["kernel"]
+
+        return Model(init, apply)
+
+    return Builder(spec, build)
 
 
 def linear2() -> Builder:

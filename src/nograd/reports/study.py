@@ -13,7 +13,7 @@ from nograd.reports.html import Child, Markup, join, section, tag
 from nograd.reports.parallel_coordinates import parallel
 from nograd.reports.tables import Cell, Row, cards, facts, table
 from nograd.reports.trials import axes, ended, groups, is_finished
-from nograd.tuning.study.records import Study, Trial, Winner
+from nograd.tuning.study.records import Study, Trial, Winner, place
 
 _MOST = 1000  # trials on a page; of more, the best
 
@@ -145,7 +145,7 @@ def _states(study: Study) -> Markup | None:
 def _trials(study: Study) -> Markup:
     """All trials, the best first; a click on a heading sorts."""
     names = [dimension.name for dimension in study.space]
-    order = sorted(study.trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number))
+    order = sorted(study.trials, key=lambda trial: place(trial, study.measure))
     columns = ("trial", study.measure.what, *names, "seconds", "state", "worker")
     drawn = table(columns, [_row(trial, names, study.measure) for trial in order[:_MOST]], sortable=True)
     more = len(order) - _MOST

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nograd.core.metrics import Measure
@@ -18,7 +19,8 @@ def progress(trials: Sequence[Trial], measure: Measure) -> Chart:
     """Each trial when it ended, and the best so far as steps."""
     ordered = sorted(trials, key=lambda trial: _span(trial, 1.0)[1])
     scale, unit = time_unit(_span(ordered[-1], 1.0)[1])
-    best = itertools.accumulate((trial.value for trial in ordered if trial.value is not None), max)
+    found = (trial.value for trial in ordered if trial.value is not None)
+    best = itertools.accumulate(found, partial(max, key=measure.goodness))
     rows = [
         {"x": _span(trial, scale)[1], "value": trial.value, "best": high, "trial": trial.number}
         for trial, high in zip(ordered, best, strict=True)

@@ -122,5 +122,5 @@ def _study(path: Path) -> Subject:
 def statistics_of(study: Study) -> Statistics:
     """The figures of a study, for its page."""
     values = outcomes(study)
-    best = expected_best(values, standard_errors(study))
-    return Statistics(efficiency_curve(values), best, trials_until_top(), importance(study))
+    best = expected_best(values, standard_errors(study), study.measure)
+    return Statistics(efficiency_curve(values, study.measure), best, trials_until_top(), importance(study))

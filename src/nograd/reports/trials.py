@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from nograd.core.text import short
 from nograd.reports.charts import COLOURS, FAINT
-from nograd.tuning.study.records import Dimension, Study, Trial
+from nograd.tuning.study.records import Dimension, Study, Trial, place
 
 GROUPS = ("best 5%", "next 20%", "the others")
 GROUP_COLOURS = (COLOURS[1], COLOURS[0], FAINT)
@@ -35,7 +35,7 @@ class PlotAxis(NamedTuple):
 def ended(study: Study) -> list[Trial]:
     """The trials that have a value and have ended, the best first."""
     known = [trial for trial in study.trials if trial.value is not None and trial.state != "running"]
-    return sorted(known, key=lambda trial: -(trial.value or 0.0))
+    return sorted(known, key=lambda trial: place(trial, study.measure))
 
 
 def is_finished(study: Study) -> bool:

@@ -18,7 +18,7 @@ from nograd.runs.inputs import inputs_of
 from nograd.runs.placement import on_data, placed
 from nograd.tasks.base import ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
-from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
+from nograd.tasks.kinds import Given, check_source, load_source, recorded_task, report_info
 
 _LEFT = ("fitness", "batch")
 
@@ -27,10 +27,14 @@ class Run:
     """A training on disk. `params` are the ones chosen on the validation split."""
 
     def __init__(
-        self, directory: RunDirectory, model: Model | Builder | None = None, data: str | Path | None = None
+        self,
+        directory: RunDirectory,
+        model: Model | Builder | None = None,
+        data: str | Path | None = None,
+        metric: Any = None,
     ) -> None:
         self.directory = directory
-        self._given_model, self._given_data = model, data
+        self._given_model, self._given_data, self._given_metric = model, data, metric
 
     @property
     def path(self) -> Path:
@@ -69,7 +73,7 @@ class Run:
     @cached_property
     def task(self) -> TrainedTask:
         """What the run was trained on, as config.json says it: an environment as it is, data without the examples."""
-        return recorded_task(self.settings, self.config["data"], self._named_model)
+        return recorded_task(self.settings, self.config["data"], Given(self._named_model, metric=self._given_metric))
 
     @property
     def shown(self) -> ReportInfo:
@@ -160,18 +164,21 @@ class Run:
         return self.task.film(self.params, Path(path))
 
 
-def load(path: str | Path, model: Model | Builder | None = None, data: str | Path | None = None) -> Run:
+def load(
+    path: str | Path, model: Model | Builder | None = None, data: str | Path | None = None, metric: Any = None
+) -> Run:
     """The run of a directory that `train` or `nograd train` wrote.
 
     Args:
         path: the run directory.
         model: needed only where the run was trained on a model object that words cannot name.
         data: where the data lie now, needed only where they have moved: the file, or the folder of MNIST's files.
+        metric: needed only to evaluate where the run was chosen by a Python function.
 
     Raises:
         RunError: the path is no run directory.
     """
-    run = Run(RunDirectory.open(path), model, data)
+    run = Run(RunDirectory.open(path), model, data, metric)
     _ = run.settings
     return run
 

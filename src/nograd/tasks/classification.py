@@ -9,7 +9,7 @@ import numpy as np
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.data import Dataset
 from nograd.tasks.csv_text import as_shares, csv_text
-from nograd.tasks.fitness import FITNESSES
+from nograd.tasks.fitness import fitnesses_of
 from nograd.tasks.targets import Fitness
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ class Classes:
 
     word: ClassVar[str] = "classes"
     measure: ClassVar[Measure] = ACCURACY
-    fitnesses: ClassVar[Mapping[str, Fitness]] = FITNESSES
     sections: ClassVar[tuple[str, ...]] = ("mistakes",)
+
+    @property
+    def fitnesses(self) -> Mapping[str, Fitness]:
+        """Cross-entropy first."""
+        return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
         """Where the data say that their targets are classes."""
@@ -41,8 +45,11 @@ class Classes:
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """The most likely class of each example, [examples]: as it was called in the data, whole numbers as int."""
-        found = outputs.argmax(-1)
-        return found if self.target is None else _labels(self.target.classes)[found]
+        return self.truth(outputs.argmax(-1))
+
+    def truth(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as `predictions` says them: the classes by their names."""
+        return targets if self.target is None else _labels(self.target.classes)[targets]
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """The softmax of the outputs, [examples, classes]."""

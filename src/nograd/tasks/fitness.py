@@ -1,15 +1,20 @@
 """What a network's outputs are worth where the targets are classes: fitness per example, higher is better.
 
-A fitness is a function `(outputs [batch, classes], labels [batch]) -> [batch]`; it need not be differentiable.
+A fitness is a function `(outputs [batch, classes], labels [batch]) -> [batch]`; it need not be differentiable. Those of
+the whole batch are in `batch_fitness`; every word stands in the registry `nograd.config.scores`.
 """
 
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nograd.config.registry import load
+from nograd.config.scores import FITNESSES, kinds_said
 from nograd.core.imports import import_object
 from nograd.core.precision import as_floats, is_real
 from nograd.core.text import did_you_mean
@@ -37,13 +42,6 @@ def accuracy(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"
     return (jnp.argmax(outputs, axis=-1) == labels).astype(jnp.float32)
 
 
-FITNESSES: dict[str, Fitness] = {
-    "cross_entropy": cross_entropy,
-    "squared_error": squared_error,
-    "accuracy": accuracy,
-}
-
-
 def mean_fitness(values: Array) -> Float[Array, ""]:
     """What a member is worth, in float32: the mean of the values, which may be booleans, whole numbers or floats."""
     return jnp.mean(as_floats(values)).astype(jnp.float32)
@@ -55,6 +53,8 @@ def checked_fitness(fitness: Fitness, batch: int, width: int, targets: jax.Shape
     try:
         found = jax.eval_shape(fitness, outputs, targets)
         shape, kind = jnp.shape(found), jnp.result_type(found)
+    except ConfigError:
+        raise
     except Exception as error:
         told = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ConfigError(f"the fitness function fails on (outputs, labels): {told}") from error
@@ -65,14 +65,29 @@ def checked_fitness(fitness: Fitness, batch: int, width: int, targets: jax.Shape
     return shape
 
 
-def resolve_fitness(name: str, known: Mapping[str, Fitness] = FITNESSES) -> Fitness:
-    """The fitness of this name among those of a kind of target, or the user's `module:function`."""
+@cache
+def fitnesses_of(kind: str) -> Mapping[str, Fitness]:
+    """All that a kind of target can be ranked by, the default first; see `config.scores`."""
+    return MappingProxyType({word: load(path) for word, path in FITNESSES.for_targets(kind).items()})
+
+
+def resolve_fitness(name: str, known: Mapping[str, Fitness]) -> Fitness:
+    """The fitness of this name among those of a kind of target, or the user's `module:function`.
+
+    Raises:
+        ConfigError: there is none, or it is for another kind of target.
+    """
     if name in known:
         return known[name]
-    head, colon, rest = name.partition(":")
-    family = next((fitness for word, fitness in known.items() if word.startswith(f"{head}:")), None)
+    word, colon, number = name.partition(":")
+    family = known.get(word)
     if colon and hasattr(family, "of"):  # a word with a number of its own, such as quantile:0.9
-        return cast(Any, family).of(rest)
-    if colon:
+        return cast(Any, family).of(number)
+    if word in FITNESSES.entries and word not in known:
+        raise ConfigError(
+            f"--fitness {name} is for {kinds_said(FITNESSES, word)}, and the targets are of another kind; "
+            f"use {', '.join(known)}"
+        )
+    if colon and word not in known:
         return import_object(name, "fitness")
     raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, known)}; or module:function of your own")

@@ -1,13 +1,14 @@
 """What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from nograd import data
 from nograd.config.name_lists import kinds_of, name_list
-from nograd.config.settings import DEFAULT_BATCH, TrainConfig
+from nograd.config.scores import is_whole
+from nograd.config.settings import AUTO, DEFAULT_MODEL, TrainConfig
 from nograd.config.task_settings import is_environment, options_of
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.types import ConfigError, DataError
@@ -17,8 +18,11 @@ from nograd.envs.spec import from_portable
 from nograd.models import Builder, Model, build_model
 from nograd.models.resolve import resolve_model, resolve_policy
 from nograd.tasks.base import ReportInfo, Task, TrainedTask
+from nograd.tasks.class_weights import weighted
+from nograd.tasks.defaults import default_batch, default_model
 from nograd.tasks.environments import make_environment
 from nograd.tasks.fitness import resolve_fitness
+from nograd.tasks.own_metric import resolve_metric
 from nograd.tasks.supervised import supervised
 from nograd.tasks.target_kinds import recorded_targets, targets_of
 from nograd.tasks.targets import Fitness
@@ -51,22 +55,28 @@ class SourceKind(Protocol):
     def with_defaults(self, config: TrainConfig, source: Any) -> TrainConfig:
         """The config with what follows from the source where it was not given."""
 
-    def task(self, config: TrainConfig, source: Any, model: Model | Builder | None, fitness: Fitness | None) -> Task:
-        """The task of a config on a source, with this model and this fitness in place of the config's words."""
+    def task(self, config: TrainConfig, source: Any, given: "Given") -> Task:
+        """The task of a config on a source, with what a Python caller gave in place of the config's words."""
 
-    def trained_task(
-        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
-    ) -> TrainedTask:
+    def trained_task(self, config: TrainConfig, record: Mapping[str, Any], given: "Given") -> TrainedTask:
         """A run's task from what its config.json says, without the data."""
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """What reports show of a run, from the same."""
 
-    def summary(self, source: Any) -> list[str]:
-        """Lines about the parts of a source, to be printed before a training."""
+    def summary(self, source: Any, wanted: TrainConfig, final: TrainConfig) -> list[str]:
+        """Lines about the parts of a source, to be printed before a training; `wanted` is the config before the defaults."""
 
     def describe(self, config: TrainConfig, source: Any) -> "SourceInfo":
         """The facts about a source that do not need a task."""
+
+
+class Given(NamedTuple):
+    """Objects in place of a config's words."""
+
+    model: Model | Builder | None = None
+    fitness: Fitness | None = None
+    metric: Callable[[Any, Any], Any] | None = None
 
 
 class SourceInfo(NamedTuple):
@@ -78,6 +88,7 @@ class SourceInfo(NamedTuple):
     validation: int  # examples or episodes of a validation score
     examples: int | None  # of the training split; None where there is none
     parts: str  # what has changed where the checksum has
+    fitnesses: tuple[str, ...] = ()  # that a search may draw: those of single examples
 
 
 class Examples:
@@ -122,52 +133,53 @@ class Examples:
         return {}
 
     def with_defaults(self, config: TrainConfig, source: Dataset) -> TrainConfig:
-        """The config with a fitness of its kind of target, and a batch no larger than the training split."""
+        """The config with a fitness of its kind of target, a batch and a network that follow its size."""
         return replace(
             config,
             fitness=config.fitness or next(iter(targets_of(source).fitnesses)),
-            batch=config.batch or min(DEFAULT_BATCH, len(source.x_train)),
+            batch=config.batch or default_batch(source),
+            model=default_model(source) if config.model == AUTO else config.model,
         )
 
-    def task(
-        self, config: TrainConfig, source: Dataset, model: Model | Builder | None, fitness: Fitness | None
-    ) -> Task:
+    def task(self, config: TrainConfig, source: Dataset, given: Given) -> Task:
         """A task whose members are evaluated on minibatches of the data set."""
-        targets = targets_of(source)
+        config, targets = self.with_defaults(config, source), targets_of(source)
+        fitness = given.fitness or resolve_fitness(config.fitness or "", targets.fitnesses)
         return supervised(
             source,
-            build_model(model or resolve_model(config.model), source.x_train.shape[1:], targets.width(source)),
-            fitness or resolve_fitness(config.fitness or next(iter(targets.fitnesses)), targets.fitnesses),
-            config.batch or min(DEFAULT_BATCH, len(source.x_train)),
+            build_model(given.model or resolve_model(config.model), source.x_train.shape[1:], targets.width(source)),
+            weighted(fitness, config.class_weight, targets, source),
+            config.batch or 1,
             config.batch_sampling,
             config.batch_sharing == "private",
             config.shift,
             targets,
+            resolve_metric(config.metric, given.metric, targets),
         )
 
-    def trained_task(
-        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
-    ) -> TrainedTask:
-        """The network, and the kind of its targets."""
-        built = build_model(
-            model or resolve_model(config.model), tuple(record["input_shape"]), record.get("outputs", record["classes"])
-        )
-        return TrainedSupervised(built, recorded_targets(record), record)
+    def trained_task(self, config: TrainConfig, record: Mapping[str, Any], given: Given) -> TrainedTask:
+        """The network, the kind of its targets, and the metric that it was chosen by."""
+        targets, outputs = recorded_targets(record), record.get("outputs", record["classes"])
+        built = build_model(given.model or resolve_model(config.model), tuple(record["input_shape"]), outputs)
+        return TrainedSupervised(built, targets, record, resolve_metric(config.metric, given.metric, targets))
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """The sections of its kind of target, and the sizes of the splits."""
         units = {split: int(record[split]) for split in ("train", "val", "test")}
         return ReportInfo(recorded_targets(record).sections, "forward passes of one example", units)
 
-    def summary(self, source: Dataset) -> list[str]:
-        """Lines on the columns, and on rows that were changed or left out."""
-        return data.account_lines(source)
+    def summary(self, source: Dataset, wanted: TrainConfig, final: TrainConfig) -> list[str]:
+        """Lines on the columns, on rows that were changed or left out, and on a batch of all of them."""
+        whole = wanted.batch is None and final.batch == len(source.x_train)
+        return [*data.account_lines(source), *([f"batch: all {final.batch:,} training examples"] if whole else [])]
 
     def describe(self, config: TrainConfig, source: Dataset) -> SourceInfo:
         """The note, checksum and sizes of the data set."""
-        measure = targets_of(source).measure
+        targets = targets_of(source)
+        measure = resolve_metric(config.metric, None, targets).measure
         sizes = len(source.x_val), len(source.x_train)
-        return SourceInfo(source.note, data.checksum(source), measure, *sizes, "data")
+        drawn = tuple(word for word in targets.fitnesses if not is_whole(word))
+        return SourceInfo(source.note, data.checksum(source), measure, *sizes, "data", drawn)
 
 
 class Environments:
@@ -198,26 +210,22 @@ class Environments:
         return {"env_options": json.dumps(source.maker_options) if source.maker_options else None}
 
     def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
-        """The config unchanged: nothing in it follows from the environment."""
-        return config
+        """The config with the default network where it was to follow from the task."""
+        return replace(config, model=DEFAULT_MODEL) if config.model == AUTO else config
 
-    def task(
-        self, config: TrainConfig, source: EnvSpec, model: Model | Builder | None, fitness: Fitness | None
-    ) -> Task:
+    def task(self, config: TrainConfig, source: EnvSpec, given: Given) -> Task:
         """A task whose fitness is the mean return of episodes."""
-        return make_environment(config, source, model or resolve_policy(config.model))
+        return make_environment(config, source, given.model or resolve_policy(config.model))
 
-    def trained_task(
-        self, config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None
-    ) -> TrainedTask:
+    def trained_task(self, config: TrainConfig, record: Mapping[str, Any], given: Given) -> TrainedTask:
         """The whole task: config.json describes the environment completely."""
-        return make_environment(config, from_portable(record["world"]), model or resolve_policy(config.model))
+        return make_environment(config, from_portable(record["world"]), given.model or resolve_policy(config.model))
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """The numbers of episodes that the scores are means over."""
         return ReportInfo((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
 
-    def summary(self, source: EnvSpec) -> list[str]:
+    def summary(self, source: EnvSpec, wanted: TrainConfig, final: TrainConfig) -> list[str]:
         """An empty list: an environment has no parts to tell of."""
         return []
 
@@ -253,9 +261,9 @@ def load_source(config: TrainConfig) -> Source:
     return next(kind for kind in KINDS if kind.matches(config)).load(config)
 
 
-def recorded_task(config: TrainConfig, record: Mapping[str, Any], model: Model | Builder | None) -> TrainedTask:
-    """A run's task, from the settings and the "data" of its config.json. `model` in place of the settings' word."""
-    return next(kind for kind in KINDS if kind.recorded(record)).trained_task(config, record, model)
+def recorded_task(config: TrainConfig, record: Mapping[str, Any], given: Given) -> TrainedTask:
+    """A run's task, from the settings and the "data" of its config.json, with objects in place of its words."""
+    return next(kind for kind in KINDS if kind.recorded(record)).trained_task(config, record, given)
 
 
 def report_info(config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:

@@ -13,6 +13,7 @@ from nograd.core.metrics import F1, Measure
 from nograd.core.precision import as_floats
 from nograd.data import Dataset
 from nograd.tasks.csv_text import as_shares, csv_text
+from nograd.tasks.fitness import fitnesses_of
 from nograd.tasks.targets import Fitness
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ def accuracy(outputs: Float[Array, "batch labels"], y: Float[Array, "batch label
     return jnp.mean(((outputs > 0) == (y > 0.5)).astype(jnp.float32), axis=-1)
 
 
-FITNESSES: dict[str, Fitness] = {"cross_entropy": cross_entropy, "accuracy": accuracy}
-
-
 @dataclass(frozen=True)
 class Labels:
     """Labels 0 and 1, float32 [examples, labels]; an output for each, above 0 where it applies."""
@@ -41,8 +39,12 @@ class Labels:
 
     word: ClassVar[str] = "labels"
     measure: ClassVar[Measure] = F1
-    fitnesses: ClassVar[Mapping[str, Fitness]] = FITNESSES
     sections: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def fitnesses(self) -> Mapping[str, Fitness]:
+        """Cross-entropy first."""
+        return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
         """Where the data say that they have several labels."""
@@ -61,6 +63,10 @@ class Labels:
         count = found.sum(axis=0) + y.sum(axis=0)
         f1 = np.divide(2 * right, count, out=np.zeros(len(count)), where=count > 0)
         return {"f1": float(f1.mean()), "accuracy": float((found == y).all(axis=1).mean())}
+
+    def truth(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as `predictions` says them, int [examples, labels]."""
+        return (targets > 0.5).astype(int)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """1 where a label applies, int [examples, labels]."""

@@ -32,7 +32,7 @@ def require_alone(fitness: Fitness, model: Model, dataset: Dataset, batch: int, 
     count = min(EXAMPLES, len(dataset.x_train))
     labels = np.asarray(dataset.y_train[:count])
     labels = np.resize(labels, (EXAMPLES, *labels.shape[1:]))
-    if not _is_own(fitness):
+    if not _is_own(getattr(fitness, "inner", fitness)):  # the function that weights of classes are laid over
         outputs = trial(jax.ShapeDtypeStruct((EXAMPLES, width), jnp.float32))
         if depends_on_others(fitness, outputs, labels):
             raise ConfigError(f"the fitness of an example depends on the rest of its batch, and {_REMEDY} change that")

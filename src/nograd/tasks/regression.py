@@ -16,6 +16,7 @@ from nograd.core.precision import as_floats
 from nograd.core.types import ConfigError
 from nograd.data import Dataset
 from nograd.tasks.csv_text import csv_text
+from nograd.tasks.fitness import fitnesses_of
 from nograd.tasks.targets import Fitness
 
 if TYPE_CHECKING:
@@ -32,10 +33,26 @@ def absolute_error(outputs: Float[Array, "batch targets"], y: Float[Array, "batc
     return -jnp.mean(jnp.abs(_errors(outputs, y)), axis=-1)
 
 
-def huber(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
-    """Minus the loss of Huber (1964): e²/2 up to one standard deviation of the target, |e| − 1/2 beyond."""
-    size = jnp.abs(_errors(outputs, y))
-    return -jnp.mean(jnp.where(size <= 1, size**2 / 2, size - 0.5), axis=-1)
+@dataclass(frozen=True)
+class Huber:
+    """Minus the loss of Huber (1964): e²/2 up to δ standard deviations of the target, δ(|e| − δ/2) beyond."""
+
+    delta: float = 1.0
+
+    def __call__(
+        self, outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]
+    ) -> Float[Array, " batch"]:
+        size, delta = jnp.abs(_errors(outputs, y)), self.delta
+        return -jnp.mean(jnp.where(size <= delta, size**2 / 2, delta * (size - delta / 2)), axis=-1)
+
+    def of(self, text: str) -> "Huber":
+        """The one that the text behind the colon names. Raises ConfigError for no positive number."""
+        delta = _number(text)
+        if not 1e-6 <= delta <= 1e6:
+            raise ConfigError(
+                f"--fitness huber:{text} names no limit; use a number of standard deviations above 0: huber:1.5"
+            )
+        return Huber(delta)
 
 
 @dataclass(frozen=True)
@@ -55,10 +72,7 @@ class Quantile:
 
     def of(self, text: str) -> "Quantile":
         """The one that the text behind the colon names. Raises ConfigError for no share between 0 and 1."""
-        try:
-            share = float(text)
-        except ValueError:
-            share = -1.0
+        share = _number(text)
         if not 0 < share < 1:
             raise ConfigError(f"--fitness quantile:{text} names no quantile; use a share between 0 and 1: quantile:0.9")
         return Quantile(share)
@@ -68,12 +82,15 @@ def _errors(outputs: Array, y: Array) -> Array:
     return as_floats(outputs) - y
 
 
-FITNESSES: dict[str, Fitness] = {
-    "squared_error": squared_error,
-    "absolute_error": absolute_error,
-    "huber": huber,
-    "quantile:0.5": Quantile(),
-}
+def _number(text: str) -> float:
+    """The number of a text; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+HUBER, QUANTILE = Huber(), Quantile()
 
 
 @dataclass(frozen=True)
@@ -84,8 +101,12 @@ class Numbers:
 
     word: ClassVar[str] = "numbers"
     measure: ClassVar[Measure] = R2
-    fitnesses: ClassVar[Mapping[str, Fitness]] = FITNESSES
     sections: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def fitnesses(self) -> Mapping[str, Fitness]:
+        """Squared error first."""
+        return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
         """Where the data say that their targets are numbers."""
@@ -103,7 +124,7 @@ class Numbers:
         """
         found, y = self.decoded(outputs), self.decoded(targets)
         errors, spread = (found - y) ** 2, (y - y.mean(axis=0)) ** 2
-        r2, error = _determination(errors, spread)
+        r2, error = determination(errors, spread)
         rmse, mae = np.sqrt(errors.mean(axis=0)).mean(), np.abs(found - y).mean()
         return {"r2": r2, "r2_error": error, "rmse": _finite(rmse), "mae": _finite(mae)}
 
@@ -112,6 +133,10 @@ class Numbers:
         if self.target is not None:
             return self.target.decode(values)
         return values.astype(np.float64).reshape(len(values), -1)
+
+    def truth(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as `predictions` says them: in the unit of the data."""
+        return self.predictions(targets)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """In the unit of the data, float64 [examples], or [examples, targets] of several."""
@@ -125,7 +150,7 @@ class Numbers:
         return csv_text(names, ([f"{value:.6g}" for value in row] for row in found))
 
 
-def _determination(errors: np.ndarray, spread: np.ndarray) -> tuple[float | None, float | None]:
+def determination(errors: np.ndarray, spread: np.ndarray) -> tuple[float | None, float | None]:
     """R² and its standard error, from squares [examples, targets]; None where they are not known.
 
     As in scikit-learn, R² of a target that is always the same is 1 where it is met, else 0.

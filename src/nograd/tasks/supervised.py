@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nograd.core.metrics import Measure
+from nograd.core.metrics import LOSS, Measure
 from nograd.core.types import ConfigError, Key, Params
 from nograd.data import Dataset, checksum, describe_arrays
 from nograd.generation.base import Generation
@@ -27,8 +27,10 @@ from nograd.tasks.examples import (
     split_arrays,
     target_shapes,
 )
+from nograd.tasks.final_metrics import final_metrics, scored
 from nograd.tasks.fitness import checked_fitness, mean_fitness
-from nograd.tasks.metrics import final_metrics
+from nograd.tasks.metrics import Metric
+from nograd.tasks.own_metric import resolve_metric
 from nograd.tasks.per_example import require_alone
 from nograd.tasks.scores import interval_of
 from nograd.tasks.target_kinds import targets_of
@@ -47,14 +49,15 @@ class Supervised(NamedTuple):
     fitness: Fitness
     batch: int
     targets: Targets
+    metric: Metric  # what the network is chosen by
     sampling: Sampling = "random"
     private: bool = False  # whether each unit of the population draws a minibatch of its own
     shift: int = 0  # pixels that each image of a minibatch may be moved by, up or down and left or right
 
     @property
     def measure(self) -> Measure:
-        """What a run is judged by: that of its kind of target."""
-        return self.targets.measure
+        """What a run is judged by: that of its metric."""
+        return self.metric.measure
 
     @property
     def note(self) -> str:
@@ -87,20 +90,25 @@ class Supervised(NamedTuple):
         }
 
     def scores(self, params: Params) -> dict[str, float | None]:
-        """What the training (some of it) and the validation split score."""
+        """What the training (some of it) and the validation split score; of a table, the loss on validation too."""
         train = self._named("train", params, _TRAIN_SAMPLE)
-        return {name: value for name, value in train.items() if not name.endswith("_error")} | self._named(
-            "val", params
-        )
+        found = {name: value for name, value in train.items() if not name.endswith("_error")}
+        return found | self._named("val", params) | (self._loss(params) if self.dataset.columns else {})
+
+    def _loss(self, params: Params) -> dict[str, float | None]:
+        """Minus the mean of the first fitness of the kind of target, which tells equal scores apart."""
+        data, fitness = self.dataset, next(iter(self.targets.fitnesses.values()))
+        outputs = predict(self.model, params, data.x_val, data.offset, data.scale)
+        return {LOSS: -float(mean_fitness(fitness(jnp.asarray(outputs), jnp.asarray(data.y_val))))}
 
     def tested(self, params: Params) -> dict[str, Any]:
-        """What the test split scores, for the end, with the interval of the measure."""
+        """What the test split scores, for the end, with all usual metrics, their intervals and baselines."""
         data, y = self.dataset, self.dataset.y_test
         outputs = predict(self.model, params, data.x_test, data.offset, data.scale)
-        found = self.targets.figures(outputs, y)
+        found = scored(self.metric, self.targets, outputs, y)
         named = {f"test_{name}": value for name, value in found.items()}
         interval = {"test_interval": interval_of(self.measure, found, len(y))}
-        return named | interval | final_metrics(self.targets, outputs, y, data.y_train)
+        return named | interval | final_metrics(self.targets, outputs, data)
 
     def _named(self, split: Split, params: Params, limit: int | None = None) -> dict[str, float | None]:
         return {f"{split}_{name}": value for name, value in split_figures(self, params, split, limit).items()}
@@ -189,11 +197,13 @@ def supervised(
     private: bool = False,
     shift: int = 0,
     targets: Targets | None = None,
+    metric: Metric | None = None,
 ) -> Supervised:
     """A `Supervised` task, checked.
 
     Args:
         targets: their kind, default the one that fits the data set.
+        metric: what the network is chosen by, default that of the kind of target.
 
     Raises:
         ConfigError: the batch is larger than the training split, or the fitness does not return one number
@@ -212,11 +222,15 @@ def supervised(
             "than they have; use 0 to 2"
         )
     targets = targets or targets_of(dataset)
+    metric = metric or resolve_metric(None, None, targets)
     checked_fitness(fitness, batch, targets.width(dataset), target_shapes(dataset, batch))
-    return Supervised(dataset, model, fitness, batch, targets, sampling, private, shift)
+    if metric.measure != targets.measure:  # one that fails does so here, before anything is written
+        metric.value(targets, np.zeros((len(dataset.y_val), targets.width(dataset)), np.float32), dataset.y_val)
+    return Supervised(dataset, model, fitness, batch, targets, metric, sampling, private, shift)
 
 
 def split_figures(task: Supervised, params: Params, split: Split, limit: int | None = None) -> dict[str, float | None]:
     """What a split's examples (its first `limit`) score, by name."""
     x, y = (array[:limit] for array in split_arrays(task.dataset, split))
-    return task.targets.figures(predict(task.model, params, x, task.dataset.offset, task.dataset.scale), y)
+    outputs = predict(task.model, params, x, task.dataset.offset, task.dataset.scale)
+    return scored(task.metric, task.targets, outputs, y, sure=False)

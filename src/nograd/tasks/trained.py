@@ -12,6 +12,8 @@ from nograd.core.types import ConfigError, Params
 from nograd.models import Model
 from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.examples import predict
+from nograd.tasks.final_metrics import scored
+from nograd.tasks.metrics import Metric
 from nograd.tasks.scores import interval_of
 from nograd.tasks.targets import Targets
 
@@ -22,11 +24,12 @@ class TrainedSupervised(NamedTuple):
     model: Model
     targets: Targets
     data: Mapping[str, Any]  # what `Supervised.record` gave
+    metric: Metric  # what it was chosen by
 
     @property
     def measure(self) -> Measure:
         """What the run is judged by."""
-        return self.targets.measure
+        return self.metric.measure
 
     def read_params(self, read: ReadPart) -> Params:
         """The network's parameters, from the arrays of a checkpoint."""
@@ -57,7 +60,7 @@ class TrainedSupervised(NamedTuple):
         if episodes is not None:
             raise ConfigError(f"episodes cannot be {episodes}: this run was trained on examples; leave them out")
         x, targets = read()
-        figures = self.targets.figures(self.outputs(params, x), targets)
+        figures = scored(self.metric, self.targets, self.outputs(params, x), targets)
         found = {name: value for name, value in figures.items() if not name.endswith("_error")}
         return {"split": split, **found, "interval": interval_of(self.measure, figures, len(x)), "examples": len(x)}
 

@@ -1,6 +1,6 @@
 """The whole job from Python: `nograd.train`, with every setting as a keyword that an editor completes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Never
 
@@ -18,7 +18,7 @@ from nograd.tasks.targets import Fitness
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
 from nograd.training.overrides import check_objects, named, require_own, strategy_word
-from nograd.training.own_data import NAME, is_source, own_dataset
+from nograd.training.own_data import is_source, own_dataset, task_word
 from nograd.training.train import resumed_settings, run_config
 
 
@@ -39,6 +39,8 @@ def train(
     observer: Observer | None = None,
     model: str | Model | Builder | None = NOT_GIVEN,
     fitness: str | Fitness | None = NOT_GIVEN,
+    metric: str | Callable[[Any, Any], Any] | None = NOT_GIVEN,
+    class_weight: str | Mapping[Any, float] | None = NOT_GIVEN,
     strategy: str | Strategy | None = NOT_GIVEN,
     perturbation: str | Perturbation | None = NOT_GIVEN,
     noise: Noise = NOT_GIVEN,
@@ -116,6 +118,9 @@ def train(
         observer: told of each generation.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
+        metric: a word of the command line, or a function (y_true, y_pred) -> a number, as in `sklearn.metrics`; where
+            it takes probabilities or lower is better, `nograd.make_metric(function, …)` says so.
+        class_weight: "balanced", or weights by class: {"yes": 3}.
         strategy: a word of the command line, or one such as `nograd.snes(256, sigma=0.1)`; then all that it is made of
             (sigma, population, optimizer and so on) is its own.
         perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
@@ -141,7 +146,7 @@ def train(
     given = check_given(
         {name: value for name, value in given.items() if value is not None or name not in Objects._fields}
     )
-    task, values = (task, None) if y is None and is_source(task) else (NAME, task)
+    task, values = (task, None) if y is None and is_source(task) else (task_word(task), task)
     source = checked_source(task)
     if task is None and not any(given.get(name) for name in ("resume", "preset", "config")):
         task = "mnist"

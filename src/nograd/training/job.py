@@ -1,5 +1,6 @@
 """From settings to a training: data set or environment, network, task, strategy and keys."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.base import Task
-from nograd.tasks.kinds import Source, kind_of
+from nograd.tasks.kinds import Given, Source, kind_of
 from nograd.tasks.targets import Fitness
 from nograd.training.factories import make_strategy, population_of
 
@@ -49,6 +50,7 @@ class Objects(NamedTuple):
 
     model: Model | Builder | None = None
     fitness: Fitness | None = None
+    metric: Callable[[Any, Any], Any] | None = None  # (y_true, y_pred) -> a number
     optimizer: optax.GradientTransformation | None = None
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
@@ -58,7 +60,7 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
     """The job of a config on its data or environment. Raises ConfigError or ModelError for what does not fit."""
     objects = objects or Objects()
     config = kind_of(source).with_defaults(config, source)
-    task = kind_of(source).task(config, source, objects.model, objects.fitness)
+    task = kind_of(source).task(config, source, Given(objects.model, objects.fitness, objects.metric))
     chunks = config.chunks or task.chunk_count(population_of(config), config.mirrored)
     cut = replace(config, chunks=chunks)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)

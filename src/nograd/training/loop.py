@@ -12,7 +12,7 @@ import numpy as np
 
 from nograd.core.clock import running_time
 from nograd.core.interrupt import interruptible
-from nograd.core.metrics import Measure
+from nograd.core.metrics import LOSS, Measure
 from nograd.core.types import Params
 from nograd.engines.base import Engine
 from nograd.generation.base import Outcome
@@ -32,6 +32,7 @@ class Progress:
     best_score: float | None = None
     best_generation: int = 0
     stale: int = 0  # evaluations since the best
+    best_loss: float | None = None  # of the best on validation, where the task measures it: it decides between equals
 
 
 class Limits(NamedTuple):
@@ -192,7 +193,7 @@ class Trainer:
         self._save()  # first: it relies on the best before this evaluation
         start = running_time()
         scores = self._scores(state)
-        progress = _with_validation(progress, scores[self.task.measure.val], self.task.measure)
+        progress = _with_validation(progress, scores, self.task.measure)
         progress = replace(progress, seconds=progress.seconds + running_time() - start)
         if progress.best_generation == progress.generation:
             best = Best(state.params, progress.generation, progress.best_score or 0.0)
@@ -232,7 +233,7 @@ class Trainer:
         line |= {"bytes_up": self.engine.bytes_up, "bytes_down": self.engine.bytes_down}
         if progress.generation % self.limits.eval_every == 0:
             line |= self._scores(state)
-            progress = _with_validation(progress, line[self.task.measure.val], self.task.measure)
+            progress = _with_validation(progress, line, self.task.measure)
         return progress, line
 
     def _scores(self, state: State) -> dict[str, Any]:
@@ -249,11 +250,24 @@ class Trainer:
         return {"identity": self.identity, "progress": asdict(progress)}
 
 
-def _with_validation(progress: Progress, score: float | None, measure: Measure) -> Progress:
-    """With one score more; None, of an environment that gave a NaN, is never the best."""
-    if score is not None and measure.better(score, progress.best_score):
-        return replace(progress, val_score=score, best_score=score, best_generation=progress.generation, stale=0)
+def _with_validation(progress: Progress, scores: dict[str, Any], measure: Measure) -> Progress:
+    """With one evaluation more. A score of None, of an environment that gave a NaN, is never the best.
+
+    Of equal scores the first is the best, or where the task measures a loss too, the one with the smaller loss: few
+    examples give few different accuracies, and the first network to reach one is seldom the best of them.
+    """
+    score, loss = scores[measure.val], scores.get(LOSS)
+    if score is not None and (measure.better(score, progress.best_score) or _decides(loss, score, progress)):
+        best = {"best_score": score, "best_generation": progress.generation, "best_loss": loss}
+        return replace(progress, val_score=score, stale=0, **best)
     return replace(progress, val_score=score, stale=progress.stale + 1)
+
+
+def _decides(loss: float | None, score: float, progress: Progress) -> bool:
+    """Whether a loss makes one of two equal scores the better."""
+    if score != progress.best_score or loss is None or progress.best_loss is None:
+        return False
+    return loss < progress.best_loss
 
 
 def _number(value: jax.Array | float | None) -> float | int | None:

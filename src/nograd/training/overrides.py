@@ -17,6 +17,7 @@ _MADE_BY = {
     "perturbation": "one such as nograd.dense(0.05)",
     "optimizer": "an Optax optimizer such as optax.adam(0.01)",
     "fitness": "a function (outputs, labels) -> [batch]",
+    "metric": "a function (y_true, y_pred) -> a number",
 }
 
 
@@ -28,6 +29,7 @@ def check_objects(objects: Objects) -> None:
         "perturbation": callable(getattr(objects.perturbation, "layout", None)),
         "optimizer": callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None)),
         "fitness": callable(objects.fitness),
+        "metric": callable(objects.metric),
     }
     for name, well in fits.items():
         given = getattr(objects, name)
@@ -57,8 +59,9 @@ def named(config: TrainConfig, objects: Objects, source: Source | None) -> Train
     words: dict[str, Any] = kind_of(source).settings(source) if source is not None else {}
     if objects.model is not None:
         words["model"] = model_spec(objects.model)
-    if objects.fitness is not None:
-        words["fitness"] = f"({getattr(objects.fitness, '__qualname__', 'a Python object')})"
+    for name, own in (("fitness", objects.fitness), ("metric", objects.metric)):
+        if own is not None:
+            words[name] = f"({_name_of(own)})"
     if objects.optimizer is not None:
         words["optimizer"] = "(a Python object)"
     if (strategy := objects.strategy) is not None:
@@ -67,3 +70,8 @@ def named(config: TrainConfig, objects: Objects, source: Source | None) -> Train
     if (perturbation := objects.perturbation) is not None:
         words |= perturbation.settings | {"perturbation": perturbation.word}
     return replace(config, **words)
+
+
+def _name_of(function: Any) -> str:
+    """What a function is called; that of a metric is where it is made into one."""
+    return getattr(getattr(function, "function", function), "__qualname__", "a Python object")

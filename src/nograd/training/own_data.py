@@ -9,7 +9,12 @@ from nograd.core.types import ConfigError
 from nograd.data import Dataset
 from nograd.tasks.kinds import is_source as is_kind
 
-NAME = "data"  # what config.json calls it
+NAME, IMAGES = "data", "images"  # what config.json calls them; the recipe of tables is for the first
+
+
+def task_word(values: Any) -> str:
+    """What config.json calls a frame or arrays: those of more axes than a table has are images."""
+    return IMAGES if len(getattr(values, "shape", ())) > 2 else NAME
 
 
 def is_source(task: Any) -> bool:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nograd.config.settings import DEFAULT_BATCH, TrainConfig
+from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
 from nograd.core.runtime import use_one_thread
@@ -70,10 +70,10 @@ def run_config(
     refuse_fork()
     require_packages(config)
     with ExitStack() as held:
-        return _trained(_prepare(validate(config), source, objects, held), on_start, started)
+        return _trained(_prepare(validate(config), source, objects, held), objects, on_start, started)
 
 
-def _trained(start: Start, on_start: OnStart | None, started: float) -> Run:
+def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, started: float) -> Run:
     # Both wait for XLA to compile, one on each of two cores.
     with ThreadPoolExecutor(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
@@ -94,7 +94,7 @@ def _trained(start: Start, on_start: OnStart | None, started: float) -> Run:
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
     _finish(start.job, start.directory, ending, clock)
-    run = Run(start.directory, start.job.task.model)
+    run = Run(start.directory, start.job.task.model, metric=objects.metric if objects else None)
     observer.finish(run)
     return run
 
@@ -110,7 +110,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         config = placed(config, directory.path) if directory else anchored(config)
         source = load_source(config)
     job = build_job(config, source, objects)
-    unset, config = config.batch is None, job.config
+    wanted, config = config, job.config
     check_engine(job.generation, config.engine, config.workers)
     recorded = record(job, versions())
     if directory is None:
@@ -124,9 +124,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
         directory.write_config(recorded)
-    summary = kind_of(source).summary(source)
-    if unset and job.config.batch and job.config.batch < DEFAULT_BATCH:
-        summary.append(f"batch: all {job.config.batch:,} training examples, fewer than the default of {DEFAULT_BATCH}")
+    summary = kind_of(source).summary(source, wanted, config)
     return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored, summary)
 
 

@@ -11,7 +11,7 @@ from nograd.config.settings import TrainConfig, settings
 from nograd.core.metrics import Measure
 from nograd.runs.files import write_atomically
 from nograd.tuning.space import seed_at, trial_config
-from nograd.tuning.study.records import Study, Trial, Winner
+from nograd.tuning.study.records import Study, Trial, Winner, place
 from nograd.tuning.study.write import StudyWriter
 from nograd.tuning.trial import TrialEnd, TrialRequest
 
@@ -19,12 +19,12 @@ RECIPE = "best.toml"
 
 
 def best_trial(study: Study) -> Trial | None:
-    """The complete trial with the highest validation score, the first of equals.
+    """The complete trial with the best validation score, the first of equals.
 
     Only a complete one can win: one that the clock ended has no settings that would give its value again.
     """
     complete = [trial for trial in study.trials if trial.state == "complete" and trial.value is not None]
-    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+    return min(complete, key=lambda trial: place(trial, study.measure), default=None)
 
 
 def winning_config(base: TrainConfig, trial: Trial, seed: int) -> TrainConfig:

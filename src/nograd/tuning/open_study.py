@@ -91,7 +91,7 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> OpenStudy:
     make_space(base, given.space or "default", changes)  # a wrong word is said before data are fetched
     source = source_of(base)
     info = kind_of(source).describe(base, source)
-    space = make_space(base, given.space or "default", changes, info.examples)
+    space = make_space(base, given.space or "default", _suited(changes, info.fitnesses), info.examples)
     failing, why = try_draws(base, space)
     _build_one(base, space, source)
     terms = flags.terms_of(given, base, changes)
@@ -120,6 +120,11 @@ def _new(given: SearchConfig, lifetime: Lifetime | None) -> OpenStudy:
         f"{failing} of 100 draws cannot be trained and will be recorded as failed, such as: {why}" if failing else ""
     )
     return OpenStudy(place, terms, base, space, info.note, record, doubt)
+
+
+def _suited(changes: dict[str, str], fitnesses: tuple[str, ...]) -> dict[str, str]:
+    """The changes with the fitnesses of the data's own kind of target, where they name no range of it."""
+    return {**changes, "fitness": f"choice({', '.join(fitnesses)})"} if changes.get("fitness") == "" else changes
 
 
 def _build_one(base: TrainConfig, space: list[Dimension], source: Source) -> None:

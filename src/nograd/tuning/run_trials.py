@@ -94,7 +94,7 @@ class Trials:
         running.generation = generation
         if score is None:
             return ""
-        if all(score > before for _, before in running.curve):
+        if all(self.study.measure.better(score, before) for _, before in running.curve):
             running.error = error
         running.curve.append((generation, score))
         return "pruned" if self.writer.prunes(running.trial, generation, score) else ""

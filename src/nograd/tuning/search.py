@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from nograd.config.merge import check_given
+from nograd.config.name_lists import as_text
 from nograd.config.values import settings_of
 from nograd.core.clock import running_time
 from nograd.core.forked import refuse_fork
@@ -35,6 +36,7 @@ from nograd.tuning.study.write import StudyWriter, counts
 from nograd.tuning.worker_pool import GRACE, WorkerPool
 
 STATISTICS = "statistics.json"
+_NAMES = {one.name for one in settings_of(SearchConfig) if one.about.get("names")}
 
 
 def search(
@@ -53,6 +55,7 @@ def search(
     """
     lifetime = Lifetime(time.monotonic())
     known = {one.name: one for one in settings_of(SearchConfig) if one.name not in ("task", "search")}
+    flags = {name: as_text(value) if name in _NAMES else value for name, value in flags.items()}
     flags = check_given(flags, known)
     words = tuple("=".join(item) for item in search.items()) if isinstance(search, Mapping) else tuple(search)
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":

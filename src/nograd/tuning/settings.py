@@ -15,7 +15,11 @@ from nograd.core.types import ConfigError
 from nograd.tuning.space import parse_changes
 from nograd.tuning.study.location import is_study
 
-_WORK = ("model", "strategy", "perturbation", "fitness", "eval_every", "label", "generations", "seed")  # of every trial
+_DATA = ("label", "problem", "columns", "drop", "split")  # how a table is read
+_WORK = (
+    "model", "strategy", "perturbation", "fitness", "metric", "class_weight", "eval_every", "generations", "seed",
+    *_DATA,
+)  # of every trial  # fmt: skip
 _MAY_CHANGE = ("budget", "trials", "workers", "confirm")  # from one invocation on a study to the next
 _DEFAULTS: dict[str, Any] = {"sampler": "random", "pruner": "none", "space": "default", "confirm": 3, "workers": "auto"}
 _BUDGET = "1h"
@@ -69,10 +73,22 @@ class SearchConfig:
     """How members differ from the mean."""
     fitness: str | None = None
     """What members are ranked by."""
+    metric: str | None = None
+    """What trials are compared by on validation, as in nograd train: accuracy, f1, rmse … Default: that of the task."""
+    class_weight: str | None = setting(None, names=True)
+    """Weights of the classes in the fitness, as in nograd train."""
     eval_every: int | None = setting(None, check=at_least(1))
     """Generations between evaluations on the validation split."""
-    label: str | None = None
-    """The label column of a CSV file."""
+    label: str | None = setting(None, names=True)
+    """The label column of a table, or several: a,b."""
+    problem: Literal["auto", "classification", "regression", "multilabel"] | None = None
+    """What the labels are, as in nograd train."""
+    columns: str | None = setting(None, names=True)
+    """The columns of a table to learn from."""
+    drop: str | None = setting(None, names=True)
+    """Columns of a table to leave out."""
+    split: str | None = None
+    """How a table is dealt into training, validation and test, as in nograd train."""
     data_dir: str | None = setting(None, path=True, check=file_name)
     """Where the MNIST files lie."""
 

@@ -1,6 +1,5 @@
 """A study as tables for a person."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from nograd.core.metrics import Measure
 from nograd.core.text import duration
 from nograd.tuning.confirm import RECIPE, figure
 from nograd.tuning.display import settings_text
-from nograd.tuning.study.records import Study, Trial
+from nograd.tuning.study.records import Study, Trial, place
 
 _TOP = 8  # trials in the table
 
@@ -45,7 +44,7 @@ def _parts(study: Study, figures: dict[str, Any]) -> Iterator[Table | str]:
 def _best(trials: list[Trial], measure: Measure) -> Table:
     table = _table(f"The best trials, by validation {measure.what}", ["trial", "state", "val", "time", "settings"])
     table.columns[-1].justify = "left"
-    ranked = sorted(trials, key=lambda trial: (-(-math.inf if trial.value is None else trial.value), trial.number))
+    ranked = sorted(trials, key=lambda trial: place(trial, measure))
     for trial in ranked[:_TOP]:
         value = "" if trial.value is None else measure.text(trial.value)
         table.add_row(
@@ -62,7 +61,7 @@ def _efficiency(figures: dict[str, Any], measure: Measure) -> Table:
     """Bergstra & Bengio's curve in numbers."""
     table = _table("The best of fewer trials", ["trials", "groups", "least", "median", "most"])
     for row in figures["efficiency"]:
-        best = sorted(row["best"])
+        best = sorted(row["best"], key=measure.goodness)
         middle = (best[(len(best) - 1) // 2] + best[len(best) // 2]) / 2
         cells = [measure.text(value) for value in (best[0], middle, best[-1])]
         table.add_row(f"{row['size']:,}", f"{len(best):,}", *cells)

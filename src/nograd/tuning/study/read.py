@@ -89,7 +89,7 @@ def study_record(place: StudyLocation, study: "optuna.Study", silent: Set[str] =
             validation=record["validation"],
             budget_seconds=parse_duration(terms["budget"]) if terms["budget"] else None,
             spent_seconds=worked(known.values()),
-            trials=[_trial(frozen, is_lost(frozen, known, silent, own)) for frozen in drawn],
+            trials=[_trial(frozen, is_lost(frozen, known, silent, own), measure_of(record)) for frozen in drawn],
             winner=_winner(attributes, measure_of(record)),
             measure=measure_of(record),
         )
@@ -146,7 +146,7 @@ def signs(running: "list[optuna.trial.FrozenTrial]", known: dict[str, Session]) 
     return found
 
 
-def _trial(frozen: "optuna.trial.FrozenTrial", lost: bool) -> Trial:
+def _trial(frozen: "optuna.trial.FrozenTrial", lost: bool, measure: Measure) -> Trial:
     begin, end = frozen.user_attrs.get(BEGIN, {}), frozen.user_attrs.get(END, {})
     curve = [(generation, score) for generation, score in end.get("curve") or frozen.user_attrs.get(CURVE, [])]
     state: TrialState = end.get("state") or ("failed" if frozen.state.is_finished() else "running")
@@ -159,7 +159,7 @@ def _trial(frozen: "optuna.trial.FrozenTrial", lost: bool) -> Trial:
         number=frozen.number,
         state=state,
         settings=begin.get("settings", dict(frozen.params)),
-        value=max((score for _, score in curve), default=None),
+        value=measure.best(score for _, score in curve),
         curve=curve,
         worker=begin.get("worker", ""),
         start=begin.get("start"),

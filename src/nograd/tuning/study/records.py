@@ -1,5 +1,6 @@
 """A study on disk as plain values: what `nograd search` writes, and what tables, statistics and reports read."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -35,6 +36,11 @@ class Trial(NamedTuple):
     seconds: float | None  # that it took, compilation included
     reason: str | None  # the stop reason of the training, or the one line of its failure
     standard_error: float | None = None  # of the value, where the task measured it
+
+
+def place(trial: Trial, measure: Measure) -> tuple[float, int]:
+    """What trials are sorted by, the best first: those without a value last, and equal ones in the order of numbers."""
+    return math.inf if trial.value is None else -measure.goodness(trial.value), trial.number
 
 
 class Winner(NamedTuple):

@@ -3,10 +3,12 @@
 import math
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from nograd.core.metrics import ACCURACY, Measure
 from nograd.tuning.study.database import quiet_optuna
 from nograd.tuning.study.read import LOST
 from nograd.tuning.study.records import Dimension, Study, Trial
@@ -21,12 +23,12 @@ def outcomes(study: Study) -> list[float]:
     """The value of every trial that came to its own end, by number.
 
     A failed one counts with what it had, or the least there is, 0 for an accuracy and the worst of the others for a
-    return: to leave failures out would make the search look luckier than it was. What the clock or a dead process ended
-    says nothing of its settings, and is left out. Empty where nothing has a return.
+    return or a loss: to leave failures out would make the search look luckier than it was. What the clock or a dead
+    process ended says nothing of its settings, and is left out. Empty where nothing has a value.
     """
     ended = _ended(study)
     found = [trial.value for trial in ended if trial.value is not None]
-    least = min(found, default=None) if study.measure.floor is None else study.measure.floor
+    least = study.measure.worst(found) if study.measure.least is None else study.measure.least
     return [] if least is None else [least if trial.value is None else trial.value for trial in ended]
 
 
@@ -44,19 +46,23 @@ def _ended(study: Study) -> list[Trial]:
     return [trial for trial in study.trials if trial.state in ("complete", "pruned", "failed") and trial.reason != LOST]
 
 
-def efficiency_curve(values: Sequence[float]) -> list[tuple[int, list[float]]]:
+def efficiency_curve(values: Sequence[float], measure: Measure = ACCURACY) -> list[tuple[int, list[float]]]:
     """Experiment size s → the best of s, over the ⌊S/s⌋ disjoint groups of S trials (Bergstra & Bengio, figure 2).
 
     Sizes are powers of two. The groups of one size are independent experiments; those of different sizes are not.
 
     Args:
         values: of the trials, in the order that they were drawn in.
+        measure: what they are: which of them is the best.
     """
     sizes = [2**power for power in range(len(values).bit_length())]
-    return [(size, [max(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]) for size in sizes]
+    best = partial(max, key=measure.goodness)
+    return [(size, [best(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]) for size in sizes]
 
 
-def expected_best(values: Sequence[float], errors: Sequence[float | None]) -> tuple[float, float] | None:
+def expected_best(
+    values: Sequence[float], errors: Sequence[float | None], measure: Measure = ACCURACY
+) -> tuple[float, float] | None:
     """The expected score z of the best trial, and its standard deviation, as the validation set is finite.
 
     Each trial's true score is N(μₛ, σₛ²) with μₛ its value and σₛ the standard error of that. With the weights
@@ -66,11 +72,12 @@ def expected_best(values: Sequence[float], errors: Sequence[float | None]) -> tu
     Args:
         values: validation scores.
         errors: their standard errors. Where there is no value, or an error is not known, neither is the result.
+        measure: what they are: which of them is the best.
     """
     known = [error for error in errors if error is not None]
     if not values or len(known) < len(values):
         return None
-    mu, sigma = np.asarray(values, float), np.asarray(known, float)
+    mu, sigma = np.asarray(list(map(measure.goodness, values)), float), np.asarray(known, float)
     # A trial seven standard deviations below the best one is not the best.
     near = np.flatnonzero(mu + 7 * sigma >= np.max(mu - 7 * sigma))
     rng, wins = np.random.default_rng(0), np.zeros(len(mu))
@@ -79,7 +86,7 @@ def expected_best(values: Sequence[float], errors: Sequence[float | None]) -> tu
         wins[near] += np.bincount(np.argmax(scores, axis=1), minlength=len(near))
     weights = wins / _DRAWS
     z = float(weights @ mu)
-    return z, math.sqrt(max(float(weights @ (mu**2 + sigma**2)) - z**2, 0.0))
+    return measure.goodness(z), math.sqrt(max(float(weights @ (mu**2 + sigma**2)) - z**2, 0.0))
 
 
 def trials_until_top(share: float = 0.05, probability: float = 0.95) -> int:
@@ -102,7 +109,7 @@ def importance(
     searched = [dimension for dimension in study.space if dimension.kind != "fixed"]
     if len(trials) < _FEWEST or not searched:
         return {}
-    frozen = [_frozen(trial, searched) for trial in trials]
+    frozen = [_frozen(trial, searched, study.measure) for trial in trials]
     rng = np.random.default_rng(0)
     rows = [_importances(frozen, evaluator, rng.integers(0, len(trials), len(trials))) for _ in range(bootstraps)]
     low, high = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
@@ -129,22 +136,23 @@ def _importances(frozen: Sequence[Any], evaluator: str, chosen: np.ndarray) -> d
         return optuna.importance.get_param_importances(sample, evaluator=makers[evaluator]())
 
 
-def _frozen(trial: Trial, space: Sequence[Dimension]) -> Any:
-    """The trial as Optuna's evaluators read it."""
+def _frozen(trial: Trial, space: Sequence[Dimension], measure: Measure) -> Any:
+    """The trial as Optuna's evaluators read it, its value the higher the better."""
     from nograd.tuning.samplers import suggest
 
     fixed = quiet_optuna().trial.FixedTrial(trial.settings)
     for dimension in space:
         if dimension.name in trial.settings:
             suggest(fixed, dimension)
-    return quiet_optuna().trial.create_trial(params=fixed.params, distributions=fixed.distributions, value=trial.value)
+    value = None if trial.value is None else measure.goodness(trial.value)
+    return quiet_optuna().trial.create_trial(params=fixed.params, distributions=fixed.distributions, value=value)
 
 
 def summary(study: Study) -> dict[str, Any]:
     """All of it as JSON types: what statistics.json holds."""
     values = outcomes(study)
     states = [trial.state for trial in study.trials]
-    best = expected_best(values, standard_errors(study))
+    best = expected_best(values, standard_errors(study), study.measure)
     return {
         "study": study.name,
         "trials": {state: states.count(state) for state in ("complete", "pruned", "stopped", "failed", "running")},
@@ -152,9 +160,9 @@ def summary(study: Study) -> dict[str, Any]:
         "budget_seconds": study.budget_seconds,
         "measure": study.measure.name,
         f"validation_{study.measure.units}": study.validation,
-        "best_value": max(values, default=None),
+        "best_value": study.measure.best(values),
         "expected_best": best and {"score": best[0], "standard_deviation": best[1]},
-        "efficiency": [{"size": size, "best": group} for size, group in efficiency_curve(values)],
+        "efficiency": [{"size": size, "best": group} for size, group in efficiency_curve(values, study.measure)],
         "trials_until_top_5_percent": trials_until_top(),
         "importance": {
             name: dict(zip(("mean", "low", "high"), shares, strict=True)) for name, shares in importance(study).items()

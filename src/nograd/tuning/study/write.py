@@ -12,6 +12,7 @@ from optuna.trial import TrialState as OptunaState
 
 from nograd.config.settings import TrainConfig, settings
 from nograd.core.clock import running_time
+from nograd.core.metrics import measure_of
 from nograd.core.types import ConfigError
 from nograd.tuning.samplers import make_pruner, make_sampler, suggest
 from nograd.tuning.settings import Terms
@@ -38,7 +39,8 @@ def create(place: StudyLocation, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
     with one_line(place.url), closed_after(made := open_database(place.url)):
         try:
-            study = optuna.create_study(storage=made, study_name=place.name, direction="maximize")
+            direction = "maximize" if measure_of(record).higher else "minimize"
+            study = optuna.create_study(storage=made, study_name=place.name, direction=direction)
         except optuna.exceptions.DuplicatedStudyError:
             raise ConfigError(
                 f"there is a study {place.name} in {without_password(place.url)} already; work on it with "
@@ -179,8 +181,9 @@ class StudyWriter:
     ) -> None:
         """Writes how a trial ended; its value is the best of the curve, with a standard error where it has one."""
         end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve, "error": error}
-        value = max(score for _, score in curve) if state == "complete" else None
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
+            best = max if self._study.direction.name == "MAXIMIZE" else min
+            value = best(score for _, score in curve) if state == "complete" else None
             trial.set_user_attr(read.END, end)
             if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:
                 trial.report(curve[-1][1], curve[-1][0])  # what Optuna's samplers know a pruned trial by
