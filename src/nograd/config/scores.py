@@ -136,4 +136,4 @@ def kinds_said(axis: Axis, word: str) -> str:
 
 def is_whole(fitness: str | None) -> bool:
     """Whether a fitness by its word is one number for the whole batch."""
-    return fitness in FITNESSES.entries and FITNESSES.entries[fitness].whole
+    return fitness is not None and fitness in FITNESSES.entries and FITNESSES.entries[fitness].whole

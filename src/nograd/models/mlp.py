@@ -59,7 +59,7 @@ def mlp_linear(*hidden: int) -> Builder:
             last = {"kernel": jnp.zeros((hidden[-1], classes), jnp.float32)}
             return {"linear": linear, "hidden": [*init_layers(key, [inputs, *hidden]), last]}
 
-        def apply(params: Params, x: Float[Array, "batch *features"]) -> Float[Array, "batch classes"]:
+        def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, " batch classes"]:
             x = flat(x)
             outputs = dense(params["linear"], x)
             if not hidden:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection as Direction
 from optuna.trial import TrialState as OptunaState
 
 from nograd.config.settings import TrainConfig, settings
@@ -39,7 +40,7 @@ def create(place: StudyLocation, record: dict[str, Any]) -> None:
     """A new study. Raises ConfigError where there is one of this name, RunError where none can be."""
     with one_line(place.url), closed_after(made := open_database(place.url)):
         try:
-            direction = "maximize" if measure_of(record).higher else "minimize"
+            direction = Direction.MAXIMIZE if measure_of(record).higher else Direction.MINIMIZE
             study = optuna.create_study(storage=made, study_name=place.name, direction=direction)
         except optuna.exceptions.DuplicatedStudyError:
             raise ConfigError(
@@ -182,7 +183,7 @@ class StudyWriter:
         """Writes how a trial ended; its value is the best of the curve, with a standard error where it has one."""
         end = {"state": state, "reason": reason, "seconds": round(seconds, 3), "curve": curve, "error": error}
         with one_line(self.place.url), suppress(UpdateFinishedTrialError):
-            best = max if self._study.direction.name == "MAXIMIZE" else min
+            best = max if self._study.direction == Direction.MAXIMIZE else min
             value = best(score for _, score in curve) if state == "complete" else None
             trial.set_user_attr(read.END, end)
             if curve and _STATES[state] == OptunaState.PRUNED and not self._pruning:
