@@ -183,7 +183,7 @@ def test_a_flag_beats_the_recipe_and_the_recipe_beats_the_default():
     assert recipes.base_config(given).sigma == 0.1
     plain = TrainConfig(strategy="openai-es", perturbation="dense")
     assert recipes.base_config(TrainConfig(task="digits")) == replace(plain, **recipes.preset("digits").settings)
-    assert recipes.base_config(TrainConfig(task="own.csv")) == plain
+    assert recipes.base_config(TrainConfig(task="own.npz")) == plain
 
 
 def test_a_recipe_hands_another_strategy_only_what_is_not_its_own(tmp_path):

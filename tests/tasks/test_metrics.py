@@ -1,14 +1,13 @@
 """Metrics: scikit-learn's values, errors that resampling confirms, functions of one's own, weights of classes."""
 
 import numpy as np
-import polars as pl
 import pytest
+from problems import dataset
 from sklearn import metrics as of_sklearn
 from sklearn.utils.class_weight import compute_class_weight
 
 from nograd.config.scores import FITNESSES, METRICS
 from nograd.core.types import ConfigError
-from nograd.data import Dataset
 from nograd.tasks.baselines import linear_outputs
 from nograd.tasks.class_weights import Weighted, class_weights, weighted
 from nograd.tasks.final_metrics import final_metrics, scored
@@ -16,23 +15,6 @@ from nograd.tasks.fitness import cross_entropy, resolve_fitness
 from nograd.tasks.metrics import metrics_of, named_metric
 from nograd.tasks.own_metric import make_metric, resolve_metric
 from nograd.tasks.target_kinds import TARGETS, targets_of
-
-LABELS = {"classes": "kind", "numbers": ["height", "age"], "labels": ["wet", "old"]}
-
-
-def dataset(word, rows=120):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(rows, 3))
-    noise = rng.normal(size=(rows, 3))
-    columns = {
-        "kind": [("oak", "elm", "ash")[int(v > 0) + int(v > 1)] for v in x[:, 0]],
-        "height": 170 + 30 * x[:, 0] + noise[:, 0],
-        "age": 40 + 10 * x[:, 2] + noise[:, 1],
-        "wet": (x[:, 1] + noise[:, 2] > 0).astype(int),
-        "old": (x[:, 2] > 0).astype(int),
-    }
-    chosen = {name: columns[name] for name in np.atleast_1d(LABELS[word]).tolist()}
-    return Dataset.from_frame(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], **chosen}), LABELS[word])
 
 
 def case(word, rows=120):
