@@ -5,7 +5,7 @@
 Iris, wine, breast_cancer, digits, diabetes and linnerud come with scikit-learn. The others are read from FOLDER, or
 from the package that carries them where it is installed: penguins (palmerpenguins), seattle-weather and cars
 (vega_datasets), sunspots and fair (statsmodels). Every seed has a split of its own, and the baseline is fitted on it.
-Last figures: docs/data.md, "How good the default is".
+Last figures: docs/metrics.md, "The default of tables".
 """
 
 import argparse

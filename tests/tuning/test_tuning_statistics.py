@@ -11,7 +11,8 @@ from scipy import stats
 
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig
-from nograd.core.metrics import RETURN
+from nograd.core.metrics import RETURN, RMSE
+from nograd.reports.trials import ended
 from nograd.tuning.budget import Clock, WorkerCosts, projected, training_seconds
 from nograd.tuning.confirm import best_trial
 from nograd.tuning.space import draw, make_space, random_value
@@ -164,6 +165,24 @@ def test_returns_may_be_negative_and_have_an_error_of_their_own():
     assert best_trial(of_returns).number == 0
     failed = study(trials[1:2])._replace(measure=RETURN)
     assert (outcomes(failed), summary(failed)["best_value"]) == ([], None)
+
+
+def test_of_an_error_the_lowest_is_the_best():
+    """What is said of errors is what is said of their negatives, the other way round."""
+    values = [3.0, 1.5, 2.0, 4.0, 1.75, 9.0]
+    trials = [trial(number, value)._replace(standard_error=0.25) for number, value in enumerate(values)]
+    of_errors = study([*trials, trial(6, None, "failed", reason="nonfinite_fitness")])._replace(measure=RMSE)
+    mirrored = study([one._replace(value=-one.value) for one in trials])._replace(measure=RETURN)
+    assert best_trial(of_errors).number == best_trial(mirrored).number == 1
+    assert outcomes(of_errors) == [*values, 9.0]  # 0 would be the best of all
+    assert [one.number for one in ended(of_errors)] == [1, 4, 2, 0, 3, 5]
+    assert efficiency_curve(values, RMSE) == [
+        (size, [-value for value in best]) for size, best in efficiency_curve([-value for value in values], RETURN)
+    ]
+    found, other = summary(of_errors._replace(trials=trials)), summary(mirrored)
+    assert found["best_value"] == -other["best_value"] == 1.5
+    assert found["expected_best"]["score"] == -other["expected_best"]["score"]
+    assert found["importance"] == other["importance"]
 
 
 # Sessions and the clock ----------------------------------------------------------------------------------
