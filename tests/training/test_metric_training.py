@@ -71,7 +71,6 @@ def test_lower_is_better_where_it_is(tmp_path):
 @pytest.mark.parametrize("metric", ["f1", f2], ids=["word", "function"])
 def test_a_resumed_run_is_the_whole_run(tmp_path, metric):
     given = {**QUICK, "metric": metric, "class_weight": {"oak": 2, "ash": 0.5}, "checkpoint_every": 2, "patience": 50}
-    given["lr_schedule"] = "constant"  # the recipe's ends with the generations
     whole = ng.train(DATA["classes"], out=tmp_path / "whole", **given)
     ng.train(DATA["classes"], out=tmp_path / "cut", **{**given, "generations": 2})
     kept = {"metric": metric} if callable(metric) else {}

@@ -78,10 +78,10 @@ def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
 
 
 def may_change(saved: TrainConfig) -> frozenset[str]:
-    """The settings that a resumption may change; a schedule ends with the generations, so that more of them would be
+    """The settings that a resumption may change; where a schedule ends with the generations, more of them would be
     another run.
     """
-    return changeable() if saved.lr_schedule == "constant" else changeable() - {"generations"}
+    return changeable() - {"generations"} if saved.lr_schedule in ("linear", "cosine") else changeable()
 
 
 def listed(known: Iterable[str]) -> str:

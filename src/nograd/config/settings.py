@@ -131,10 +131,11 @@ class TrainConfig:
     """The Optax optimizer that takes the step."""
     lr: float = setting(0.01, follows=OF_STRATEGY, check=positive("0.01"), search="log(0.0001, 1)")
     """The learning rate of the optimizer; for snes, that of the mean. Default for ars: 0.05, for snes: 1, else 0.01."""
-    lr_schedule: Literal["constant", "linear", "cosine"] = setting(
+    lr_schedule: Literal["constant", "linear", "cosine", "inverse"] = setting(
         "constant", follows=OF_STRATEGY, search="choice(constant, linear, cosine)"
     )
-    """The learning rate over --generations: constant, or falling to 0 along a line or a cosine."""
+    """The learning rate over --generations: constant; falling to 0 along a line or a cosine; or inverse, lr/(1 + t/50) in
+    generation t, however many generations there are."""
     momentum: float = setting(
         0.9,
         follows=OF_STRATEGY,

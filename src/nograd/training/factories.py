@@ -61,11 +61,16 @@ def population_of(config: TrainConfig) -> int:
     return config.population or DEFAULT_POPULATION
 
 
+_HALVED = 50  # generations until an inverse schedule is at half of its start
+
+
 def _schedule(config: TrainConfig) -> float | optax.Schedule:
     if config.lr_schedule == "constant":
         return config.lr
     if config.lr_schedule == "linear":
         return optax.linear_schedule(config.lr, 0.0, config.generations)
+    if config.lr_schedule == "inverse":
+        return lambda step: config.lr / (1 + step / _HALVED)
     return optax.cosine_decay_schedule(config.lr, config.generations)
 
 

@@ -56,7 +56,7 @@ def train(
     shaping: Shaping = NOT_GIVEN,
     optimizer: str | optax.GradientTransformation | None = NOT_GIVEN,
     lr: float = NOT_GIVEN,
-    lr_schedule: Literal["constant", "linear", "cosine"] = NOT_GIVEN,
+    lr_schedule: Literal["constant", "linear", "cosine", "inverse"] = NOT_GIVEN,
     momentum: float = NOT_GIVEN,
     weight_decay: float = NOT_GIVEN,
     batch: int | None = NOT_GIVEN,
