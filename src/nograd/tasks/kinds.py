@@ -65,7 +65,11 @@ class SourceKind(Protocol):
         """What reports show of a run, from the same."""
 
     def summary(self, source: Any, wanted: TrainConfig, final: TrainConfig) -> list[str]:
-        """Lines about the parts of a source, to be printed before a training; `wanted` is the config before the defaults."""
+        """Lines about the parts of a source, to be printed before a training.
+
+        Args:
+            wanted: the config before `with_defaults`; `final`: after it.
+        """
 
     def describe(self, config: TrainConfig, source: Any) -> "SourceInfo":
         """The facts about a source that do not need a task."""

@@ -112,7 +112,7 @@ def _f1(targets: Any, outputs: np.ndarray, y: np.ndarray) -> float:
 
 def _f1_error(targets: Any, outputs: np.ndarray, y: np.ndarray) -> float | None:
     true, found = (_each(values, outputs.shape[-1]) for values in (y, outputs.argmax(-1)))
-    return influence.standard_error(influence.of_f1(true, found, true.any(axis=0) | found.any(axis=0)))
+    return influence.standard_error(influence.of_f1(true, found, (true | found).any(axis=0)))
 
 
 def _log_loss(targets: Any, outputs: np.ndarray, y: np.ndarray) -> float:
