@@ -68,12 +68,12 @@ def test_named_tasks_can_be_standardized():
         ("none/such.npz", "none/such.npz is not found; check the path"),
         ("~nobody-here/such.npz", "~nobody-here/such.npz is not found; check the path"),
         ("folder.csv", "folder.csv is a folder; give a .npz or .csv file in it"),
-        ("notes.txt", "notes.txt has a suffix that no reader knows; convert it to .csv or .npz, the tasks are mnist"),
+        ("notes.doc", "notes.doc has a suffix that no reader knows; convert it to .csv or .npz, the tasks are mnist"),
     ],
 )
 def test_tasks_that_do_not_exist(files, refusal, task, words):
     (files / "folder.csv").mkdir()
-    (files / "notes.txt").write_text("hello")
+    (files / "notes.doc").write_text("hello")
     assert refusal(load, task).startswith(words)
 
 

@@ -89,10 +89,10 @@ def test_csv_that_does_not_fit(tmp_path, refusal):
 def test_files_that_cannot_be(tmp_path, refusal):
     assert refusal(load_inputs, tmp_path / "a.npy", (1,)) == f"{tmp_path}/a.npy is not found; give a file of inputs"
     assert refusal(load_inputs, tmp_path, (1,)) == f"{tmp_path} is a folder; give a file of inputs"
-    text = tmp_path / "a.txt"
+    text = tmp_path / "a.doc"
     text.write_text("1 2 3")
     assert refusal(load_inputs, text, (1,)) == (
-        f"{text} has suffix '.txt'; give inputs as .npz, .npy, .csv or IDX (.gz or not)"
+        f"{text} has suffix '.doc'; give inputs as .npz, .npy, .csv or IDX (.gz or not)"
     )
     np.savez(tmp_path / "b.npz", u=X, v=X)
     assert "b.npz has no key x among u, v; save the inputs as x" in refusal(load_inputs, tmp_path / "b.npz", (3, 4))

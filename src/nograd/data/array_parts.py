@@ -142,7 +142,7 @@ def _finished(problem: Any, arrays: dict[str, Array], source: str) -> "tuple[Tar
     y = np.concatenate([arrays[f"y_{part}"] for part in PARTS])
     table = table._replace(frame=pl.DataFrame(array_columns(y, None, "y", table)))
     kinds = dict.fromkeys(table.frame.columns, "category") if problem == "classification" else {}
-    values = canonical(table, kinds)[0].get_columns()
+    values = canonical(table, kinds).frame.get_columns()
     if any(column.null_count() for column in values):
         raise DataError(f"labels of {source} have missing values; leave those examples out")
     problem = find_problem(values, problem, source)

@@ -13,11 +13,12 @@ import polars as pl
 from nograd.core.types import DataError
 from nograd.data.dates import read_dates
 from nograd.data.messages import one_line
-from nograd.data.numbers import Style, comma_style, number_name, with_style
+from nograd.data.numbers import Style, comma_style, number_name, with_style, without_sign
 from nograd.data.table import Table, where
 from nograd.data.words import FALSE, MISSING, TRUE
 
 _FEW = 20  # levels that a category among numbers may have: doors 2, 3, 4, 5more
+_DAY = 86_400_000_000  # microseconds
 _OFTEN = 5  # times that a word among numbers must occur to be a level and not a slip
 
 
@@ -25,33 +26,43 @@ class Canonical(NamedTuple):
     """A column in one of the four forms, and what is to be said of it."""
 
     values: pl.Series  # Float64, Boolean, Datetime("us") or String; null where a value is missing
-    remark: str
+    remark: str = ""
+    form: str = ""  # of dates whose day and month must be told apart in the same way again
 
 
-def canonical(table: Table, kinds: Mapping[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+class Columns(NamedTuple):
+    """The columns of a table, each in its form."""
+
+    frame: pl.DataFrame
+    remarks: dict[str, str]  # what is to be said of a column, by its name
+    forms: dict[str, str]  # the format of a column of dates, where new dates need it
+
+
+def canonical(table: Table, kinds: Mapping[str, str], forms: Mapping[str, str] | None = None) -> Columns:
     """Every column of a table in its form.
 
     Args:
         kinds: the kinds that the user asks for, by column: number, category, flag or date.
-    Returns:
-        The frame, and what is to be said of a column, by its name.
+        forms: the formats of dates that were found in training, by column.
     Raises:
         DataError: a cell that does not fit its column, with its place.
     """
     stripped = {column.name: _stripped(column, table) for column in table.frame.get_columns()}
+    stripped = {name: without_sign(c) if kinds.get(name) != "category" else c for name, c in stripped.items()}
     styles = {name: comma_style(text) for name, text in stripped.items() if text.dtype == pl.String and _maybe(text)}
     points = any(column.dtype.is_float() and _fractional(column) for column in table.frame.get_columns())
     commas = "decimal comma" in styles.values()
-    columns, remarks = [], {}
+    columns: dict[str, Canonical] = {}
     for name, values in stripped.items():
         style = styles.get(name, "plain")
         if style == "either" and points != commas:
             style = "thousands" if points else "decimal comma"
-        column = _column(table, values, kinds.get(name, ""), style)
-        columns.append(column.values.rename(name))
-        if column.remark:
-            remarks[name] = column.remark
-    return pl.DataFrame(columns), remarks
+        columns[name] = _column(table, values, kinds.get(name, ""), style, (forms or {}).get(name, ""))
+    return Columns(
+        pl.DataFrame([column.values.rename(name) for name, column in columns.items()]),
+        {name: column.remark for name, column in columns.items() if column.remark},
+        {name: column.form for name, column in columns.items() if column.form},
+    )
 
 
 def _maybe(text: pl.Series) -> bool:
@@ -106,23 +117,24 @@ def _text(column: pl.Series) -> pl.Series:
     return text.replace(dict.fromkeys(words, None)) if words else text
 
 
-def _column(table: Table, values: pl.Series, kind: str, style: Style) -> Canonical:
+def _column(table: Table, values: pl.Series, kind: str, style: Style, form: str) -> Canonical:
     """One stripped column in its form."""
     if kind == "category":
-        return Canonical(as_text(values), "")
+        return Canonical(as_text(values))
     if values.dtype != pl.String:
-        return Canonical(values, "")
+        return Canonical(values)
     if values.null_count() == len(values):
-        return Canonical(values.cast(pl.Float64), "")
+        return Canonical(values.cast(pl.Float64))
     if kind == "number":
         numbers = with_style(values, style)
         lost = numbers.null_count() - values.null_count()
         return Canonical(numbers, f"{lost:,} cells that are no number taken as missing" if lost else "")
-    for form in (_numbers, _flags, _dates):
-        found = form(table, values, style, kind)
-        if found is not None:
-            return found
-    return Canonical(values, "")
+    return (
+        _numbers(table, values, style, kind)
+        or _flags(values, kind)
+        or _dates(table, values, kind, form)
+        or Canonical(values)
+    )
 
 
 def _numbers(table: Table, text: pl.Series, style: Style, kind: str) -> Canonical | None:
@@ -156,7 +168,7 @@ def _numbers(table: Table, text: pl.Series, style: Style, kind: str) -> Canonica
         raise DataError(
             f"{where(table, row, text.name)}: '{text[row]}' is not finite; clean or drop the row before training"
         )
-    return Canonical(numbers, "")
+    return Canonical(numbers)
 
 
 def _are_levels(text: pl.Series, wrong: pl.Series) -> bool:
@@ -167,21 +179,21 @@ def _are_levels(text: pl.Series, wrong: pl.Series) -> bool:
     return bool((counts.get_column("count") >= _OFTEN).all())
 
 
-def _flags(table: Table, text: pl.Series, style: Style, kind: str) -> Canonical | None:
+def _flags(text: pl.Series, kind: str) -> Canonical | None:
     """Text that is all true or false as such; yes and no stay text, so that a class keeps its name."""
     levels = set(text.drop_nulls().unique().str.to_lowercase())
     if levels <= {"true", "false"} or (kind == "flag" and levels <= TRUE | FALSE):
-        return Canonical(text.str.to_lowercase().is_in(list(TRUE)), "")
+        return Canonical(text.str.to_lowercase().is_in(list(TRUE)))
     return None
 
 
-def _dates(table: Table, text: pl.Series, style: Style, kind: str) -> Canonical | None:
+def _dates(table: Table, text: pl.Series, kind: str, form: str) -> Canonical | None:
     """Text that is all dates as times.
 
     Raises:
         DataError: dates, and now and then something else.
     """
-    found = read_dates(text)
+    found = read_dates(text, form)
     if found is None:
         return None
     wrong = found.values.is_null() & text.is_not_null()
@@ -191,7 +203,7 @@ def _dates(table: Table, text: pl.Series, style: Style, kind: str) -> Canonical 
             f"{where(table, row, text.name)}: '{one_line(text[row])}' is not a date as the others are; correct it, "
             f"take it as missing with --as '{name}=date', or leave the column out with --drop '{name}'"
         )
-    return Canonical(found.values, "read as month/day/year" if found.ambiguous else "")
+    return Canonical(found.values, "read as month/day/year" if found.ambiguous else "", found.form)
 
 
 def as_text(values: pl.Series) -> pl.Series:
@@ -203,7 +215,7 @@ def as_text(values: pl.Series) -> pl.Series:
     if values.dtype != pl.Float64:
         return (
             values.dt.to_string("iso:strict")
-            if (values.dt.time() != pl.time(0)).any()
+            if (values.dt.timestamp("us") % _DAY != 0).any()
             else values.dt.strftime("%Y-%m-%d")
         )
     levels = np.unique(values.drop_nulls().to_numpy())

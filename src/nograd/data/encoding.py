@@ -1,6 +1,7 @@
 """From a table to what a network sees: learnt once, on the training rows, and applied to any table by name."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from nograd.data.arrays import Array
 from nograd.data.columns import canonical
 from nograd.data.frames import natural
 from nograd.data.kinds import Category, ColumnKind, Date, Number, column_from_json, column_to_json
-from nograd.data.learn import Dropped, constant_number, flag_numbers, learn_column
+from nograd.data.learn import Dropped, flag_numbers, last_resort, learn_column
 from nograd.data.messages import name_list, one_line
 from nograd.data.table import Table
 
@@ -71,8 +72,9 @@ class Encoding(NamedTuple):
         check_columns(self, table, keep)
         names = [column.name for column in self.columns]
         kinds = {column.name: "category" for column in self.columns if isinstance(column, Category)}
-        frame, _ = canonical(table._replace(frame=table.frame.select(names)), kinds)
-        return encode_frame(self.columns, frame, table.source)
+        forms = {column.name: column.form for column in self.columns if isinstance(column, Date)}
+        found = canonical(table._replace(frame=table.frame.select(names)), kinds, forms)
+        return encode_frame(self.columns, found.frame, table.source)
 
 
 def check_columns(encoding: Encoding, table: Table, keep: Iterable[str] | None) -> None:
@@ -103,6 +105,7 @@ def learn_encoding(
     standardize: str,
     source: str,
     positional: bool = False,
+    forms: Mapping[str, str] | None = None,
 ) -> Encoding:
     """The encoding of all columns but the targets.
 
@@ -111,16 +114,21 @@ def learn_encoding(
         asked: the kinds the user asks for, by column.
         positional: the network gets the columns in the order in which they stand; else by name, so that the order
             in the file is of no account.
+        forms: formats of dates that new rows need, by column.
     Raises:
         DataError: no column is left, or one is not what the user asks for.
     """
     names = [name for name in train.columns if name not in targets]
     learnt = [learn_column(train[name], asked.get(name, ""), standardize, source) for name in names]
-    columns = [column for column in learnt if not isinstance(column, Dropped)]
+    columns = [
+        replace(column, form=(forms or {}).get(column.name, "")) if isinstance(column, Date) else column
+        for column in learnt
+        if not isinstance(column, Dropped)
+    ]
     dropped = tuple(column for column in learnt if isinstance(column, Dropped))
     if not columns:
-        # Where hardly any rows are left to learn from, all is constant; it is seen as 0 then.
-        columns = [kept for name in names if (kept := constant_number(train[name])) is not None]
+        # Better what looked of no use than nothing; where hardly any rows are left to learn from, all is constant.
+        columns = [kept for name in names if (kept := last_resort(train[name], standardize)) is not None]
         dropped = tuple(column for column in dropped if column.name not in {kept.name for kept in columns})
     if not columns:
         reasons = name_list([f"{name} ({why})" for name, why in dropped], 4) or "there is none but the label"

@@ -120,6 +120,7 @@ class Date:
     fill: float  # seconds since 1970
     missing: int
     cycles: tuple[str, ...]  # those of `CYCLES` that differ among the training rows
+    form: str = ""  # "%d/%m/%Y" or "%m/%d/%Y": 03/04/2012 alone does not tell which
 
     def features(self) -> tuple[str, ...]:
         rounds = (f"{self.name} {cycle} {part}" for cycle in self.cycles for part in ("sin", "cos"))

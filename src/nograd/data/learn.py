@@ -18,6 +18,7 @@ from nograd.data.words import FALSE, TRUE
 AS = ("number", "category", "flag", "date")  # what --as can ask for
 _FEW, _MANY = 10, 100  # levels: so few are always a category, so many are only by request
 _ROWS_A_LEVEL = 4
+_MOST_LEVELS = 1000  # of a category, where it is that or nothing
 _COUNTED = 20  # rows from which a column 0, 1, 2, … is taken for a row counter
 _INDEX = re.compile(
     r"(index|rownames?|row|row ?num(ber)?|id|uuid|guid|no|nr|#|unnamed(: ?0)?|level_0|.*[_ ](id|uuid)|.*[a-z]I[dD])"
@@ -68,7 +69,9 @@ def _is_index(values: pl.Series) -> bool:
 def _counts(values: pl.Series) -> bool:
     """Whether numbers lie so close to 0, 1, 2, … that they may count the rows."""
     numbers = values.drop_nulls().to_numpy()
-    return len(numbers) >= _COUNTED and bool(numbers.min() >= 0 and 0.5 < numbers.max() / len(numbers) <= 1.5)
+    return len(numbers) >= _COUNTED and bool(
+        numbers.min() <= 0.2 * len(numbers) and numbers.min() >= 0 and 0.9 < numbers.max() / len(numbers) <= 1.5
+    )
 
 
 def _category_or_text(values: pl.Series, standardize: str, source: str) -> ColumnKind | Dropped:
@@ -107,11 +110,22 @@ def _number(values: pl.Series, standardize: str, source: str) -> ColumnKind | Dr
     return Number(values.name, scale, _middle(ordered), missing, varies, flag)
 
 
-def constant_number(values: pl.Series) -> Number | None:
-    """A column of one number as a feature that is always 0; None for any other column."""
-    if values.dtype != pl.Float64 or values.null_count() or values.n_unique() > 1:
+def last_resort(values: pl.Series, standardize: str) -> ColumnKind | None:
+    """A column that `learn_column` dropped, where all others were dropped too; None where it holds nothing at all.
+
+    An index or a constant as a number, text of many values as a category where its values come again.
+    """
+    if values.null_count() == len(values):
         return None
-    return Number(values.name, Scale(float(values[0]), 1.0), float(values[0]), 0, True)
+    if values.dtype == pl.Float64:
+        found = _number(values, standardize, "")
+        constant = Number(values.name, Scale(float(values[0] or 0.0), 1.0), float(values[0] or 0.0), 0, True)
+        return constant if isinstance(found, Dropped) else found
+    levels = values.n_unique()
+    if values.dtype != pl.String or not 1 < levels <= _MOST_LEVELS or 2 * levels > len(values):
+        return None
+    found = _category(values, standardize, "")
+    return None if isinstance(found, Dropped) else found
 
 
 def _middle(ordered: np.ndarray) -> float:

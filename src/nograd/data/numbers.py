@@ -8,6 +8,9 @@ import polars as pl
 Style: TypeAlias = Literal["plain", "decimal comma", "thousands", "either"]
 
 _DECIMAL = r"^[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
+_SIGNED = r"^([-+]?[$€£¥]\s?[-+]?[\d.,]*\d|[-+]?[\d.,]*\d\s?[%$€£¥])$"  # one sign, before or after
+_PLAIN = r"^[-+]?[\d.,]*\d$"
+_SAMPLE = 1000
 _THOUSANDS = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
 
 
@@ -22,6 +25,16 @@ def is_number(cell: str) -> bool:
 def plain(text: pl.Series) -> pl.Series:
     """Text as float64, null where it is not a number with a decimal point."""
     return text.cast(pl.Float64, strict=False)
+
+
+def without_sign(column: pl.Series) -> pl.Series:
+    """Text that is all amounts or percentages, such as $1,200.50 or 12.5%, as the numbers alone; else unchanged."""
+    if column.dtype != pl.String or not column.head(_SAMPLE).str.contains("[%$€£¥]").any():
+        return column
+    signed = column.str.contains(_SIGNED) | column.str.contains(_PLAIN)
+    if not signed.all():  # missing cells are of no account
+        return column
+    return column.str.replace_all(r"[%$€£¥\s]", "")
 
 
 def comma_style(text: pl.Series) -> Style:

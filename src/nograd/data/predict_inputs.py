@@ -95,7 +95,7 @@ def _read_columns(path: Path, columns: tuple[str, ...]) -> Array:
             f"it has {name_list(table.frame.columns)}: add or rename them"
         )
     wanted = list(columns or table.frame.columns)
-    frame, _ = canonical(table._replace(frame=table.frame.select(wanted)), {})
+    frame = canonical(table._replace(frame=table.frame.select(wanted)), {}).frame
     for column in frame.get_columns():
         _check_numbers(column, table)
     return frame.to_numpy().astype(np.float64)

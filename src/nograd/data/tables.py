@@ -71,12 +71,13 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
         asked |= dict.fromkeys(labels, "category")
     given = {"train": table, "val": val, "test": test}
     frames: list[Any] = []
-    remarks: dict[str, Any] = {}
+    remarks: dict[str, str] = {}
+    forms: dict[str, str] = {}
     for name, one in given.items():
         if one is not None:
-            frame, said = canonical(_alike(table, one), asked)
-            remarks |= said
-            frames.append(frame.with_columns(pl.lit(PARTS.index(name)).alias(_PART)))
+            found = canonical(_alike(table, one), asked, forms)
+            remarks, forms = remarks | found.remarks, found.forms | forms
+            frames.append(found.frame.with_columns(pl.lit(PARTS.index(name)).alias(_PART)))
     frame = _together(frames, table)
     row, frame = _labelled(frame, labels, table)
     values = [frame[name] for name in labels]
@@ -88,7 +89,13 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     chosen = np.zeros(frame.height, bool)
     chosen[parts[0]] = True
     encoding = learn_encoding(
-        frame.filter(pl.Series(chosen)), labels, options.kinds, options.standardize, table.source, options.positional
+        frame.filter(pl.Series(chosen)),
+        labels,
+        options.kinds,
+        options.standardize,
+        table.source,
+        options.positional,
+        forms,
     )
     x, y = encode_frame(encoding.columns, frame, table.source), target.encode(values)
     arrays = {part: (x[rows], y[rows]) for part, rows in zip(PARTS, parts, strict=True)}
@@ -99,6 +106,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     return Prepared(arrays, places, target, encoding, _account(frame, encoding, target, remarks), tuple(lines))  # type: ignore[arg-type]
 
 
+_FEWEST = 3  # rows: one for training, one for validation, one for the test
 _PART = "\0part"  # no file's column is called so
 
 
@@ -191,12 +199,17 @@ def _labelled(frame: pl.DataFrame, labels: tuple[str, ...], table: Table) -> tup
     """The rows with a label, and where they stood.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, or too few to learn from.
     """
     there = frame.select(pl.all_horizontal(pl.col(labels).is_not_null())).to_series().to_numpy()
     if not there.any():
         raise DataError(
             f"{table.source} has no row with a label in column '{one_line(labels[0])}'; fill it in, or choose another"
+        )
+    if there.sum() < _FEWEST < len(there):
+        raise DataError(
+            f"{table.source} has a label in column '{one_line(labels[0])}' in {there.sum()} of {len(there):,} rows; "
+            f"fill it in in {_FEWEST} at least, or choose another"
         )
     return np.flatnonzero(there), frame if there.all() else frame.filter(pl.Series(there))
 

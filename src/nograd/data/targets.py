@@ -92,11 +92,18 @@ def _found(values: Sequence[pl.Series]) -> str:
     (column,) = values
     if column.dtype == pl.Datetime or column.dtype != pl.Float64:
         return "classification"
-    levels = np.unique(column.to_numpy())
+    levels, sizes = np.unique(column.to_numpy(), return_counts=True)
     if (levels != np.floor(levels)).any():
         return "regression"
     counted = bool((levels == np.arange(len(levels))).all()) and len(levels) * _ROWS_A_CLASS <= len(column)
-    return "classification" if len(levels) <= _FEW or counted else "regression"
+    # Where nearly every row has a number of its own, they are measured, not named.
+    measured = len(levels) > 2 and _mostly_single(sizes)
+    return "classification" if (len(levels) <= _FEW and not measured) or counted else "regression"
+
+
+def _mostly_single(sizes: Array) -> bool:
+    """Whether more than half of the rows are the only one of their value."""
+    return 2 * int((sizes == 1).sum()) > int(sizes.sum())
 
 
 def _is_binary(column: pl.Series) -> bool:
@@ -158,11 +165,11 @@ def _classes(column: pl.Series, source: str) -> tuple[str, ...]:
             f"every label of {source} is {one_line(names[0])} (column '{label}'); "
             "classification needs at least two classes: choose another label, or give rows of other classes"
         )
-    if len(names) > 2 and 2 * int((sizes == 1).sum()) > len(column):
+    if len(names) > 2 and _mostly_single(sizes):
         raise DataError(
             f"the label '{label}' of {source} has {len(names):,} different values in {len(column):,} rows, such as "
-            f"{name_list(sorted(names), 3)}; choose a label whose values come again, "
-            "or --problem regression for numbers"
+            f"{name_list(sorted(names), 3)}; choose a label whose values come again"
+            + (", or use --problem regression" if column.dtype == pl.Float64 else "")
         )
     return tuple(sorted(names, key=float if column.dtype == pl.Float64 else natural))
 
@@ -174,11 +181,10 @@ def class_remarks(target: Target, parts: Mapping[str, Array]) -> list[str]:
     counts = {part: np.bincount(y, minlength=len(target.classes)) for part, y in parts.items()}
     total = np.sum(list(counts.values()), axis=0)
     rare = [f"{name} ({n})" for name, n in zip(target.classes, total, strict=True) if n < _RARE]
+    alone = {name for name, n in zip(target.classes, total, strict=True) if n == 1}
     lines = [f"rare classes, with fewer than {_RARE} examples: {name_list(rare)}"] if rare else []
     for part, words in (("train", "training"), ("val", "validation"), ("test", "test")):
-        absent = [
-            n for n, count in zip(target.classes, counts[part], strict=True) if not count and f"{n} (1)" not in rare
-        ]
+        absent = [n for n, count in zip(target.classes, counts[part], strict=True) if not count and n not in alone]
         if absent:
             lines.append(f"classes without a {words} example: {name_list(absent)}")
     return lines

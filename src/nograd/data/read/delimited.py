@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,9 +60,9 @@ def read_delimited(path: Path) -> Table:
 
 
 def _named_index(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """A first column without a name gets one if it numbers the rows, as pandas and R write it."""
+    """A first column without a name gets one if it numbers or names the rows, as pandas and R write it."""
     index = frame.to_series(0)
-    if frame.height < 2 or not index.dtype.is_integer() or index.n_unique() < frame.height:
+    if frame.height < 2 or index.dtype.is_float() or index.n_unique() < frame.height:
         raise DataError(
             f"column 1 in the header of {path} has no name; name it, or write the file "
             "without its row index (pandas: index=False)"
@@ -76,18 +77,25 @@ def _open(path: Path) -> Text:
         with path.open("rb") as handle:
             head = data[:4] if data is not None else handle.read(4)
         data = _as_utf8(path, head, data)
-        data = _mac_lines(path, data)
+        data = _without_sep_line(path, _mac_lines(path, data))
         text = Text(path, data, (), ",")
         with _lines(text) as lines:
             sample = lines.read(_SAMPLE)
         text = text._replace(delimiter=_delimiter(sample))
         with _lines(text) as lines:
-            row = next(
-                csv.reader(_nonblank(lines), delimiter=text.delimiter, skipinitialspace=text.delimiter == " "), []
-            )
+            cells = csv.reader(_nonblank(lines), delimiter=text.delimiter, skipinitialspace=text.delimiter == " ")
+            row, rows = next(cells, []), list(islice(cells, 20))
+        if len(rows) > 1 and all(len(cells) == len(row) + 1 and cells[-1].strip() for cells in rows):
+            row, text = ["", *row], _with_corner(text)
     columns = _strip_names(row)
     _check_header(path, columns)
     return text._replace(columns=columns)
+
+
+def _with_corner(text: Text) -> Text:
+    """The text with an empty name above its first column, which R's write.table leaves out."""
+    data = text.data if text.data is not None else text.path.read_bytes()
+    return text._replace(data=b'""' + text.delimiter.encode() + data.lstrip())
 
 
 def _as_utf8(path: Path, head: bytes, data: bytes | None) -> bytes | None:
@@ -118,6 +126,17 @@ def _mac_lines(path: Path, data: bytes | None) -> bytes | None:
     return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
 
 
+def _without_sep_line(path: Path, data: bytes | None) -> bytes | None:
+    """The content without the line "sep=;" by which Excel is told of the delimiter; the header tells it too."""
+    if data is None:
+        with path.open("rb") as handle:
+            if handle.read(4).lower() != b"sep=":
+                return None
+        data = path.read_bytes()
+    line, _, rest = data.partition(b"\n")
+    return rest if re.fullmatch(rb"sep=.\r?", line, re.IGNORECASE) else data
+
+
 def _delimiter(sample: str) -> str:
     """The character that divides the cells of the header; the comma if there is none at all."""
     line = next((line for line in _outside_quotes(sample).splitlines() if line.strip()), "")
@@ -142,14 +161,27 @@ def _check_header(path: Path, columns: tuple[str, ...]) -> None:
     """Raises DataError unless every column but the first has a name, and one of its own."""
     if not columns:
         raise DataError(f"{path} is empty; give a header row and one row an example")
-    if all(map(is_number, columns)):
+    if all(map(is_number, columns)) or _is_data(columns):
+        kind = "is all numbers" if all(map(is_number, columns)) else "holds data"
         raise DataError(
-            f"{path} has no header row, its first line is all numbers ({name_list(columns, 4)}); "
+            f"{path} has no header row, its first line {kind} ({name_list(columns, 5)}); "
             "add a line of column names above it"
         )
     if "" in columns[1:]:
         raise DataError(f"column {columns.index('', 1) + 1} in the header of {path} has no name; name it, or delete it")
     check_names(columns, str(path))
+
+
+def _is_data(columns: tuple[str, ...]) -> bool:
+    """Whether a header holds fractions that are no scale, such as the wavelengths of a spectrum."""
+    numbers = [float(name) for name in columns if is_number(name)]
+    fractions = sum(number != int(number) for number in numbers)
+    ordered = (
+        len(numbers) > 2
+        and len(set(numbers)) == len(numbers)
+        and numbers in (sorted(numbers), sorted(numbers, reverse=True))
+    )
+    return fractions > 0 and not ordered
 
 
 def _parse(text: Text) -> pl.DataFrame:

@@ -69,6 +69,7 @@ def _once(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:
 
 def _columns(path: Path, content: Any) -> dict[str, list[Any]]:
     """The columns of any of the forms that a table has in JSON."""
+    content = _unwrapped(content)
     if isinstance(content, list) and all(isinstance(record, dict) for record in content):
         return _from_records(content)
     if isinstance(content, dict) and content and all(isinstance(column, list | dict) for column in content.values()):
@@ -76,6 +77,22 @@ def _columns(path: Path, content: Any) -> dict[str, list[Any]]:
         if len({len(column) for column in columns.values()}) == 1:
             return columns
     raise DataError(f'{path} is JSON but no table; give a list of records [{{"column": value, …}}, …]')
+
+
+def _unwrapped(content: Any) -> Any:
+    """The records of {"data": [{…}, …]}, and of pandas' other forms: by row, and split into columns and data."""
+    if not isinstance(content, dict):
+        return content
+    if isinstance(content.get("columns"), list) and isinstance(content.get("data"), list):
+        names = [str(name) for name in content["columns"]]
+        if all(isinstance(row, list) and len(row) == len(names) for row in content["data"]):
+            return [_once(list(zip(names, row, strict=True)), "the list of columns") for row in content["data"]]
+    lists = [v for v in content.values() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
+    if len(lists) == 1:
+        return lists[0]
+    by_row = all(name.isdecimal() for name in content) and all(isinstance(r, dict) for r in content.values())
+    named = by_row and any(not str(name).isdecimal() for record in content.values() for name in record)
+    return list(content.values()) if named else content
 
 
 def _from_records(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
