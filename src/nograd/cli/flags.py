@@ -71,10 +71,11 @@ def _flags(kind: type) -> Mapping[str, tuple[Setting, bool | None]]:
     for setting in settings_of(kind):
         if bool in setting.form.types:
             found |= {setting.flag: (setting, True), _negated(setting): (setting, False)}
+            found |= {setting.about["short"]: (setting, True)} if "short" in setting.about else {}
         elif not setting.form.positional:
             found[setting.flag] = setting, None
-        if short := setting.about.get("short"):
-            found[short] = setting, None
+            if short := setting.about.get("short"):
+                found[short] = setting, None
     return found
 
 

@@ -8,7 +8,7 @@ from nograd.cli.flags import parse, prepare_jax
 from nograd.config.fields import Positional, at_least, file_name, setting
 from nograd.config.recipes import presets as shipped
 from nograd.core.json_text import to_json
-from nograd.core.types import ConfigError, EngineError
+from nograd.core.types import EngineError
 from nograd.reports.settings import ReportConfig
 from nograd.runs.files import write_atomically
 
@@ -19,6 +19,9 @@ class EvaluateConfig:
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
+    file: Positional[str | None] = setting(None, path=True, check=file_name)
+    """New examples with their labels, all of which count: a table, or .npz with x and y. Default: a split of the
+    run's own data."""
     split: str = "test"
     """test, val or train, for a run on examples."""
     episodes: int | None = setting(None, check=at_least(1))
@@ -40,7 +43,7 @@ def evaluate(arguments: list[str], started: float) -> int:
 
     run = load(config.run, data=config.data)
     filmed = run.film(config.video) if config.video else None
-    figures = run.evaluate(known_split(config.split), episodes=config.episodes)
+    figures = run.evaluate(known_split(config.split), dataset=config.file, episodes=config.episodes)
     if config.json:
         print(to_json(figures))
         return 0
@@ -64,45 +67,46 @@ def evaluate(arguments: list[str], started: float) -> int:
     measure = run.measure
     sure = f", 95% interval {measure.text(low)} to {measure.text(high)}" if figures["interval"] else ""
     print(
-        f"{config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, {figures['examples']:,} examples"
+        f"{config.file or config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, {figures['examples']:,} examples"
     )
     return 0
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Classes of new examples by a run's chosen network, one a line."""
+    """What a run's chosen network predicts of new examples, one a line: classes by name, numbers in their unit."""
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
     file: Positional[str] = setting(MISSING, path=True, check=file_name)
-    """Examples: .npz (key x), .npy, .csv with a header, or MNIST's IDX files."""
+    """Examples: a table (.csv, .parquet, .json, .xlsx …; - for CSV on standard input), whose columns are taken by name;
+    .npz (key x), .npy, images, or MNIST's IDX files."""
     out: str | None = setting(None, path=True, check=file_name)
-    """Write a CSV file here in place of the terminal."""
-    probabilities: bool = False
-    """Add the softmax probability of each class."""
+    """Write a file here in place of the terminal: .csv, .parquet, .json or .jsonl."""
+    proba: bool = setting(False, short="--probabilities")
+    """Add the probability of each class (also: --probabilities)."""
+    keep: str | None = setting(None, names=True)
+    """Columns of the table to carry along into the output: id,name, or all."""
 
 
 def predict(arguments: list[str], started: float) -> int:
-    """Prints or writes the classes of new examples."""
+    """Prints or writes what is predicted of new examples."""
     config = parse(PredictConfig, arguments, "nograd predict")
     prepare_jax()
-    from nograd.data import encoding_from_json, load_inputs
+    from nograd.runs.prediction_file import check_out, encoded, predict_file
     from nograd.runs.run import load
 
-    run = load(config.run)
-    data = run.config["data"]
-    if "input_shape" not in data:
-        raise ConfigError(f"{config.run} was trained on an environment; use nograd evaluate {config.run}")
-    recorded = data.get("encoding")
-    encoding = encoding_from_json(recorded) if recorded else None
-    x = load_inputs(config.file, tuple(data["input_shape"]), tuple(data["columns"]), encoding, keep=None)
-    table = run.task.table(run.outputs(x), config.probabilities)
+    suffix = check_out(config.out) if config.out else ".csv"
+    found = predict_file(load(config.run), config.file, config.proba, config.keep)
+    if found.unknown:
+        names = ", ".join(" ".join(name.split()) for name in found.unknown[:12])
+        print(f"columns that the model does not know, left out: {names}; --keep carries them along", file=sys.stderr)
+    content = encoded(found, suffix)
     if config.out:
-        write_atomically(Path(config.out), table.encode())
-        print(f"{len(x):,} predictions: {config.out}")
+        write_atomically(Path(config.out), content)
+        print(f"{len(found):,} predictions: {config.out}")
     else:
-        sys.stdout.write(table)
+        sys.stdout.write(content.decode())
     return 0
 
 

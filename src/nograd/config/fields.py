@@ -53,7 +53,7 @@ def setting(
         check: of its value, beyond the type.
         search: the words of the range that `nograd search` draws it from.
         when: (parent, its values) that a search draws it with.
-        short: a flag of one letter, such as -o.
+        short: another flag for the same, such as -o.
         flag: what the command line calls it, where that is no name in Python.
         names: a text of several names (see `name_lists`), which Python may give as a list or a mapping.
     """

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     pattern: str = ""  # of an environment's source: a regular expression of the names that it may know
     suffixes: tuple[str, ...] = ()  # of a data format: of the names of its files
     compressed: bool = False  # of a data format: compressed by itself, so that .gz never follows
+    cells: str = ""  # of a data format of text: module:function that reads the cells as they stand
     in_jax: bool = False  # of an environment's source: its episodes are part of a program
     targets: Mapping[str, str] = _NOTHING  # of a score: the object for each kind of target that it is for
     whole: bool = False  # of a fitness: one number for the whole batch, not one an example

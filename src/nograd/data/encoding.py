@@ -36,6 +36,11 @@ class Encoding(NamedTuple):
         """Of one example."""
         return (len(self.features),)
 
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that training did not see."""
+        known = {column.name for column in self.columns} | {column.name for column in self.dropped} | {*self.targets}
+        return [name for name in names if name not in known]
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for config.json."""
         return {
@@ -89,9 +94,8 @@ def check_columns(encoding: Encoding, table: Table, keep: Iterable[str] | None) 
         )
     if keep is None:
         return
-    known = {*wanted, *(dropped.name for dropped in encoding.dropped), *encoding.targets, *keep}
-    unknown = [name for name in table.frame.columns if name not in known]
-    if unknown:
+    kept = set(keep)
+    if unknown := [name for name in encoding.unknown(table.frame.columns) if name not in kept]:
         raise DataError(
             f"{table.source} has the column '{one_line(unknown[0])}' that the model was not trained on; "
             "leave it out of what is predicted"

@@ -8,7 +8,7 @@ import polars as pl
 
 from nograd.core.types import DataError
 from nograd.data.array_parts import ArrayParts, array_target, sizes_note
-from nograd.data.arrays import PARTS
+from nograd.data.arrays import PARTS, Array
 from nograd.data.frames import array_columns, as_array, frame_table, is_frame
 from nograd.data.table import Table, row_place
 from nograd.data.tables import TableOptions, prepare
@@ -46,34 +46,61 @@ def table_fields(
 def frame_fields(frame: Any, label: str | Sequence[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a data set made of a frame."""
     given = _checked(options)
-    others = [None if part is None else frame_table(part, f"the {word} frame") for part, word in given["parts"]]
+    others = [None if part is None else _frame_part(part, word) for part, word in given["parts"]]
     return table_fields(frame_table(frame), TableOptions(label=label, **given["options"]), given["name"], *others)
+
+
+def _frame_part(part: Any, word: str) -> Table:
+    if not is_frame(part):
+        raise DataError(f"the {word} part is a {type(part).__name__}; give a frame, as for the training")
+    return frame_table(part, f"the {word} frame")
 
 
 def array_fields(x: Any, y: Any, names: Sequence[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a data set made of arrays: a table, or images."""
     given = _checked(options)
-    if is_frame(x):
-        table = frame_table(x, "x")
-        columns, source = list(table.frame.get_columns()), table
-    else:
-        x, source = as_array(x, "x"), Table(pl.DataFrame(), "x", row_place)
-        if x.ndim == 0 or not len(x):
-            raise DataError(f"x must have shape [examples, features], got {x.shape}; give one row an example")
+    others = [(word, _pair(part, word)) for part, word in given["parts"]]
+    if not is_frame(x):
+        x = _examples(x, "x")
         if x.ndim > 2:
-            y = as_array(y, "y")
-            return ArrayParts({"train": (x, y)}, "arrays", given["name"]).fields(**given["arrays"])
-        columns = array_columns(x, names, "x", source)
+            pairs = {"train": (x, y), "val": others[0][1], "test": others[1][1]}
+            arrays = {part: (as_array(p[0], "x"), as_array(p[1], "y")) for part, p in pairs.items() if p is not None}
+            return ArrayParts(arrays, "arrays", given["name"]).fields(**given["arrays"])
+    table, labels = _pair_table(x, y, names, "the arrays")
+    tables = [None if pair is None else _pair_table(*pair, names, f"the {word} arrays")[0] for word, pair in others]
+    table_options = TableOptions(label=labels, positional=not is_frame(x), **given["options"])
+    return table_fields(table, table_options, given["name"], *tables)
+
+
+def _examples(x: Any, what: str) -> Array:
+    """Inputs as an array with an example a row."""
+    array = as_array(x, what)
+    if array.ndim == 0 or not len(array):
+        raise DataError(f"{what} must have shape [examples, features], got {array.shape}; give one row an example")
+    return array
+
+
+def _pair(part: Any, word: str) -> tuple[Any, Any] | None:
+    """The inputs and labels of a part that is given as (x, y)."""
+    if part is None:
+        return None
+    if not isinstance(part, tuple | list) or len(part) != 2:
+        raise DataError(f"the {word} part is a {type(part).__name__}; give (x, y), as for the training")
+    return part[0], part[1]
+
+
+def _pair_table(x: Any, y: Any, names: Sequence[str] | None, source: str) -> tuple[Table, list[str]]:
+    """Inputs and labels as one table, and the names of its label columns."""
+    if is_frame(x):
+        columns = list(frame_table(x, "x").frame.get_columns())
+    else:
+        columns = array_columns(_examples(x, "x"), names, "x", Table(pl.DataFrame(), "x", row_place))
     targets = _labels(y, [column.name for column in columns])
     if len(targets[0]) != len(columns[0]):
         raise DataError(
             f"x has {len(columns[0])} examples but y has {len(targets[0])} labels; give one label an example"
         )
-    table = Table(pl.DataFrame([*columns, *targets]), "the arrays", row_place)
-    labels = [column.name for column in targets]
-    return table_fields(
-        table, TableOptions(label=labels, positional=not is_frame(x), **given["options"]), given["name"]
-    )
+    return Table(pl.DataFrame([*columns, *targets]), source, row_place), [column.name for column in targets]
 
 
 def _labels(y: Any, taken: Sequence[str]) -> list[pl.Series]:

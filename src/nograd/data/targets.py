@@ -45,6 +45,26 @@ class Target(NamedTuple):
             table = (table - np.array(self.mean)) / np.array(self.scale)
         return table.astype(np.float32)
 
+    def encode_known(self, values: Sequence[pl.Series], source: str) -> Array:
+        """The labels of new examples, in canonical form and none of them missing.
+
+        Raises:
+            DataError: a class that training did not know, or a label that is no number where it was one.
+        """
+        if self.problem == "classification":
+            text = as_text(values[0])
+            codes = self.encode(values)
+            if (codes < 0).any():
+                raise DataError(
+                    f"the label '{one_line(text[int((codes < 0).argmax())])}' of {source} (column "
+                    f"'{one_line(self.names[0])}') is none of the classes of the training, {name_list(self.classes)}; "
+                    "leave out its rows, or train with such examples"
+                )
+            return codes
+        for column in values:
+            _check_numbers(column, self.problem, source)
+        return self.encode(values)
+
     def decode(self, outputs: Array) -> Array:
         """Outputs of a regression in the unit of the file, float64 [rows, targets]; others unchanged."""
         if self.problem != "regression":
@@ -119,7 +139,9 @@ def _check_numbers(column: pl.Series, problem: str, source: str) -> None:
             f"but one is '{_other(column)}'; use --problem regression for numbers"
         )
     if problem == "regression" and column.dtype not in (pl.Float64, pl.Boolean):
-        raise DataError(f"the label '{name}' of {source} is '{first}', not a number; use --problem classification")
+        raise DataError(
+            f"the label '{name}' of {source} is '{first}', not a number; give numbers, or use --problem classification"
+        )
 
 
 def _other(column: pl.Series) -> object:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_file
+from nograd.core.types import DataError
 from nograd.data import NAMES
 from nograd.data.paths import expand
 from nograd.runs.moved_data import find_data
@@ -37,3 +38,13 @@ def placed(config: TrainConfig, run: Path) -> TrainConfig:
     config = replace(config, **found_parts)
     found = find_data(str(config.task), run, config.data_dir)
     return anchored(replace(config, task=str(found)))
+
+
+def check_on_disk(config: TrainConfig, run: Path) -> None:
+    """Raises DataError where the data of a run were values of a Python program, which are gone with it."""
+    if config.task in NAMES or is_file(config.task) or expand(str(config.task)).exists():
+        return
+    raise DataError(
+        f"{run} was trained on values from Python, which are not on disk; give them again: "
+        "run.evaluate(dataset=nograd.Dataset.from_arrays(x, y)), or from_frame, with the options of the training"
+    )

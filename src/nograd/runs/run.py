@@ -15,7 +15,8 @@ from nograd.models import Builder, Model
 from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.directory import RunDirectory
 from nograd.runs.inputs import inputs_of
-from nograd.runs.placement import on_data, placed
+from nograd.runs.new_examples import labelled_examples
+from nograd.runs.placement import check_on_disk, on_data, placed
 from nograd.tasks.base import ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import Given, check_source, load_source, recorded_task, report_info
@@ -32,9 +33,11 @@ class Run:
         model: Model | Builder | None = None,
         data: str | Path | None = None,
         metric: Any = None,
+        dataset: Dataset | None = None,
     ) -> None:
         self.directory = directory
         self._given_model, self._given_data, self._given_metric = model, data, metric
+        self._dataset = dataset
 
     @property
     def path(self) -> Path:
@@ -112,8 +115,11 @@ class Run:
         """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
         if "input_shape" not in self.config["data"]:
             raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
+        dataset = dataset or self._dataset
         if dataset is None:
-            dataset = cast(Dataset, load_source(placed(on_data(self.settings, self._given_data), self.path)))
+            config = placed(on_data(self.settings, self._given_data), self.path)
+            check_on_disk(config, self.path)
+            dataset = cast(Dataset, load_source(config))
         check_source(self.config["data"], self.settings, dataset)
         return split_arrays(dataset, known_split(split))
 
@@ -134,26 +140,42 @@ class Run:
         Raises:
             ConfigError: the run predicts numbers or actions.
         """
+        return self.probabilities(self.outputs(self._inputs(x)))
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """The probability of each class, or that each label applies, from the network's outputs."""
         probabilities = getattr(self.task, "probabilities", None)
         if probabilities is None:
             raise ConfigError(f"{self.path} was trained on an environment, which has no probabilities; use predict")
-        return np.asarray(probabilities(self.outputs(self._inputs(x))))
+        return np.asarray(probabilities(outputs))
 
     def _inputs(self, x: Any) -> np.ndarray:
         recorded = self.config["data"]
         return inputs_of(recorded, self.settings, x) if "input_shape" in recorded else np.asarray(x)
 
-    def evaluate(
-        self, split: Split = "test", dataset: Dataset | None = None, episodes: int | None = None
-    ) -> dict[str, Any]:
-        """The measure on a split of the run's own data, or of fresh episodes, with its 95% interval.
+    def evaluate(self, split: Split = "test", dataset: Any = None, episodes: int | None = None) -> dict[str, Any]:
+        """The measure on a split of the run's own data, on new examples, or of fresh episodes, with its 95% interval.
 
         Args:
             split: "train", "val" or "test".
-            dataset: needed only where the run was trained on a `Dataset` object.
+            dataset: the `Dataset` of a run that was trained on one in another program; or new examples with their
+                labels, all of which count: a frame, or the path of a file.
             episodes: of an environment, default 100: none of those that training or validation used.
+        Raises:
+            DataError: the run's data are not to be found, or what is wrong with the new examples.
         """
+        if dataset is not None and not isinstance(dataset, Dataset):
+            return self._score(dataset, episodes)
         return self.task.evaluate(self.params, split, lambda: self.examples(split, dataset), episodes)
+
+    def _score(self, source: Any, episodes: int | None) -> dict[str, Any]:
+        """The measure on new examples."""
+        recorded = self.config["data"]
+        if "input_shape" not in recorded:
+            raise ConfigError(f"{self.path} was trained on an environment, not on examples; leave the data out")
+        return self.task.evaluate(
+            self.params, "new", lambda: labelled_examples(recorded, self.settings, source), episodes
+        )
 
     def film(self, path: str | Path) -> dict[str, Any]:
         """One fresh episode as a film, .mp4 or .gif, rendered without a screen; its return and length.

@@ -18,7 +18,7 @@ from nograd.tasks.targets import Fitness
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
 from nograd.training.overrides import check_objects, named, require_own, strategy_word
-from nograd.training.own_data import is_source, own_dataset, task_word
+from nograd.training.own_data import is_source, is_word, own_source, task_word
 from nograd.training.train import resumed_settings, run_config
 
 
@@ -94,8 +94,8 @@ def train(
     drop: str | Sequence[str] | None = NOT_GIVEN,
     kinds: str | Mapping[str, str] | None = NOT_GIVEN,
     split: str = NOT_GIVEN,
-    test: str | Path | None = NOT_GIVEN,
-    val: str | Path | None = NOT_GIVEN,
+    test: Any = NOT_GIVEN,
+    val: Any = NOT_GIVEN,
     size: str | None = NOT_GIVEN,
     standardize: Literal["auto", "none", "center", "standard"] = NOT_GIVEN,
     data_dir: str | Path | None = NOT_GIVEN,
@@ -126,6 +126,7 @@ def train(
         perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
             `nograd.lowrank(rank=1, sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`.
         optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
+        test, val: parts of their own: files beside a file, frames beside a frame, (x, y) beside inputs and labels.
         out: the run directory; default runs/TASK-DATE-TIME.
         resume: a run directory, or one of its checkpoints, to go on with.
 
@@ -138,6 +139,7 @@ def train(
     arguments = locals()
     check_given(unknown)  # none of them is a setting: says which was meant
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
+    parts = {name: given.pop(name) for name in ("test", "val") if not is_word(given.get(name))}
     given |= {name: as_text(given[name]) for name in given if all_settings()[name].about.get("names")}
     objects = Objects(
         **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
@@ -160,6 +162,6 @@ def train(
         given["perturbation"] = objects.perturbation.word
     saved = resumed_settings(given["resume"]) if given.get("resume") else None
     merged = merge(given, saved)
-    source = source if values is None else own_dataset(values, y, merged)
+    source = own_source(source, values, y, merged, parts)
     with_defaults = named(merged, objects, source)
     return run_config(with_defaults, source=source, objects=objects, on_start=lambda start: observer)

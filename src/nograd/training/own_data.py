@@ -1,12 +1,14 @@
 """A frame or arrays of a Python caller as a data set, under the settings of the training."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from nograd.config.name_lists import kinds_of, name_list
 from nograd.config.settings import TrainConfig
 from nograd.core.types import ConfigError
 from nograd.data import Dataset
+from nograd.tasks.kinds import Source
 from nograd.tasks.kinds import is_source as is_kind
 
 NAME, IMAGES = "data", "images"  # what config.json calls them; the recipe of tables is for the first
@@ -22,9 +24,27 @@ def is_source(task: Any) -> bool:
     return task is None or isinstance(task, str | os.PathLike) or is_kind(task)
 
 
-def own_dataset(x: Any, y: Any, config: TrainConfig) -> Dataset:
+def is_word(part: Any) -> bool:
+    """Whether a part of the data is a path, or not given."""
+    return part is None or isinstance(part, str | os.PathLike)
+
+
+def own_source(
+    source: Source | None, x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]
+) -> Source | None:
+    """What a training is on: the source that was given, else the data set of values; None where words say it."""
+    if x is not None:
+        return own_dataset(x, y, config, parts)
+    for name, part in parts.items():
+        raise ConfigError(f"{name} is a {type(part).__name__}, and {config.task} is none; give the path of a file")
+    return source
+
+
+def own_dataset(x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]) -> Dataset:
     """The data set of a frame with its label column, or of inputs and labels.
 
+    Args:
+        parts: "test" and "val", where they are given as x is.
     Raises:
         ConfigError: a setting is for files alone, or inputs have neither labels nor names.
         DataError: what is wrong with the values.
@@ -41,6 +61,7 @@ def own_dataset(x: Any, y: Any, config: TrainConfig) -> Dataset:
         "drop": name_list(config.drop),
         "kinds": kinds_of(config.kinds),
         "name": NAME,
+        **parts,
     }
     if y is not None:
         return Dataset.from_arrays(x, y, **options)

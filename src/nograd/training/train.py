@@ -12,6 +12,7 @@ from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
 from nograd.core.runtime import use_one_thread
 from nograd.core.text import parse_duration
+from nograd.data import Dataset
 from nograd.engines.create import check_engine, make_engine
 from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
@@ -43,6 +44,7 @@ class Start(NamedTuple):
     summary: list[str]  # what became of the columns of a table, a line each
     workers: int = 1  # that share a generation
     worker: str = "process"  # what each of them is
+    own: Dataset | None = None  # examples that were handed over, and are not on disk
 
 
 OnStart = Callable[[Start], Observer | None]
@@ -94,7 +96,8 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
     _finish(start.job, start.directory, ending, clock)
-    run = Run(start.directory, start.job.task.model, metric=objects.metric if objects else None)
+    metric = objects.metric if objects else None
+    run = Run(start.directory, start.job.task.model, metric=metric, dataset=start.own)
     observer.finish(run)
     return run
 
@@ -106,6 +109,7 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         held.callback(directory.release)
         directory.hold()
         check_resumable(saved_settings(directory), config)
+    own = source if isinstance(source, Dataset) else None
     if source is None:
         config = placed(config, directory.path) if directory else anchored(config)
         source = load_source(config)
@@ -125,7 +129,8 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
         directory.write_config(recorded)
     summary = kind_of(source).summary(source, wanted, config)
-    return Start(job, directory, limits_of(config), recorded["identity"], recorded["parameters"], *restored, summary)
+    told = (job, directory, limits_of(config), recorded["identity"], recorded["parameters"])
+    return Start(*told, *restored, summary, own=own)
 
 
 def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:

@@ -59,6 +59,16 @@ def read_delimited(path: Path) -> Table:
     return Table(frame, str(path), partial(_line_of, text))
 
 
+def read_cells(path: Path) -> pl.DataFrame:
+    """The cells just as they stand in the file, without the rows that have no content."""
+    text = _open(path)
+    frame = _parse(text, as_text=True)
+    frame = frame.with_columns(pl.all().fill_null(""))
+    blank = pl.all_horizontal(pl.all().str.strip_chars().str.to_lowercase().is_in(list(MISSING)))
+    frame = frame.filter(~blank)
+    return _named_index(path, frame) if text.columns[0] == "" else frame
+
+
 def _named_index(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """A first column without a name gets one if it numbers or names the rows, as pandas and R write it."""
     index = frame.to_series(0)
@@ -184,19 +194,20 @@ def _is_data(columns: tuple[str, ...]) -> bool:
     return fractions > 0 and not ordered
 
 
-def _parse(text: Text) -> pl.DataFrame:
+def _parse(text: Text, as_text: bool = False) -> pl.DataFrame:
     """The cells by Polars: typed if the first rows tell the types of all, else as text."""
+    missing: list[str] = [] if as_text else sorted({*MISSING, *(w.upper() for w in MISSING), "NaN", "None", "Null"})
     # Polars gives a repeated or empty name another one; ours have been checked.
     names = [name or "" for name in text.columns]
     source = text.data if text.data is not None else text.path
     options = {
         "separator": text.delimiter,
-        "null_values": sorted({*MISSING, *(word.upper() for word in MISSING), "NaN", "None", "Null"}),
+        "null_values": missing,
         "has_header": True,
         "new_columns": names,
         "low_memory": len(names) < 1000,
     }
-    for infer in ({"infer_schema_length": _INFER}, {"infer_schema": False}):
+    for infer in ({"infer_schema_length": _INFER}, {"infer_schema": False})[as_text:]:
         try:
             frame = pl.read_csv(source, **options, **infer)  # type: ignore[arg-type]
         except pl.exceptions.PolarsError:

@@ -10,6 +10,8 @@ from nograd.config.axes import DATA_FORMATS
 from nograd.config.registry import Entry, load
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from nograd.data.table import Table
 
 SUFFIXES = tuple(suffix for entry in DATA_FORMATS.entries.values() for suffix in entry.suffixes)
@@ -30,3 +32,12 @@ def read_table(path: Path) -> "Table":
     assert entry is not None, path
     table: Table = load(entry.build)(path)
     return table
+
+
+def read_cells(path: Path) -> "pl.DataFrame | None":
+    """The cells of a file of text just as they stand there, row by row as `read_table` has them; None of others."""
+    entry = table_format(path)
+    if entry is None or not entry.cells:
+        return None
+    cells: pl.DataFrame = load(entry.cells)(path)
+    return cells
