@@ -67,7 +67,8 @@ def evaluate(arguments: list[str], started: float) -> int:
     measure = run.measure
     sure = f", 95% interval {measure.text(low)} to {measure.text(high)}" if figures["interval"] else ""
     print(
-        f"{config.file or config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, {figures['examples']:,} examples"
+        f"{config.file or config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, "
+        f"{figures['examples']:,} examples"
     )
     return 0
 

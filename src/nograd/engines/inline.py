@@ -1,13 +1,14 @@
 """The inline engine: every chunk of a generation in this process, on one device."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from nograd.engines import memory_advice
-from nograd.engines.programs import compile_all
+from nograd.engines.programs import Program, compile_all
 from nograd.engines.protocol import Share
 from nograd.engines.worker import Done, Worker
 from nograd.generation.base import Generation, Keys, Outcome
@@ -24,15 +25,23 @@ class Inline:
         state: of these shapes and types.
         keys: of the run.
         workers: that share a generation with others: fewer of them are advised where memory runs out.
+        programs: of a generation of the same shapes and settings, where they are compiled already.
     """
 
     kind = "process"
 
-    def __init__(self, generation: Generation, state: State, keys: Keys, workers: int = 1) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        state: State,
+        keys: Keys,
+        workers: int = 1,
+        programs: Mapping[str, Program] | None = None,
+    ) -> None:
         self.generation, self.workers = generation, workers
         fixed = generation.fixed(keys)
         start = time.perf_counter()
-        self.programs = compile_all(generation, state, fixed)
+        self.programs = programs or compile_all(generation, state, fixed)
         self.compile_seconds = time.perf_counter() - start
         self.fixed = jax.tree.leaves(fixed)
         self.calls = {name: program.call for name, program in self.programs.items()}

@@ -1,0 +1,145 @@
+"""A training that leaves nothing on disk: data set in, parameters and the fitness of each generation out."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from nograd.config.merge import merge
+from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
+from nograd.core.forked import refuse_fork
+from nograd.core.runtime import use_one_thread
+from nograd.core.types import Params
+from nograd.data import Dataset
+from nograd.engines.inline import Inline
+from nograd.engines.programs import Program
+from nograd.generation.base import run_keys
+from nograd.models import Builder, Model, build_model
+from nograd.models.resolve import resolve_model
+from nograd.sklearn.weighted import Weighted
+from nograd.strategies.base import State
+from nograd.tasks.fitness import resolve_fitness
+from nograd.tasks.supervised import Supervised, supervised
+from nograd.tasks.target_kinds import targets_of
+from nograd.training.factories import make_strategy
+from nograd.training.job import Job
+from nograd.training.loop import Limits, Progress, Trainer
+
+
+class Trained(NamedTuple):
+    """What a training found."""
+
+    params: Params  # a tree of NumPy arrays
+    fitness: list[float]  # the mean fitness of the population, a generation each
+    settings: TrainConfig
+
+
+_KEPT = 32
+_PROGRAMS: dict[Any, Mapping[str, Program]] = {}  # the one that was used last comes last
+
+
+class _Memory:
+    """A keeper that keeps the metrics alone."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def log(self, line: dict[str, Any]) -> None:
+        """The metrics of a generation."""
+        self.lines.append(line)
+
+    def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
+        """No checkpoint."""
+
+    def save_best(self, state: State, meta: dict[str, Any]) -> None:
+        """Nor a best."""
+
+    def amend(self, more: dict[str, Any]) -> None:
+        """Nothing is done with scores."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights: np.ndarray | None) -> Trained:
+    """Trains on all training examples; the parameters are those after the last generation.
+
+    Args:
+        dataset: its validation examples are used for nothing that counts.
+        given: settings by name.
+        model: a word, a builder or a `Model`.
+        weights: of the training examples; None where all count alike.
+    Raises:
+        NogradError: a setting cannot be, or the model does not fit the data.
+    """
+    use_one_thread()
+    refuse_fork()
+    config = validate(merge({**given, "task": "data", "engine": "inline"}, None))
+    job = _job(config, dataset, model, weights)
+    engine, memory = _engine(job, dataset, model, weights is not None), _Memory()
+    limits = Limits(config.generations, None, None, None, config.generations + 1, config.generations + 1, 1)
+    ending = _Quiet(job.task, engine, memory, limits, "").run(job.init_state(), Progress(), None)
+    params = jax.tree.map(np.asarray, ending.state.params)
+    return Trained(params, [line["fitness_mean"] for line in memory.lines], job.config)
+
+
+class _Quiet(Trainer):
+    """A training without an evaluation at its end: nobody reads its scores."""
+
+    def _evaluate_the_end(self) -> dict[str, Any]:
+        return {}
+
+
+def _engine(job: Job, data: Dataset, model: Any, weighted: bool) -> Inline:
+    """The engine of a job; what it compiled serves the next job of the same shapes, such as another fold."""
+    config = job.config
+    settings = replace(config, seed=0, generations=1 if config.lr_schedule == "constant" else config.generations)
+    key = (settings, model, weighted, data.x_train.shape, data.y_train.shape, data.y_train.dtype, data.classes)
+    try:
+        known = _PROGRAMS.get(key)
+    except TypeError:  # a model that cannot be hashed
+        return Inline(job.generation, job.state_shapes(), job.keys)
+    engine = Inline(job.generation, job.state_shapes(), job.keys, programs=known)
+    _PROGRAMS.pop(key, None)
+    _PROGRAMS[key] = engine.programs
+    if len(_PROGRAMS) > _KEPT:
+        _PROGRAMS.pop(next(iter(_PROGRAMS)))
+    return engine
+
+
+def _job(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray | None) -> Job:
+    task = _task(config, dataset, model, weights)
+    strategy = make_strategy(config)
+    return Job(config, task, strategy, task.population(strategy.perturbation, strategy.chunks), run_keys(config.seed))
+
+
+def _task(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray | None) -> Supervised:
+    kind = targets_of(dataset)
+    width = kind.width(dataset)
+    fitness = resolve_fitness(config.fitness or next(iter(kind.fitnesses)), kind.fitnesses)
+    built = network(model, dataset.x_train.shape[1:], width)
+    batch = min(config.batch or 256, len(dataset.x_train))
+    if weights is None:
+        return supervised(dataset, built, fitness, batch, targets=kind)
+    weighted = Weighted(kind, width)
+    y = np.column_stack([dataset.y_train.astype(np.float32), weights.astype(np.float32)])
+    return supervised(dataset._replace(y_train=y), built, weighted.fitness(fitness), batch, targets=weighted)
+
+
+def network(model: Any, shape: tuple[int, ...], outputs: int) -> Model:
+    """The network of a word, a builder or a `Model`; the same one each time, so that it is compiled once."""
+    try:
+        return _network(model, shape, outputs)
+    except TypeError:  # one that cannot be hashed
+        return _built(model, shape, outputs)
+
+
+def _built(model: str | Model | Builder, shape: tuple[int, ...], outputs: int) -> Model:
+    return build_model(resolve_model(model) if isinstance(model, str) else model, shape, outputs)
+
+
+_network = lru_cache(64)(_built)
