@@ -25,6 +25,7 @@ FOLDERS = (
     "tuning",
     "scaling",
     "reports",
+    "sklearn",
     "cli",
     "testing",
 )

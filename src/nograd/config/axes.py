@@ -209,6 +209,8 @@ REPORT_SECTIONS = Axis(
     {
         # No kind of task by itself: the kinds of target name it (`Targets.sections`).
         "mistakes": Entry("what a classifier gets wrong", "nograd.reports.mistakes:mistakes_of", tasks=()),
+        "numbers": Entry("numbers against the truth", "nograd.reports.regression:numbers_of", tasks=()),
+        "importance": Entry("columns of a table", "nograd.reports.importance:importance_of", tasks=(DATA,)),
     },
 )
 

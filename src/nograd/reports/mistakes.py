@@ -16,6 +16,7 @@ from nograd.tasks.examples import Split
 
 _CLASSES = 26  # up to which the confusion matrix is shown whole
 _COLUMNS = 12  # of a table's row
+_LISTED = 100  # classes of the table of precision and recall
 
 _NAMES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -32,7 +33,13 @@ def mistakes_of(run: Run, split: Split) -> Markup:
     weights = first_layer(params, shape)
     return join(
         [
-            section("Mistakes", note(said), confusion_table(found), most_confident(found, shape, columns)),
+            section(
+                "Mistakes",
+                note(said),
+                confusion_table(found),
+                by_class(found),
+                most_confident(found, shape, columns),
+            ),
             section("Weights of the first layer", _weights(weights)) if weights is not None else None,
         ]
     )
@@ -41,19 +48,47 @@ def mistakes_of(run: Run, split: Split) -> Markup:
 def confusion_table(found: Predictions) -> Markup:
     """The confusion matrix, shaded; the most frequent confusions alone where there are many classes."""
     if len(found.confusion) > _CLASSES:
-        return _frequent(found.confusion)
-    heads = [tag("th", str(label), scope="col") for label in range(len(found.confusion))]
-    rows = [_row(label, counts) for label, counts in enumerate(found.confusion)]
+        return _frequent(found)
+    heads = [tag("th", found.name(label), scope="col") for label in range(len(found.confusion))]
+    rows = [_row(label, found.name(label), counts) for label, counts in enumerate(found.confusion)]
     head = tag("tr", tag("th", "true ╲ predicted", scope="col"), heads, tag("th", "right", scope="col"))
     drawn = tag("table", tag("thead", head), tag("tbody", rows), class_="confusion")
     return join([tag("h3", "Confusion matrix"), tag("div", drawn, class_="scroll", tabindex=0)])
 
 
-def _row(label: int, counts: np.ndarray) -> Markup:
+def by_class(found: Predictions) -> Markup:
+    """Precision (of those taken for a class), recall (of those that are it) and F1 of each class."""
+    right, taken, there = np.diag(found.confusion), found.confusion.sum(axis=0), found.confusion.sum(axis=1)
+    rows: list[Row] = [
+        [
+            found.name(label),
+            Cell(f"{there[label]:,}", number=True),
+            *(
+                Cell(f"{part / whole:.1%}" if whole else "–", number=True)
+                for part, whole in (
+                    (right[label], taken[label]),
+                    (right[label], there[label]),
+                    (2 * right[label], taken[label] + there[label]),
+                )
+            ),
+        ]
+        for label in range(min(len(right), _LISTED))
+    ]
+    more = len(right) - _LISTED
+    return join(
+        [
+            tag("h3", "Precision and recall"),
+            table(("class", "examples", "precision", "recall", "F1"), rows),
+            note(f"{more:,} more classes are not shown.") if more > 0 else None,
+        ]
+    )
+
+
+def _row(label: int, name: str, counts: np.ndarray) -> Markup:
     """What the examples of one class were taken for, and the share that is right."""
     total = max(int(counts.sum()), 1)
     cells = [_counted(counts, total, label, predicted) for predicted in range(len(counts))]
-    return tag("tr", tag("th", label, scope="row"), cells, tag("td", f"{counts[label] / total:.1%}"))
+    return tag("tr", tag("th", name, scope="row"), cells, tag("td", f"{counts[label] / total:.1%}"))
 
 
 def _counted(counts: np.ndarray, total: int, label: int, predicted: int) -> Markup:
@@ -64,13 +99,14 @@ def _counted(counts: np.ndarray, total: int, label: int, predicted: int) -> Mark
     return tag("td", f"{counts[predicted]:,}", class_=kind, style=f"--share:{shade:.3f}")
 
 
-def _frequent(counted: np.ndarray) -> Markup:
+def _frequent(found: Predictions) -> Markup:
     """The confusions that are most frequent, for many classes."""
+    counted = found.confusion
     wrong = counted - np.diag(np.diag(counted))
     order = np.argsort(-wrong, axis=None, kind="stable")[:20]
     pairs = [divmod(int(place), len(wrong)) for place in order if wrong.flat[place]]
     rows: list[Row] = [
-        [str(label), str(taken), Cell(f"{wrong[label, taken]:,}", number=True)] for label, taken in pairs
+        [found.name(label), found.name(taken), Cell(f"{wrong[label, taken]:,}", number=True)] for label, taken in pairs
     ]
     return table(("true class", "predicted", "examples"), rows, caption="The most frequent confusions")
 
@@ -83,41 +119,49 @@ def most_confident(found: Predictions, shape: Sequence[int], columns: Sequence[s
     if is_image(shape):
         values = np.stack([mistake.example for mistake in found.mistakes])
         low, high = float(values.min()), float(values.max())
-        return join([head, gallery((picture_of(m.example, low, high), _said(m), _taken(m)) for m in found.mistakes)])
-    return join([head, _as_rows(found.mistakes, columns) if len(shape) == 1 else _as_list(found.mistakes)])
+        shown = ((picture_of(m.example, low, high), _said(found, m), _taken(found, m)) for m in found.mistakes)
+        return join([head, gallery(shown)])
+    return join([head, _as_rows(found, columns) if len(shape) == 1 else _as_list(found)])
 
 
-def _taken(mistake: Mistake) -> Markup:
+def _taken(found: Predictions, mistake: Mistake) -> Markup:
     certainty = tag("span", percent(mistake.probability), class_="note")
-    return join([tag("b", mistake.label), " taken for ", tag("b", mistake.predicted), tag("br"), certainty])
+    label, predicted = found.name(mistake.label), found.name(mistake.predicted)
+    return join([tag("b", label), " taken for ", tag("b", predicted), tag("br"), certainty])
 
 
-def _said(mistake: Mistake) -> str:
-    return f"example {mistake.number}: {mistake.label} taken for {mistake.predicted}"
+def _said(found: Predictions, mistake: Mistake) -> str:
+    return f"example {mistake.number}: {found.name(mistake.label)} taken for {found.name(mistake.predicted)}"
 
 
-def _as_list(mistakes: Sequence[Mistake]) -> Markup:
-    rows = [_facts(mistake) for mistake in mistakes]
+def _as_list(found: Predictions) -> Markup:
+    rows = [_facts(found, mistake) for mistake in found.mistakes]
     return table(("example", "class", "predicted", "probability"), rows)
 
 
-def _as_rows(mistakes: Sequence[Mistake], columns: Sequence[str]) -> Markup:
-    """Table data: the first columns of each row."""
-    names = list(columns or map(str, range(len(mistakes[0].example))))
+def _as_rows(found: Predictions, columns: Sequence[str]) -> Markup:
+    """Table data: the first columns of each row, of the user's file where it is there."""
+    if (file := found.rows) is not None:
+        head = ("place", "class", "predicted", "probability", *file.columns)
+        body: list[Row] = [[file.place(m.number), *_facts(found, m)[1:], *file.cells(m.number)] for m in found.mistakes]
+        hidden = note(f"{file.hidden:,} more columns are not shown.") if file.hidden > 0 else None
+        return join([table(head, body), hidden])
+    width = len(found.mistakes[0].example)
+    names = list(columns) if len(columns) == width else [str(place) for place in range(width)]
     rows = [
-        [*_facts(mistake), *(Cell(short(float(value)), number=True) for value in mistake.example[:_COLUMNS])]
-        for mistake in mistakes
+        [*_facts(found, m), *(Cell(short(float(value)), number=True) for value in m.example[:_COLUMNS])]
+        for m in found.mistakes
     ]
     drawn = table(("example", "class", "predicted", "probability", *names[:_COLUMNS]), rows)
     more = len(names) - _COLUMNS
     return join([drawn, note(f"{more:,} more columns are not shown.") if more > 0 else None])
 
 
-def _facts(mistake: Mistake) -> list[Cell | str]:
+def _facts(found: Predictions, mistake: Mistake) -> list[Cell | str]:
     return [
         Cell(f"{mistake.number:,}", number=True),
-        str(mistake.label),
-        str(mistake.predicted),
+        found.name(mistake.label),
+        found.name(mistake.predicted),
         Cell(percent(mistake.probability), number=True),
     ]
 

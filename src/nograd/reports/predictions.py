@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from nograd.core.types import DataError
-from nograd.data import find_mnist
+from nograd.data import Dataset, find_mnist
+from nograd.reports.file_rows import FileRows, file_rows
 from nograd.runs.run import Run
 from nograd.tasks.classification import softmax
-from nograd.tasks.examples import Split
+from nograd.tasks.examples import Split, split_arrays
 
 MISTAKES = 24
 
@@ -29,21 +30,35 @@ class Predictions(NamedTuple):
     split: Split
     confusion: np.ndarray  # int [true class, predicted class]
     mistakes: list[Mistake]  # the most confident first
+    names: tuple[str, ...] = ()  # of the classes; () for their numbers
+    rows: FileRows | None = None  # where the examples stand in the user's file
+
+    def name(self, label: int) -> str:
+        """What the user calls a class."""
+        return self.names[label] if self.names else str(label)
 
 
-def predictions(run: Run, split: Split) -> Predictions:
-    """The chosen network's predictions of a split.
+def examples_of(run: Run, split: Split) -> tuple[Dataset, np.ndarray, np.ndarray]:
+    """The run's data, and (x, y) of a split.
 
     Raises:
-        NogradError: the model or the data cannot be had; nothing is downloaded for a page.
+        NogradError: they cannot be had; nothing is downloaded for a page.
     """
     given = run.settings
     if given.task == "mnist" and find_mnist(given.data_dir) is None:
         raise DataError("the MNIST files are not on this disk; name their folder in NOGRAD_DATA")
-    x, labels = run.examples(split)
+    dataset = run.data()
+    return dataset, *split_arrays(dataset, split)
+
+
+def predictions(run: Run, split: Split) -> Predictions:
+    """The chosen network's predictions of a split. Raises NogradError where the model or the data cannot be had."""
+    dataset, x, labels = examples_of(run, split)
     outputs = run.outputs(x)
     counted = confusion(labels, outputs.argmax(-1), run.config["data"]["classes"])
-    return Predictions(split, counted, confident_mistakes(x, labels, outputs))
+    names = tuple((run.config["data"].get("target") or {}).get("classes", ()))
+    wrong = confident_mistakes(x, labels, outputs)
+    return Predictions(split, counted, wrong, names, file_rows(run, split, dataset) if wrong else None)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

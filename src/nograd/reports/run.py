@@ -12,6 +12,7 @@ from nograd.reports.curves import curves
 from nograd.reports.document import badge, document, note
 from nograd.reports.html import Child, Markup, section, tag
 from nograd.reports.reproduce import changed, command
+from nograd.reports.scores import scores_of
 from nograd.reports.sections import own_sections
 from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spent, unfinished
 from nograd.reports.tables import Cell, Row, cards, facts, table
@@ -45,6 +46,7 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
         [", ".join(filter(None, what)), " ", _state(now)],
         cards(_key_figures(now)),
         section("Curves", curves([now.trace])) if now.metrics else note("No generation is done yet."),
+        scores_of(now.result),
         own_sections(run, "test" if tested else "val") if network else None,
         section("Time", facts(_times(now))),
         section("Settings", _settings(config)),

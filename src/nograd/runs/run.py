@@ -115,13 +115,22 @@ class Run:
         """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
         if "input_shape" not in self.config["data"]:
             raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
+        return split_arrays(self.data(dataset), known_split(split))
+
+    @property
+    def placed(self) -> TrainConfig:
+        """The settings, with the data where they lie now."""
+        return placed(on_data(self.settings, self._given_data), self.path)
+
+    def data(self, dataset: Dataset | None = None) -> Dataset:
+        """The run's own data, read again where they were not handed over. Raises DataError where they are gone."""
         dataset = dataset or self._dataset
         if dataset is None:
-            config = placed(on_data(self.settings, self._given_data), self.path)
+            config = self.placed
             check_on_disk(config, self.path)
             dataset = cast(Dataset, load_source(config))
         check_source(self.config["data"], self.settings, dataset)
-        return split_arrays(dataset, known_split(split))
+        return dataset
 
     def predict(self, x: Any) -> np.ndarray:
         """The prediction for each example: the most likely class by its name, numbers in their unit, labels of

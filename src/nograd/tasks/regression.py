@@ -101,7 +101,7 @@ class Numbers:
 
     word: ClassVar[str] = "numbers"
     measure: ClassVar[Measure] = R2
-    sections: ClassVar[tuple[str, ...]] = ()
+    sections: ClassVar[tuple[str, ...]] = ("numbers",)
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:

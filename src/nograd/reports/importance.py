@@ -1,0 +1,85 @@
+"""Permutation importance (Breiman 2001): what the measure loses where a column is dealt anew among the examples."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from nograd.core.types import NogradError
+from nograd.data import ArrayEncoding, encoding_from_json
+from nograd.reports.document import note
+from nograd.reports.html import Markup, section
+from nograd.reports.predictions import examples_of
+from nograd.reports.tables import Cell, Row, table
+from nograd.runs.run import Run
+from nograd.tasks.examples import Split
+
+_REPEATS = 5
+_EXAMPLES = 2000  # of the split, its first, that are dealt anew
+_COLUMNS = 200  # a table with more would take minutes
+_SHOWN = 30
+
+
+class Importance(NamedTuple):
+    """Of one column."""
+
+    column: str
+    loss: float  # mean over the repeats, positive where the model needs the column
+    deviation: float  # over the repeats
+
+
+def importance_of(run: Run, split: Split) -> Markup:
+    """The columns of a table by their importance on a split; nothing of a run on no table."""
+    recorded = run.config["data"].get("encoding")
+    encoding = encoding_from_json(recorded) if recorded else None
+    if encoding is None or isinstance(encoding, ArrayEncoding) or len(encoding.columns) > _COLUMNS:
+        return Markup()
+    try:
+        _, x, y = examples_of(run, split)
+        found = permutation_importance(run, x[:_EXAMPLES], y[:_EXAMPLES])
+    except NogradError as error:
+        return section("Importance of the columns", note(f"Not shown: {error}"))
+    word = {"train": "training", "val": "validation", "test": "test"}[split]
+    said = (
+        f"What the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples loses where the values of a column "
+        f"are dealt anew among them: the mean of {_REPEATS} times, with its deviation. Of columns that say the same, "
+        "each seems of little use."
+    )
+    rows: list[Row] = [
+        [one.column, Cell(f"{one.loss:+.4f}", number=True), Cell(f"{one.deviation:.4f}", number=True)]
+        for one in found[:_SHOWN]
+    ]
+    return section("Importance of the columns", note(said), table(("column", "loss", "deviation"), rows))
+
+
+def permutation_importance(run: Run, x: np.ndarray, y: np.ndarray) -> list[Importance]:
+    """Each column of a table, the most important first; the same each time, whatever the order of the columns.
+
+    Args:
+        x: encoded examples [examples, features] with labels y.
+    """
+    encoding = encoding_from_json(run.config["data"]["encoding"])
+    assert not isinstance(encoding, ArrayEncoding), "a table has columns"
+    whole, found, at = _score(run, x, y), [], 0
+    for column in encoding.columns:
+        width = len(column.features())
+        losses = []
+        for key in range(_REPEATS):
+            mixed = x.copy()
+            mixed[:, at : at + width] = x[_order(column.name, key, len(x)), at : at + width]
+            losses.append(whole - _score(run, mixed, y))
+        found.append(Importance(column.name, float(np.mean(losses)), float(np.std(losses))))
+        at += width
+    return sorted(found, key=lambda one: -one.loss)
+
+
+def _score(run: Run, x: np.ndarray, y: np.ndarray) -> float:
+    """The measure, higher is better; 0 where it is not defined."""
+    value = run.task.evaluate(run.params, "test", lambda: (x, y), None)[run.measure.name]
+    return 0.0 if value is None else run.measure.goodness(value)
+
+
+def _order(column: str, key: int, examples: int) -> np.ndarray:
+    """An order of the examples that follows from the column's name."""
+    seed = int.from_bytes(hashlib.sha256(f"{key} {column}".encode()).digest()[:8], "little")
+    return np.random.default_rng(seed).permutation(examples)
