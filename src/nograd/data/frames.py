@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +14,8 @@ from nograd.data.arrays import Array
 from nograd.data.messages import one_line
 from nograd.data.read.records import series_of
 from nograd.data.table import Table, check_names, row_place
+
+_CELLS = (str, int, float, bool, type(None), np.generic, date)  # a datetime is a date
 
 
 def is_frame(value: object) -> bool:
@@ -66,9 +69,7 @@ def as_array(values: Any, what: str) -> Array:
         raise DataError(
             f"{what} cannot be made an array ({one_line(error)}); give numbers, one row an example"
         ) from error
-    if array.dtype == object and not all(
-        isinstance(v, str | int | float | bool | None | np.generic) for v in array.flat
-    ):
+    if array.dtype == object and not all(isinstance(v, _CELLS) for v in array.flat):
         raise DataError(f"{what} holds Python objects, not numbers or text; give one value a cell")
     return array
 
@@ -89,6 +90,8 @@ def array_series(name: str, array: Array, table: Table) -> pl.Series:
         )
     if array.dtype == object or array.dtype.kind == "S":
         values = array.tolist()
+        if values and all(isinstance(value, date | None) for value in values):
+            return pl.Series(name, values, strict=False)
         return series_of(name, [v.decode() if isinstance(v, bytes) else v for v in values], table)
     if array.dtype.kind == "M":
         return pl.Series(name, array.astype("datetime64[us]"))

@@ -20,6 +20,7 @@ from nograd.data.table import INDEX_NAME, Table, check_names
 from nograd.data.words import MISSING
 
 _DELIMITERS = ",;\t|"
+_SCALE = 8  # numbers in order that may name the columns of a spectrum; fewer may be in order by chance
 _SAMPLE = 1 << 16  # characters to find the delimiter in
 _INFER = 10_000  # rows that Polars looks at to know a column's type; where later rows differ, all is read as text
 
@@ -187,7 +188,7 @@ def _is_data(columns: tuple[str, ...]) -> bool:
     numbers = [float(name) for name in columns if is_number(name)]
     fractions = sum(number != int(number) for number in numbers)
     ordered = (
-        len(numbers) > 2
+        len(numbers) >= _SCALE
         and len(set(numbers)) == len(numbers)
         and numbers in (sorted(numbers), sorted(numbers, reverse=True))
     )
