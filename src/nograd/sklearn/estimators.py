@@ -205,7 +205,7 @@ def _plain(columns: np.ndarray, weights: np.ndarray) -> Scaling:
 def _dataset(x: np.ndarray, y: np.ndarray, outputs: int, target: Target | None) -> Dataset:
     """All examples for training. Its other parts are not used; a data set has to have them."""
     one, zero = np.ones((), np.float32), np.zeros((), np.float32)
-    return Dataset("data", x, y, x[:1], y[:1], x[:1], y[:1], outputs, zero, one, (), "arrays", target)
+    return Dataset("arrays", x, y, x[:1], y[:1], x[:1], y[:1], outputs, zero, one, (), "arrays", target)
 
 
 def _split(dataset: Dataset, seed: int) -> Dataset:

@@ -78,7 +78,7 @@ def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights
     """
     use_one_thread()
     refuse_fork()
-    config = validate(merge({**given, "task": "data", "engine": "inline"}, None))
+    config = validate(merge({**given, "task": "arrays", "engine": "inline"}, None))
     job = _job(config, dataset, model, weights)
     engine, memory = _engine(job, dataset, model, weights is not None), _Memory()
     limits = Limits(config.generations, None, None, None, config.generations + 1, config.generations + 1, 1)
