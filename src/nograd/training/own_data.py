@@ -29,9 +29,7 @@ def is_word(part: Any) -> bool:
     return part is None or isinstance(part, str | os.PathLike)
 
 
-def own_source(
-    source: Source | None, x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]
-) -> Source | None:
+def own_source(source: Source | None, x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]) -> Source | None:
     """What a training is on: the source that was given, else the data set of values; None where words say it."""
     if x is not None:
         return own_dataset(x, y, config, parts)
