@@ -18,6 +18,7 @@ from nograd.sklearn.in_memory import network, train_in_memory
 from nograd.sklearn.rows import Rows, Scaling, learn_scaling, merged_rows, unscaled
 from nograd.tasks.classification import softmax
 from nograd.tasks.examples import model_input
+from nograd.training.from_python import train
 
 _BLOCK = 256  # examples of one call: always as many, so that a prediction does not depend on those beside it
 _HELD_OUT = 0.1  # of the examples, for validation and for the test each, where there is a run directory
@@ -120,8 +121,6 @@ class _ES(BaseEstimator):  # type: ignore[misc]
 
     def _train_on_disk(self, dataset: Dataset, seed: int, weighted: bool) -> None:
         """With a run directory, as `nograd.train` does it."""
-        from nograd.training.from_python import train
-
         if weighted:
             raise ValueError("sample_weight cannot be used with out=, a run has no weights; leave one of them out")
         run = train(_split(dataset, seed), model=self.model, out=Path(self.out), engine="inline", **self._given(seed))
