@@ -105,7 +105,7 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         try:
             if self.out is not None:
-                self._train_on_disk(dataset, seed, rows.weighted)
+                self._train_on_disk(dataset, seed)
                 return
             found = train_in_memory(dataset, self._given(seed), self.model, rows.weights if rows.weighted else None)
         except NogradError as error:
@@ -119,10 +119,16 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return {**given, "seed": seed, **(self.settings or {})}
 
-    def _train_on_disk(self, dataset: Dataset, seed: int, weighted: bool) -> None:
-        """With a run directory, as `nograd.train` does it."""
-        if weighted:
+    def _rows(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
+        """The examples to train on: merged, but one by one where a run directory counts them."""
+        if self.out is None:
+            return merged_rows(x, y, weights)
+        if weights is not None:
             raise ValueError("sample_weight cannot be used with out=, a run has no weights; leave one of them out")
+        return Rows(x, y.reshape(len(y), -1), np.ones(len(x)))
+
+    def _train_on_disk(self, dataset: Dataset, seed: int) -> None:
+        """With a run directory, as `nograd.train` does it."""
         run = train(_split(dataset, seed), model=self.model, out=Path(self.out), engine="inline", **self._given(seed))
         self.params_ = jax.tree.map(np.asarray, run.params)
         self.fitness_curve_ = [line["fitness_mean"] for line in run.metrics]
@@ -153,7 +159,7 @@ class ESClassifier(ClassifierMixin, _ES):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} needs examples of at least 2 classes, got 1 class: {self.classes_[0]!r}"
             )
-        rows = merged_rows(X, codes.reshape(-1).astype(np.float64), weights)
+        rows = self._rows(X, codes.reshape(-1).astype(np.float64), weights)
         self._train(rows, rows.y[:, 0].astype(np.int32), len(self.classes_), None)
         return self
 
@@ -177,7 +183,7 @@ class ESRegressor(RegressorMixin, _ES):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._one = y.ndim == 1
-        rows = merged_rows(X, np.asarray(y, np.float64), weights)
+        rows = self._rows(X, np.asarray(y, np.float64), weights)
         self.target_scaling_ = learn_scaling(rows.y, rows.weights)
         names = tuple(f"y{i}" for i in range(rows.y.shape[1]))
         scaling = self.target_scaling_

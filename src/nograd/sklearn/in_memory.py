@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from nograd.config.merge import merge
+from nograd.config.merge import check_given, merge
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
@@ -78,7 +78,7 @@ def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights
     """
     use_one_thread()
     refuse_fork()
-    config = validate(merge({**given, "task": "arrays", "engine": "inline"}, None))
+    config = validate(merge(check_given({**given, "task": "arrays", "engine": "inline"}), None))
     job = _job(config, dataset, model, weights)
     engine, memory = _engine(job, dataset, model, weights is not None), _Memory()
     limits = Limits(config.generations, None, None, None, config.generations + 1, config.generations + 1, 1)
