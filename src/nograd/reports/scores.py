@@ -24,7 +24,7 @@ def scores_of(result: Mapping[str, Any]) -> Markup | None:
         return None
     columns = [name for name in _BESIDE if isinstance(result.get(name), Mapping) and result[name]]
     rows: list[Row] = [
-        [_WORDS.get(metric, metric), *(Cell(_said(result[name].get(metric)), number=True) for name in columns)]
+        [_WORDS.get(metric, str(metric)), *(Cell(_said(result[name].get(metric)), number=True) for name in columns)]
         for metric in measured
     ]
     linear = result.get("linear_baseline_model")

@@ -17,7 +17,6 @@ from nograd.data.targets import Target
 from nograd.sklearn.in_memory import network, train_in_memory
 from nograd.sklearn.rows import Rows, Scaling, learn_scaling, merged_rows, unscaled
 from nograd.tasks.classification import softmax
-from nograd.tasks.examples import model_input
 from nograd.training.from_python import train
 
 _BLOCK = 256  # examples of one call: always as many, so that a prediction does not depend on those beside it
@@ -220,12 +219,14 @@ def _split(dataset: Dataset, seed: int) -> Dataset:
     if sum(sizes) >= len(x):
         raise ValueError(f"{len(x)} examples are too few for out=, which holds out two parts; leave it out")
     train, val, test = stratified_rows(y, sizes, seed) if y.ndim == 1 else random_rows(len(x), sizes, seed)
-    parts = {"x_train": x[train], "x_val": x[val], "x_test": x[test], "y_train": y[train]}
-    return dataset._replace(**parts, y_val=y[val], y_test=y[test])
+    return dataset._replace(
+        x_train=x[train], y_train=y[train], x_val=x[val], y_val=y[val], x_test=x[test], y_test=y[test]
+    )
 
 
 def _outputs_of(apply: Any, params: Any, x: Any) -> Any:
-    return apply(params, model_input(x, np.float32(0), np.float32(1)))
+    """The network as it is: its inputs are scaled already."""
+    return apply(params, x)
 
 
 _apply = jax.jit(_outputs_of, static_argnums=0)
