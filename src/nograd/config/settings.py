@@ -134,8 +134,8 @@ class TrainConfig:
     lr_schedule: Literal["constant", "linear", "cosine", "inverse"] = setting(
         "constant", follows=OF_STRATEGY, search="choice(constant, linear, cosine)"
     )
-    """The learning rate over --generations: constant; falling to 0 along a line or a cosine; or inverse, lr/(1 + t/50) in
-    generation t, however many generations there are."""
+    """The learning rate over --generations: constant; falling to 0 along a line or a cosine; or inverse: lr/(1 + t/50)
+    in generation t, however many there are."""
     momentum: float = setting(
         0.9,
         follows=OF_STRATEGY,
