@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nograd.strategies.ars import ars as ars
     from nograd.strategies.base import Rule as Rule
     from nograd.strategies.base import Strategy as Strategy
+    from nograd.strategies.cma_es import cma_es as cma_es
     from nograd.strategies.gradient import grad as grad
     from nograd.strategies.gradient import value_and_grad as value_and_grad
     from nograd.strategies.openai_es import openai_es as openai_es
@@ -50,9 +51,13 @@ if TYPE_CHECKING:
     from nograd.strategies.snes import snes as snes
     from nograd.tasks.base import Task as Task
     from nograd.tasks.own_metric import make_metric as make_metric
+    from nograd.tasks.search_space import choice as choice
+    from nograd.tasks.search_space import integers as integers
     from nograd.tasks.targets import Targets as Targets
     from nograd.training.from_python import train as train
     from nograd.training.loop import Observer as Observer
+    from nograd.training.minimize import maximize as maximize
+    from nograd.training.minimize import minimize as minimize
     from nograd.tuning.search import search as search
 
 # Loaded on first use: the command line answers --help without importing JAX.
@@ -100,6 +105,11 @@ _HOMES = {
     "report": "nograd.reports.write",
     "search": "nograd.tuning.search",
     "straight_through": "nograd.models.straight_through",
+    "cma_es": "nograd.strategies.cma_es",
+    "minimize": "nograd.training.minimize",
+    "maximize": "nograd.training.minimize",
+    "integers": "nograd.tasks.search_space",
+    "choice": "nograd.tasks.search_space",
     "train": "nograd.training.from_python",
     "value_and_grad": "nograd.strategies.gradient",
 }

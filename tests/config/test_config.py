@@ -223,7 +223,7 @@ def test_a_recipe_hands_another_perturbation_only_what_is_not_its_own(tmp_path):
 @pytest.mark.parametrize("strategy", [None, *get_args(config.Strategy)])
 def test_every_preset_goes_with_every_choice(strategy, perturbation):
     """What is refused is refused for the flags alone, not for what the recipe says."""
-    apart = strategy in ("snes", "pgpe", "sep-cma-es") and perturbation != "dense"
+    apart = strategy in ("snes", "pgpe", "cma-es", "sep-cma-es") and perturbation != "dense"
     for name, recipe in recipes.presets().items():
         given = TrainConfig(preset=name, strategy=strategy, perturbation=perturbation)
         base = replace(recipes.base_config(given), perturbation=perturbation)

@@ -13,6 +13,7 @@ from asking import assert_tell_holds_no_members, message
 import nograd as ng
 from nograd.config import axes
 from nograd.perturbations import noise
+from nograd.perturbations.covariance import Covariance
 from nograd.perturbations.dense import dense
 from nograd.strategies.base import Strategy
 from nograd.testing import strategy_laws
@@ -39,9 +40,10 @@ STRATEGIES = {
     "snes, single": Case(lambda n=10, s=SIGMA, **more: ng.snes(n, s, mirrored=False, **more), True, True),
     "snes, table": Case(lambda n=10, s=SIGMA, **more: ng.snes(n, s, perturbation=dense(s, TABLE), **more), True, True),
     "pgpe": Case(lambda n=10, s=SIGMA, **more: ng.pgpe(n, s, ADAM, **more), True, True),
+    "cma-es": Case(lambda n=10, s=SIGMA, **more: ng.cma_es(n, s, **more), True, True),
     "sep-cma-es": Case(lambda n=10, s=SIGMA, **more: ng.sep_cma_es(n, s, **more), True, True),
 }
-MAIN = ("openai-es", "ars, top", "snes", "pgpe", "sep-cma-es")
+MAIN = ("openai-es", "ars, top", "snes", "pgpe", "cma-es", "sep-cma-es")
 PAIRED = ("openai-es", "ars", "ars, top", "snes", "pgpe")
 
 
@@ -115,14 +117,19 @@ def test_what_the_fitness_is_measured_in_does_not_matter(name):
         np.testing.assert_allclose(flat(changed.params), flat(expected.params), rtol=0, atol=1e-4)
 
 
+def deviations(state):
+    """The standard deviation of each parameter."""
+    scale = getattr(state, "scale", np.float32(SIGMA))
+    return np.linalg.norm(scale.factor, axis=1) if isinstance(scale, Covariance) else flat(scale)
+
+
 @EACH
 def test_sigma_is_told(name):
     es, state = begun(name)
     after, info = tell(es, state, KEY, draws(0))
     np.testing.assert_allclose(info.sigma, SIGMA, rtol=1e-6)
     info = tell(es, after, KEY, draws(1))[1]
-    scale = getattr(after, "scale", np.float32(SIGMA))
-    np.testing.assert_allclose(info.sigma, np.sqrt(np.mean(flat(scale) ** 2)), rtol=1e-5)
+    np.testing.assert_allclose(info.sigma, np.sqrt(np.mean(deviations(after) ** 2)), rtol=1e-5)
     assert (abs(info.sigma / SIGMA - 1) > 1e-3) == STRATEGIES[name].learns_sigma
 
 
@@ -155,7 +162,7 @@ def test_pairs_need_an_even_population(name):
 
 @pytest.mark.parametrize("name", [name for name, case in STRATEGIES.items() if case.learns_sigma])
 def test_sigma_cannot_be_learnt_without_sizes_or_members(name):
-    make = {"snes": ng.snes, "pgpe": ng.pgpe, "sep-cma-es": ng.sep_cma_es}[name.partition(",")[0]]
+    make = {"snes": ng.snes, "pgpe": ng.pgpe, "cma-es": ng.cma_es, "sep-cma-es": ng.sep_cma_es}[name.partition(",")[0]]
     assert "gaussian or table" in message(make, 10, noise="rademacher")
     assert "node" in message(make, None, perturbation=ng.node())
     assert "sigma" in message(make, 10, -1.0)

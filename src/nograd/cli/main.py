@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence  # noqa: E402
 
 from nograd import __version__  # noqa: E402
 from nograd.cli.flags import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
+from nograd.cli.minimize import maximize, minimize  # noqa: E402
 from nograd.cli.runs import evaluate, predict, presets, report  # noqa: E402
 from nograd.cli.studies import search, speedup  # noqa: E402
 from nograd.cli.train import train  # noqa: E402
@@ -20,6 +21,8 @@ _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data, or its return on fresh episodes",
     "predict": "classes of new examples by a run's network",
+    "minimize": "the point where a function of yours is lowest",
+    "maximize": "the point where a function of yours is highest",
     "search": "hyperparameters by random search within a budget; the winner as a recipe",
     "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
     "report": "one HTML page of a run, of several compared, of a study or of a speedup",
@@ -73,6 +76,8 @@ def _dispatch(arguments: list[str]) -> int:
         "train": train,
         "evaluate": evaluate,
         "predict": predict,
+        "minimize": minimize,
+        "maximize": maximize,
         "search": search,
         "speedup": speedup,
         "report": report,

@@ -42,6 +42,14 @@ STRATEGIES = Axis(
             {"noise": "gaussian"},
             _LEARNS_SIGMA,
         ),
+        "cma-es": Entry(
+            "learns the whole covariance matrix, for few parameters (Hansen 2016)",
+            "nograd.strategies.cma_es:cma_es",
+            (),  # never mirrored
+            {"noise": "gaussian", "sigma": 0.1, "mirrored": False},
+            _LEARNS_SIGMA,
+            searched=False,  # a matrix of parameters × parameters
+        ),
         "sep-cma-es": Entry(
             "learns the variances and the step size (Ros and Hansen 2008)",
             "nograd.strategies.sep_cma_es:sep_cma_es",
@@ -70,6 +78,7 @@ PERTURBATIONS = Axis(
             "nograd.perturbations.lowrank:lowrank",
             ("directions", "rank", "group", "densify"),
             excludes=_LOCAL,
+            tasks=(DATA, ENVIRONMENT),
             searches=(*_FIRST, "rank", "directions", "population", "batch"),
         ),
         "node": Entry(

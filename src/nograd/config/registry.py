@@ -12,7 +12,7 @@ from nograd.core.metrics import Measure
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
-DATA, ENVIRONMENT = "data", "environment"  # kinds of task
+DATA, ENVIRONMENT, FUNCTION = "data", "environment", "function"  # kinds of task
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -24,7 +24,8 @@ class Entry(NamedTuple):
     reads: tuple[str, ...] = ()  # of the settings that not every word of the axis reads
     defaults: Mapping[str, Any] = _NOTHING  # of settings, where they differ from the fields' own
     excludes: Mapping[str, tuple[str, str]] = _NOTHING  # by setting: the value that cannot be, and why
-    tasks: tuple[str, ...] = (DATA, ENVIRONMENT)  # kinds of task that it is for
+    tasks: tuple[str, ...] = (DATA, ENVIRONMENT, FUNCTION)  # kinds of task that it is for
+    searched: bool = True  # whether a search over all words draws it
     searches: tuple[str, ...] = ()  # settings that `nograd search` draws where no others are named
     form: str = ""  # how the word is written where arguments follow: mlp:128,64
     policy: str = ""  # what makes it in place of `build` where the task is an environment
@@ -51,7 +52,7 @@ class Axis(NamedTuple):
     @property
     def range(self) -> str:
         """The words of the range of a search over all of them."""
-        return f"choice({', '.join(self.entries)})"
+        return f"choice({', '.join(word for word, entry in self.entries.items() if entry.searched)})"
 
     def entry(self, word: str) -> Entry:
         """What a word stands for. Raises ConfigError with the nearest words."""

@@ -83,11 +83,11 @@ class TrainConfig:
     )
     """How members differ from the mean. Default: the recipe's, else dense."""
     noise: Noise = setting("rademacher", follows=OF_BOTH, axis=NOISES, search="choice(gaussian, rademacher)")
-    """The distribution of the random draws. Default: rademacher; gaussian for snes, pgpe and sep-cma-es, which learn
-    nothing from signs."""
+    """The distribution of the random draws. Default: rademacher; gaussian for snes, pgpe, cma-es and sep-cma-es, which
+    learn nothing from signs."""
     sigma: float = setting(0.05, follows=OF_BOTH, check=positive("0.01"), search="log(0.001, 1)")
     """Standard deviation of the perturbation, in units of the parameters (of layer outputs for node). A strategy that
-    learns it starts from this value. Default: 0.05; for snes and sep-cma-es 0.1."""
+    learns it starts from this value. Default: 0.05; for snes, cma-es and sep-cma-es 0.1."""
     lr_sigma: float | None = setting(None, follows=OF_STRATEGY, check=positive("0.1"), search="log(0.001, 1)")
     """Learning rate of sigma. Default: for snes (3 + ln d)/(5√d) with d parameters, for pgpe 0.1."""
     directions: int = setting(32, follows=OF_PERTURBATION, task=DATA, check=at_least(1), search="choice(8, 16, 32, 64)")
@@ -105,7 +105,7 @@ class TrainConfig:
     densify: bool = setting(False, follows=OF_PERTURBATION)
     """Give dense noise to a parameter that lowrank or node has no rule for, in place of an error."""
     mirrored: bool = setting(True, follows=OF_STRATEGY, search="choice(true, false)")
-    """Evaluate every draw with both signs (antithetic sampling); not for sep-cma-es."""
+    """Evaluate every draw with both signs (antithetic sampling); not for cma-es and sep-cma-es."""
     population: int | None = setting(
         None,
         follows=OF_BOTH,
@@ -126,7 +126,7 @@ class TrainConfig:
         axis=SHAPINGS,
         search="choice(raw, standardized, centered_rank, sign)",
     )
-    """How fitness becomes the weight of each member. ars, snes and sep-cma-es have a shaping of their own."""
+    """How fitness becomes the weight of each member. ars, snes, cma-es and sep-cma-es have a shaping of their own."""
     optimizer: Optimizer = setting("adam", follows=OF_STRATEGY, axis=OPTIMIZERS, search="choice(sgd, momentum, adam)")
     """The Optax optimizer that takes the step."""
     lr: float = setting(0.01, follows=OF_STRATEGY, check=positive("0.01"), search="log(0.0001, 1)")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nograd.config.axes import ENV_SOURCES, PERTURBATIONS
-from nograd.config.registry import DATA, ENVIRONMENT
+from nograd.config.registry import DATA, ENVIRONMENT, FUNCTION
 from nograd.config.settings import all_settings
 from nograd.core.types import ConfigError
 
-_A = {DATA: "a data set", ENVIRONMENT: "an environment"}
-_OTHERS = {DATA: "environments", ENVIRONMENT: "data sets"}
+_OBJECTIVE = re.compile(r"(?:minimize|maximize) .+")
+_A = {DATA: "a data set", ENVIRONMENT: "an environment", FUNCTION: "a function"}
+_READERS = {DATA: "data sets", ENVIRONMENT: "environments"}
 
 
 def is_environment(task: str | None) -> bool:
@@ -25,12 +26,19 @@ def is_environment(task: str | None) -> bool:
 
 def kind_of(task: str | None) -> str:
     """The kind of a task's word."""
+    if is_objective(task):
+        return FUNCTION
     return ENVIRONMENT if is_environment(task) else DATA
+
+
+def is_objective(task: str | None) -> bool:
+    """Whether a task's word is that of a function: minimize NAME, or maximize NAME."""
+    return bool(task and _OBJECTIVE.fullmatch(task))
 
 
 def is_file(task: str | None) -> bool:
     """Whether a task's word is the path of a file."""
-    return bool(task and Path(task).suffix) and not is_environment(task)
+    return bool(task and Path(task).suffix) and kind_of(task) == DATA
 
 
 def reads(task: str | None, name: str) -> bool:
@@ -42,14 +50,19 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Raises ConfigError for a setting that is not at its default although the task does not read it."""
     task, kind = values["task"], kind_of(values["task"])
     for name, value in values.items():
+        one = all_settings()[name]
         if not reads(task, name) and value != defaults[name] and not (name == "group" and value == 0):
             raise ConfigError(
-                f"{all_settings()[name].flag} {value} is for {_OTHERS[kind]}, and the task {task} is {_A[kind]}; "
+                f"{one.flag} {value} is for {_READERS[one.about['task']]}, and the task {task} is {_A[kind]}; "
                 "leave it out"
             )
     entry = PERTURBATIONS.entries.get(values["perturbation"])
     if entry and kind not in entry.tasks:
         suited = " or ".join(PERTURBATIONS.suited(kind))
+        if kind == FUNCTION:
+            raise ConfigError(
+                f"--perturbation {values['perturbation']} is for networks, and {task} has none; use dense"
+            )
         raise ConfigError(
             f"--perturbation {values['perturbation']} goes by the examples of a batch, and {task} is an environment, "
             f"whose return is known when the episode is over; use --perturbation {suited}"

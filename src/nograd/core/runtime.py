@@ -6,6 +6,9 @@ compute calls `use_one_thread`, and the command line `keep_programs` too.
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import Any
 
 from nograd.core.cache import user_cache, writable
@@ -15,6 +18,23 @@ def use_one_thread() -> None:
     """One XLA thread on a CPU, where JAX has not started yet and nobody has chosen another number."""
     if not has_started():
         os.environ.setdefault("NPROC", "1")
+
+
+def in_64_bits(wide: bool = True) -> AbstractContextManager[Any]:
+    """JAX computes in 64 bits meanwhile, in this thread alone."""
+    import jax
+
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(wide)
+    return import_module("jax.experimental").enable_x64(wide)  # its home before JAX 0.8
+
+
+def threads_like_this(count: int) -> ThreadPoolExecutor:
+    """Threads that compute with the same precision as this one: JAX keeps 64 bits a thread's own setting."""
+    import jax
+
+    wide = bool(jax.config.read("jax_enable_x64"))
+    return ThreadPoolExecutor(count, initializer=lambda: in_64_bits(wide).__enter__())
 
 
 def threads() -> str:

@@ -24,6 +24,12 @@ ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would g
 _LAST = 0.2  # seconds: a closed connection comes just before the end of a process
 
 
+def environment() -> dict[str, str]:
+    """The variables of a worker that computes as this process does: with one thread, and 64 bits where they are on."""
+    wide = sys.modules["jax"].config.read("jax_enable_x64") if "jax" in sys.modules else False
+    return {**ENVIRONMENT, **({"JAX_ENABLE_X64": "1"} if wide else {})}
+
+
 class ChildProcess:
     """A child process and the connection to it. It ends with this process, however that ends, also while stopped.
 

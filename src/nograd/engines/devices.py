@@ -5,11 +5,12 @@ No collective takes part: each device runs its own programs on its own chunks, a
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
 import jax
 
+from nograd.core.runtime import threads_like_this
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
@@ -36,7 +37,7 @@ class Device:
 
     def __init__(self, device: jax.Device, here: Inline) -> None:
         self.device, self.held, self.name = device, Held(), f"device {device}"
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = threads_like_this(1)
         self._saying: list[Future[Message]] = [self._thread.submit(self._prepared, here)]
 
     def start(self) -> None:

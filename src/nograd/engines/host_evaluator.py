@@ -4,7 +4,7 @@ It is made from JSON alone (the environment's name and the rules of the episodes
 a worker knows neither the user's model nor the task. It stands where a compiled `evaluate` would.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,12 +24,11 @@ class Rollout:
 
     Args:
         order: what `Episodes.host` says.
-        members: the program that makes the members of a chunk.
-        act: the program that gives their actions.
+        calls: by name, the program that makes the `members` of a chunk, and the one that gives their actions, `act`.
     """
 
-    def __init__(self, order: dict[str, Any], members: Call, act: Call) -> None:
-        self._order, self._members, self._act = order, members, act
+    def __init__(self, order: dict[str, Any], calls: Mapping[str, Call]) -> None:
+        self._order, self._members, self._act = order, calls["members"], calls["act"]
         self._env_spec: EnvSpec = from_portable(order["env_spec"])
         self._vector_env: VectorEnv | None = None
         self.tell: Callable[[], None] | None = None  # told now and then that the work goes on; None: an alarm is set

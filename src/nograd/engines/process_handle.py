@@ -4,7 +4,7 @@ import contextlib
 import pickle
 from typing import Any
 
-from nograd.engines.child_process import ChildProcess
+from nograd.engines.child_process import ChildProcess, environment
 from nograd.engines.process_main import arrives_soon
 from nograd.engines.protocol import Answer, LostError, Message, Request
 
@@ -58,7 +58,13 @@ class Child:
         self._child.close()
 
     def _start(self) -> None:
-        self._child = ChildProcess("nograd.engines.process_main", [self._memory], core=self._core, files=[self._memory])
+        self._child = ChildProcess(
+            "nograd.engines.process_main",
+            [self._memory],
+            core=self._core,
+            environment=environment(),
+            files=[self._memory],
+        )
         self._process, self._link = self._child.process, self._child.link
         if self._message is not None:
             self._send(self._message)

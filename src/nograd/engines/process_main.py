@@ -52,7 +52,6 @@ def _prepared(link: Connection, memory: int) -> Any:
     """Imports, loads the programs, maps the memory; returns what does shares."""
     import jax
 
-    from nograd.engines.host_evaluator import Rollout
     from nograd.engines.programs import assembled
     from nograd.engines.server import Server
     from nograd.engines.shared_memory import Block, left_by
@@ -63,7 +62,7 @@ def _prepared(link: Connection, memory: int) -> Any:
     block = Block(plan, memory)
     codes = zip(names, block.arrays("programs"), strict=True)
     programs = assembled({name: code.tobytes() for name, code in codes}, local)
-    if isinstance(rollout := programs.get("evaluate"), Rollout):
-        rollout.tell = lambda: link.send(Alive())
+    if "members" in programs:  # the host evaluates them
+        programs["evaluate"].tell = lambda: link.send(Alive())
     fixed = [jax.device_put(array) for array in block.arrays("fixed")]
     return Server(programs, fixed, chunks, block, left_by(block, number))

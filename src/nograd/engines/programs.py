@@ -8,14 +8,14 @@ the host does for an environment travels as JSON, and takes the place of the pro
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import export
 
-from nograd.engines.host_evaluator import Rollout
+from nograd.config.registry import load
+from nograd.core.runtime import threads_like_this
 from nograd.generation.base import Fixed, Generation, Named, flattened, shapes_of
 
 # What a share of a generation is done by: (fixed, published, generation, start, count[, fitness]) -> arrays.
@@ -66,8 +66,10 @@ def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, P
     }
     if (host := generation.host()) is not None:
         portable[_HOST] = json.dumps(host).encode()
-    with ThreadPoolExecutor(2) as pool:
+    with threads_like_this(2) as pool:
         calls = assembled(portable, local, pool.map)
+    if host is not None and generation.given is not None:
+        calls[_HOST].given = generation.given
     return {name: Program(calls[name], content) for name, content in portable.items()}
 
 
@@ -77,7 +79,8 @@ def assembled(portable: Mapping[str, bytes], local: bool, each: Callable[..., An
     done = each(lambda name: loaded(compiled[name], local and name != "update"), compiled)
     calls = dict(zip(compiled, done, strict=True))
     if len(compiled) < len(portable):
-        calls[_HOST] = Rollout(json.loads(portable[_HOST]), calls["members"], calls["act"])
+        order = json.loads(portable[_HOST])
+        calls[_HOST] = load(order["make"])(order, calls)
     return calls
 
 

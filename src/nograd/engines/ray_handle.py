@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from nograd.engines.child_process import ENVIRONMENT
+from nograd.engines.child_process import environment
 from nograd.engines.programs import Programs, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, LostError, Message, Ready, Request
 from nograd.engines.ray_health import Head
@@ -74,7 +74,7 @@ class Actor:
         import ray
 
         self._head.look()
-        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": ENVIRONMENT})(Replica)
+        remote: Any = ray.remote(num_cpus=1, runtime_env={"env_vars": environment()})(Replica)
         self.actor = remote.remote()
         self._placed, self._at_home = self.actor.placed.remote(), False
         self._saying = [(0, self.actor.setup.remote(*self._order))]  # by request; 0: the start

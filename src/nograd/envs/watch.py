@@ -1,4 +1,4 @@
-"""What watches an environment while it is stepped: where it raises or hangs, or never ends, one line says so."""
+"""What watches a user's code while it runs, an environment or a function: one line says where it raises or hangs."""
 
 import signal
 import sys
@@ -49,29 +49,30 @@ def summary(error: BaseException) -> str:
 
 @contextmanager
 def watched(
-    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1
+    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1, what: str = "environment"
 ) -> Iterator[Heartbeat]:
     """What fails meanwhile is said in one line, and so is a step that does not return. Raises EngineError."""
-    with alarm(seconds, name, tell, environments) as pulse:
+    with alarm(seconds, name, tell, environments, what) as pulse:
         try:
             yield pulse
         except NogradError:
             raise
         except Exception as error:
-            raise EngineError(f"the environment {name} failed: {summary(error)}") from error
+            raise EngineError(f"the {what} {name} failed: {summary(error)}") from error
 
 
 @contextmanager
 def alarm(
-    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1
+    seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1, what: str = "environment"
 ) -> Iterator[Heartbeat]:
     """A pulse; where nobody is told of it, and this is the main thread, its silence is an error.
 
     Args:
-        seconds: that a step may take.
-        name: of the environment.
+        seconds: that a step of it may take, or a call.
+        name: of the environment or the function.
         tell: told now and then that the work goes on.
         environments: environments that are made and reset before the first step, each of which may take as long.
+        what: it is.
 
     Raises:
         EngineError: nothing was heard for so long.
@@ -86,8 +87,7 @@ def alarm(
         nonlocal rung
         if rung:
             raise EngineError(
-                f"the environment {name} did not return from a step within {seconds:g} s; if it may take longer, use a "
-                "larger --deadline"
+                f"the {what} {name} did not return within {seconds:g} s; if it may take longer, use a larger --deadline"
             )
         rung = True
         _set(seconds / 2)

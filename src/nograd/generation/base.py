@@ -69,6 +69,7 @@ class Generation(ABC):
     local: Local | None  # None for a dense perturbation
 
     watched: ClassVar[tuple[str, ...]] = ()  # names of what `Outcome.watched` holds
+    precision: ClassVar[Any] = jnp.float32  # of fitness
 
     @property
     def plan(self) -> chunks.Plan:
@@ -92,9 +93,14 @@ class Generation(ABC):
         return None
 
     @property
+    def given(self) -> Any:
+        """What the host's part of evaluation reads in this process alone; None where its JSON is enough."""
+        return None
+
+    @property
     def found(self) -> list[Any]:
         """The shapes and types of what evaluation finds."""
-        return [jax.ShapeDtypeStruct(self.fitness_shape, jnp.float32)]
+        return [jax.ShapeDtypeStruct(self.fitness_shape, self.precision)]
 
     @property
     @abstractmethod

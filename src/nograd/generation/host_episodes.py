@@ -18,9 +18,10 @@ class Episodes(EpisodeGeneration):
     deadline: float = 60.0  # seconds without a step, after which the environment counts as hung
 
     def host(self) -> dict[str, Any]:
-        """What `Rollout` is made from."""
+        """What `nograd.engines.host_evaluator.Rollout` is made from."""
         task, (chunks, size, width) = self.task, self.fitness_shape
         return {
+            "make": "nograd.engines.host_evaluator:Rollout",
             "env_spec": task.env_spec.portable,
             "shape": [chunks, size, width],
             "members": self.members,

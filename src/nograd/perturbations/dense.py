@@ -13,6 +13,7 @@ from nograd.core.trees import add_scaled, parameter_count, scaled
 from nograd.core.types import ConfigError, Key, Params, PyTree
 from nograd.perturbations.base import Perturbation, Values, Weights
 from nograd.perturbations.batch_limits import at_once
+from nograd.perturbations.covariance import Covariance, moved, outer
 from nograd.perturbations.jaxpr.interpret import lift
 from nograd.perturbations.members import Loss
 from nograd.perturbations.noise import Noise
@@ -116,11 +117,11 @@ class Distribution(NamedTuple):
     """What members are drawn from, and what is estimated: how it should move.
 
     As a distribution, N(mean, scale²); without a scale it is the σ of the perturbation for every parameter. As an
-    estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale.
+    estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale; with a covariance matrix see there.
     """
 
     mean: Params
-    scale: Params | None = None  # σ of each parameter
+    scale: Params | Covariance | None = None  # σ of each parameter, or all of a covariance matrix
 
 
 def displacement(dense: Dense, shared: PyTree, key: Key, params: Params, scale: Params | None) -> tuple[float, Params]:
@@ -128,6 +129,8 @@ def displacement(dense: Dense, shared: PyTree, key: Key, params: Params, scale: 
     noise = dense.noise.draw(shared, key, params)
     if scale is None:
         return dense.sigma, noise
+    if isinstance(scale, Covariance):
+        return 1.0, moved(scale, noise)
     return 1.0, jax.tree.map(lambda s, e: (s * e).astype(e.dtype), scale, noise)
 
 
@@ -190,6 +193,8 @@ def weighted_score(
     if around.scale is None:
         return Distribution(weighted_noise(dense, shared, key, weights, around.mean))
     noise = dense.noise.draw(shared, key, around.mean)
+    if isinstance(around.scale, Covariance):
+        return Distribution(scaled(jnp.maximum(weights[0], 0), noise), outer(around.scale, noise, weights[0]))
     odd, even = (weights[0] - weights[1], jnp.sum(weights)) if dense.mirrored else (weights[0], weights[0])
 
     def score(e: Array, s: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import reads
 from nograd.core.metrics import Measure, measure_of
-from nograd.core.types import ConfigError, Params, RunError
+from nograd.core.types import ConfigError, Params, PyTree, RunError
 from nograd.data import Dataset
 from nograd.models import Builder, Model
 from nograd.runs.checkpoint import load_checkpoint
@@ -17,9 +17,9 @@ from nograd.runs.directory import RunDirectory
 from nograd.runs.inputs import inputs_of
 from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
-from nograd.tasks.base import ReportInfo, TrainedTask
+from nograd.tasks.base import Given, ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
-from nograd.tasks.kinds import Given, check_source, load_source, recorded_task, report_info
+from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
 
 _LEFT = ("fitness", "batch")
 
@@ -96,12 +96,17 @@ class Run:
         """The trained parameters with the best validation score; the last ones where there was no evaluation.
 
         For an environment this is a `Policy`: the parameters, and the statistics that normalise observations.
+        For the search for a minimum it is the point that was found.
         """
+        return self.task.read_params(self.read)
+
+    def read(self, like: PyTree, part: str) -> PyTree:
+        """A part of the checkpoint that `params` are read from: a tree like this one of arrays or of their shapes."""
         candidates = [self.directory.best, *reversed(self.directory.numbered())]
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
-        return self.task.read_params(lambda like, part: load_checkpoint(path, like, part=part)[0])
+        return load_checkpoint(path, like, part=part)[0]
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """The network's outputs, [examples, outputs]; for observations of an environment [observations, outputs].

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from nograd.core import chunks as cut
+from nograd.core.precision import as_floats
 from nograd.core.trees import norm, parameter_count, require_floats
 from nograd.core.types import ConfigError, Key, Params
 from nograd.perturbations.base import Perturbation
+from nograd.perturbations.covariance import Covariance, spread
 from nograd.perturbations.dense import Dense, Distribution, as_dense, member_params, weighted_score
 from nograd.perturbations.spacing import check_spacing
 from nograd.strategies.shaping import Shaping, weights
@@ -156,7 +158,7 @@ class Strategy(NamedTuple):
                 their mirrored half, and are counted in `Info.dropped`.
         """
         shared = self.dense.noise.prepare()
-        fitness = jnp.asarray(fitness, jnp.float32)
+        fitness = as_floats(fitness)
         if fitness.shape != (self.size,):
             raise ConfigError(f"fitness must have shape ({self.size},), one value a member, got {fitness.shape}")
         keys, around = self.unit_keys(key, state.generation), self.distribution(state)
@@ -189,6 +191,8 @@ class Strategy(NamedTuple):
         scale = self.distribution(state).scale
         if scale is None:
             return jnp.float32(self.perturbation.sigma)
+        if isinstance(scale, Covariance):
+            return spread(scale)
         return norm(scale) / parameter_count(scale) ** 0.5
 
 

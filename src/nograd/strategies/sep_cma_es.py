@@ -15,7 +15,7 @@ from nograd.strategies.base import Strategy
 from nograd.strategies.checks import checked, require_scalable
 from nograd.strategies.shaping import recombination, recombination_weights, weights
 
-_LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
+LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
 _ROUNDING = 1e-5  # of a sum of squared weights
 
 
@@ -69,8 +69,9 @@ class SepCMAES(NamedTuple):
 
     def init(self, params: Params) -> SepCMAESState:
         """The state of generation 0."""
-        zero = filled(params, 0.0)
-        return SepCMAESState(params, filled(params, self.sigma), jnp.float32(self.sigma), zero, zero, jnp.int32(0))
+        zero, scale = filled(params, 0.0), filled(params, self.sigma)
+        step_size = jnp.asarray(self.sigma, jnp.result_type(*jax.tree.leaves(scale)))
+        return SepCMAESState(params, scale, step_size, zero, zero, jnp.int32(0))
 
     def distribution(self, state: SepCMAESState) -> Distribution:
         """The normal distribution N(m, s² c)."""
@@ -95,18 +96,18 @@ class SepCMAES(NamedTuple):
         """With z = Σ w ε, so that m moves by s√c z, and Σ w = 1."""
         n = parameter_count(state.params)
         k = constants(self.population, n)
-        more = _more(fitness, valid, k.mu_eff)
+        more = share_of_ties(fitness, valid, k.mu_eff)
         step = jax.tree.map(jnp.multiply, state.scale, total.mean)
-        path_step = _path(state.path_step, total.mean, k.c_sigma, k.mu_eff, more)
+        path_step = path(state.path_step, total.mean, k.c_sigma, k.mu_eff, more)
         length = norm(path_step)
         # Where the path is long, s is about to grow: c waits for it.
         young = 1 - (1 - k.c_sigma) ** (2.0 * (state.generation + 1))
         calm = length**2 / young < (2 + 4 / (n + 1)) * n
         moved = jax.tree.map(lambda leaf: jnp.where(calm, leaf / state.step_size.astype(leaf.dtype), 0), step)
-        path_variance = _path(state.path_variance, moved, k.c_c, k.mu_eff, more)
+        path_variance = path(state.path_variance, moved, k.c_c, k.mu_eff, more)
         c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # of the variance that the path lacks then
         step_size = state.step_size * jnp.exp(jnp.minimum(1.0, k.c_sigma / k.d_sigma * (length / k.chi - 1)))
-        step_size = jnp.maximum(step_size, _LEAST)
+        step_size = jnp.maximum(step_size, LEAST)
 
         def adapted(scale: Array, path: Array, score: Array) -> Array:
             c = jnp.square(scale / state.step_size)
@@ -118,19 +119,19 @@ class SepCMAES(NamedTuple):
         return SepCMAESState(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
 
 
-def _path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:
+def path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:
     """p ← (1 − c) p + √(c (2 − c) μ_eff) · step, which keeps the variance of a random walk at 1."""
     gain = math.sqrt(rate * (2 - rate) * mu_eff) * jnp.sqrt(more)
     return jax.tree.map(lambda p, s: (1 - rate) * p + gain.astype(s.dtype) * s, path, step)
 
 
-def _more(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"], mu_eff: float) -> Array:
+def share_of_ties(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"], mu_eff: float) -> Array:
     """1/Σ w² of the weights as they are, by that of distinct ranks: exactly 1 where no two fitness values are equal.
 
     Tied members share their weights, and so count as more independent ones. Without this the paths would fade at each
     tie, and the step size with them.
     """
-    more = 1.0 / (mu_eff * jnp.maximum(jnp.sum(jnp.square(weights(recombination, fitness)[0])), _LEAST))
+    more = 1.0 / (mu_eff * jnp.maximum(jnp.sum(jnp.square(weights(recombination, fitness)[0])), LEAST))
     return jnp.where(jnp.abs(more - 1.0) < _ROUNDING, 1.0, more)
 
 

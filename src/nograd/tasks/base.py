@@ -9,10 +9,11 @@ import numpy as np
 from nograd.core.metrics import Measure
 from nograd.core.types import Params, PyTree
 from nograd.generation.base import Generation
-from nograd.models import Model
+from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
+from nograd.tasks.targets import Fitness
 
 # (a tree of shapes, the name of a part of the state) -> that part of a checkpoint.
 ReadPart = Callable[[PyTree, str], PyTree]
@@ -26,6 +27,26 @@ class ReportInfo(NamedTuple):
     sections: tuple[str, ...]  # of the run's page that are this task's own: words of `nograd.reports.sections`
     unit_of_work: str  # what `evaluations` counts, for a person
     units: Mapping[str, int]  # the examples or episodes that a score of each split is the mean over
+
+
+class Given(NamedTuple):
+    """Objects in place of a config's words."""
+
+    model: Model | Builder | None = None
+    fitness: Fitness | None = None
+    metric: Callable[[Any, Any], Any] | None = None
+
+
+class SourceInfo(NamedTuple):
+    """The facts about a source that do not need a task."""
+
+    note: str
+    checksum: str
+    measure: Measure
+    validation: int  # examples or episodes of a validation score
+    examples: int | None  # of the training split; None where there is none
+    parts: str  # what has changed where the checksum has
+    fitnesses: tuple[str, ...] = ()  # that a search may draw: those of single examples
 
 
 class TrainedTask(Protocol):

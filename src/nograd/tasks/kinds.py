@@ -1,34 +1,35 @@
 """What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from nograd import data
 from nograd.config.name_lists import kinds_of, name_list
 from nograd.config.scores import is_whole
 from nograd.config.settings import AUTO, DEFAULT_MODEL, TrainConfig
 from nograd.config.task_settings import is_environment, options_of
-from nograd.core.metrics import RETURN, Measure
+from nograd.core.metrics import RETURN
 from nograd.core.types import ConfigError, DataError
 from nograd.data import Dataset
 from nograd.envs import EnvSpec, environment
 from nograd.envs.spec import from_portable
-from nograd.models import Builder, Model, build_model
+from nograd.models import build_model
 from nograd.models.resolve import resolve_model, resolve_policy
-from nograd.tasks.base import ReportInfo, Task, TrainedTask
+from nograd.tasks.base import Given, ReportInfo, SourceInfo, Task, TrainedTask
 from nograd.tasks.class_weights import weighted
 from nograd.tasks.defaults import default_batch, default_model
 from nograd.tasks.environments import make_environment
 from nograd.tasks.fitness import resolve_fitness
+from nograd.tasks.functions import Functions
+from nograd.tasks.objective import Objective
 from nograd.tasks.own_metric import resolve_metric
 from nograd.tasks.supervised import supervised
 from nograd.tasks.target_kinds import recorded_targets, targets_of
-from nograd.tasks.targets import Fitness
 from nograd.tasks.trained import TrainedSupervised
 
-Source: TypeAlias = Dataset | EnvSpec  # what a task is made from
+Source: TypeAlias = Dataset | EnvSpec | Objective  # what a task is made from
 
 
 class SourceKind(Protocol):
@@ -55,10 +56,10 @@ class SourceKind(Protocol):
     def with_defaults(self, config: TrainConfig, source: Any) -> TrainConfig:
         """The config with what follows from the source where it was not given."""
 
-    def task(self, config: TrainConfig, source: Any, given: "Given") -> Task:
+    def task(self, config: TrainConfig, source: Any, given: Given) -> Task:
         """The task of a config on a source, with what a Python caller gave in place of the config's words."""
 
-    def trained_task(self, config: TrainConfig, record: Mapping[str, Any], given: "Given") -> TrainedTask:
+    def trained_task(self, config: TrainConfig, record: Mapping[str, Any], given: Given) -> TrainedTask:
         """A run's task from what its config.json says, without the data."""
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
@@ -71,28 +72,8 @@ class SourceKind(Protocol):
             wanted: the config before `with_defaults`; `final`: after it.
         """
 
-    def describe(self, config: TrainConfig, source: Any) -> "SourceInfo":
+    def describe(self, config: TrainConfig, source: Any) -> SourceInfo:
         """The facts about a source that do not need a task."""
-
-
-class Given(NamedTuple):
-    """Objects in place of a config's words."""
-
-    model: Model | Builder | None = None
-    fitness: Fitness | None = None
-    metric: Callable[[Any, Any], Any] | None = None
-
-
-class SourceInfo(NamedTuple):
-    """The facts about a source that do not need a task."""
-
-    note: str
-    checksum: str
-    measure: Measure
-    validation: int  # examples or episodes of a validation score
-    examples: int | None  # of the training split; None where there is none
-    parts: str  # what has changed where the checksum has
-    fitnesses: tuple[str, ...] = ()  # that a search may draw: those of single examples
 
 
 class Examples:
@@ -239,7 +220,7 @@ class Environments:
         return SourceInfo(note, source.checksum, RETURN, config.eval_episodes, None, "spaces or options")
 
 
-KINDS: tuple[SourceKind, ...] = (Environments(), Examples())
+KINDS: tuple[SourceKind, ...] = (Functions(), Environments(), Examples())
 
 
 def kind_of(source: Source) -> SourceKind:
@@ -247,7 +228,9 @@ def kind_of(source: Source) -> SourceKind:
     for kind in KINDS:
         if kind.accepts(source):
             return kind
-    raise ConfigError(f"a task cannot be made from {type(source).__name__}; give a Dataset or an environment")
+    raise ConfigError(
+        f"a task cannot be made from {type(source).__name__}; give a Dataset, an environment or a function"
+    )
 
 
 def is_source(value: Any) -> bool:

@@ -13,8 +13,8 @@ from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
-from nograd.tasks.base import Task
-from nograd.tasks.kinds import Given, Source, kind_of
+from nograd.tasks.base import Given, Task
+from nograd.tasks.kinds import Source, kind_of
 from nograd.tasks.targets import Fitness
 from nograd.training.factories import make_strategy, population_of
 

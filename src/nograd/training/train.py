@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
-from nograd.core.runtime import use_one_thread
+from nograd.core.runtime import threads_like_this, use_one_thread
 from nograd.core.text import parse_duration
 from nograd.data import Dataset
 from nograd.engines.create import check_engine, make_engine
@@ -77,7 +76,7 @@ def run_config(
 
 def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, started: float) -> Run:
     # Both wait for XLA to compile, one on each of two cores.
-    with ThreadPoolExecutor(1) as pool:
+    with threads_like_this(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
         config, job = start.job.config, start.job
         words = (config.engine, config.workers, config.deadline, config.address, config.exchange)

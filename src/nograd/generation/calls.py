@@ -1,0 +1,255 @@
+"""Generations of an objective: a member is a point, its fitness the value of a function, the best point is kept."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import cloudpickle
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from nograd.core.chunks import chunk_units
+from nograd.core.trees import Span
+from nograd.core.types import ConfigError, Key
+from nograd.generation.base import Fixed, Generation, Named, Outcome, at, flattened
+from nograd.perturbations.dense import Distribution, member_params
+
+_AT_ONCE = 1_000_000  # numbers of the members that a program of a Python function's makes in one call
+
+
+class Best(NamedTuple):
+    """The point of the highest fitness so far."""
+
+    fitness: Float[Array, ""]  # −∞ before the first
+    values: tuple[Array, ...]  # leaf by leaf, as `Space.values` gives them
+
+
+class Searched(NamedTuple):
+    """The state of a search: of the strategy, and what was best."""
+
+    search: Any  # first: what is published are its first leaves
+    best: Best | tuple[()]  # () where a value is noisy, so that the highest says little
+
+    @property
+    def params(self) -> "Searched":
+        """What is learnt."""
+        return self
+
+    @property
+    def generation(self) -> Int[Array, ""]:
+        """Generations so far."""
+        return self.search.generation
+
+
+class Objective(Protocol):
+    """What a generation asks of its task; see `nograd.tasks.objective.Objective` for each."""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the function takes a source of randomness beside the point."""
+
+    @property
+    def size(self) -> int:
+        """Coordinates of a point."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a call may take."""
+
+    @property
+    def sign(self) -> float:
+        """1 where the function is maximised, −1 where it is minimised: fitness is its value times this."""
+
+    @property
+    def vectorized(self) -> bool:
+        """Whether the function takes points side by side."""
+
+    @property
+    def name(self) -> str:
+        """Of the function."""
+
+    def values(self, coordinates: Sequence[Array]) -> tuple[Array, ...]:
+        """The point at some coordinates, leaf by leaf."""
+
+    def fitness(self, values: Sequence[Array], key: Key) -> Float[Array, ""]:
+        """Of a point, where the function is one of JAX."""
+
+    def called(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The function of Python, and what makes its argument of a point's leaves."""
+
+    def origin(self) -> tuple[Array, ...]:
+        """The coordinates of the start."""
+
+
+@dataclass(frozen=True)
+class Calls(Generation):
+    """What generations of a function of JAX and of one of Python have in common."""
+
+    task: Objective
+
+    watched: ClassVar[tuple[str, ...]] = ("best",)
+    precision: ClassVar[Any] = jnp.float64
+
+    @property
+    def evaluations(self) -> int:
+        """Calls of the function a generation."""
+        return self.strategy.size
+
+    @property
+    def halves(self) -> None:
+        """A member's fitness comes first."""
+        return None
+
+    @property
+    def seats(self) -> int:
+        """Members of a chunk, those that only fill it among them."""
+        return self.fitness_shape[1] * self.fitness_shape[2]
+
+    @property
+    def found(self) -> list[Any]:
+        """Fitness, and the best point of each chunk."""
+        points = () if self.task.noisy else self._point()
+        return [*super().found, *(jax.ShapeDtypeStruct((self.plan.chunks, *leaf.shape), leaf.dtype) for leaf in points)]
+
+    def published(self, state: Searched) -> Distribution:
+        """What members are drawn from."""
+        return self.strategy.distribution(state.search)
+
+    def around(self, published: Distribution) -> Distribution:
+        """What members are drawn from."""
+        return published
+
+    def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> Any:
+        """Nothing: a point is the same for every member of a dense population."""
+        raise NotImplementedError("an objective has no examples for a local perturbation to go by")
+
+    def points(
+        self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], chunk: Int[Array, ""]
+    ) -> tuple[tuple[Array, ...], Key]:
+        """The members of a chunk, [seats, …] leaf by leaf, and the key of each."""
+        dense, keys = self.strategy.dense, self.unit_keys(fixed, generation)
+
+        def one(unit: Array, member: Array) -> tuple[tuple[Array, ...], Key]:
+            coordinates = member_params(dense, fixed.shared, keys[unit], around.mean, member, around.scale)
+            own = jax.random.fold_in(at(fixed.batch, generation), unit * dense.members + member)
+            return self.task.values(coordinates), own
+
+        units = chunk_units(self.plan, chunk)
+        values, own = jax.vmap(jax.vmap(one, (None, 0)), (0, None))(units, jnp.arange(dense.members))
+        return tuple(leaf.reshape(-1, *leaf.shape[2:]) for leaf in values), own.reshape(-1)
+
+    def update(self, state: Searched, total: Distribution, found: Sequence[Array]) -> tuple[Searched, Outcome]:
+        """The strategy's own step, and the better of the best so far and the best of these members."""
+        search, info, finite = self.stepped(state.search, total, found[0])
+        best = self._better(state.best, found) if isinstance(state.best, Best) else ()
+        value = self.task.sign * (best.fitness if isinstance(best, Best) else info.fitness_max)
+        return Searched(search, best), Outcome(info, finite, jnp.int32(self.evaluations), (value,))
+
+    def _better(self, before: Best, found: Sequence[Array]) -> Best:
+        fitness = self._rows(found[0])
+        chunked = jnp.max(jnp.where(jnp.isfinite(found[0]), found[0], -jnp.inf), axis=(1, 2))
+        highest = jnp.max(jnp.where(jnp.isfinite(fitness), fitness, -jnp.inf))
+        place, is_new = jnp.argmax(chunked), highest > before.fitness
+        values = [jnp.where(is_new, chunk[place], old) for chunk, old in zip(found[1:], before.values, strict=True)]
+        return Best(jnp.where(is_new, highest, before.fitness), tuple(values))
+
+    def _point(self) -> tuple[Any, ...]:
+        """The shapes of a point, leaf by leaf."""
+        return jax.eval_shape(lambda: self.task.values(self.task.origin()))
+
+
+@dataclass(frozen=True)
+class TracedCalls(Calls):
+    """Generations of a function of JAX: all of an evaluation is one program."""
+
+    def host(self) -> None:
+        """All of it is a program."""
+        return None
+
+    def evaluating(self, fixed: Fixed, published: Distribution, flat: Sequence[Any]) -> Named:
+        """`evaluate`."""
+        back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
+
+        def evaluate(fixed: Any, around: Any, generation: Any, start: Any, count: Any) -> Any:
+            return self.evaluate(*back(fixed, around), generation, (start, count))
+
+        return {"evaluate": (evaluate, [*flat, number, number])}
+
+    def evaluate(self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span) -> list[Array]:
+        """What is found of the members of a span of chunks, zeros elsewhere."""
+        start, count = span
+        _, size, width = self.fitness_shape
+
+        def step(index: Array, found: list[Array]) -> list[Array]:
+            chunk = start + index
+            values, keys = self.points(fixed, around, generation, chunk)
+            fitness = jax.vmap(self.task.fitness)(values, keys)
+            real = chunk * self.seats + jnp.arange(self.seats) < self.members
+            place = jnp.argmax(jnp.where(real & jnp.isfinite(fitness), fitness, -jnp.inf))
+            best = () if self.task.noisy else tuple(leaf[place] for leaf in values)
+            parts = (fitness.reshape(size, width), *best)
+            return [whole.at[chunk].set(part) for whole, part in zip(found, parts, strict=True)]
+
+        zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in self.found]
+        return jax.lax.fori_loop(0, count, step, zeros)
+
+
+@dataclass(frozen=True)
+class HostCalls(Calls):
+    """Generations of a function of Python: a program makes the points, the host calls the function."""
+
+    @property
+    def given(self) -> Any:
+        """The function itself: this process calls no copy."""
+        return self.task.called()
+
+    @property
+    def together(self) -> int:
+        """Chunks whose points are made in one call."""
+        return max(1, min(self.plan.chunks, _AT_ONCE // (self.seats * self.task.size)))
+
+    def host(self) -> dict[str, Any]:
+        """What `nograd.engines.host_function.HostFunction` is made from."""
+        return {
+            "make": "nograd.engines.host_function:HostFunction",
+            "function": base64.b64encode(_pickled(self.task.called())).decode(),
+            "name": self.task.name,
+            "sign": self.task.sign,
+            "shape": list(self.fitness_shape),
+            "members": self.members,
+            "together": self.together,
+            "noisy": self.task.noisy,
+            "vectorized": self.task.vectorized,
+            "deadline": self.task.deadline,
+        }
+
+    def evaluating(self, fixed: Fixed, published: Distribution, flat: Sequence[Any]) -> Named:
+        """`members` of `together` chunks from one on: their points, and where the function is noisy their seeds."""
+        back = flattened(fixed, published)
+
+        def members(fixed: Any, around: Any, generation: Any, first: Any) -> Any:
+            chunks = first + jnp.arange(self.together)
+            draw = lambda chunk: self.points(*back(fixed, around), generation, chunk)  # noqa: E731
+            values, keys = jax.vmap(draw)(chunks)
+            seeds = [jax.vmap(jax.vmap(_seed))(keys)] if self.task.noisy else []
+            return [leaf.reshape(-1, *leaf.shape[2:]) for leaf in (*values, *seeds)]
+
+        return {"members": (members, [*flat, jax.ShapeDtypeStruct((), jnp.int32)])}
+
+
+def _seed(key: Key) -> Array:
+    """A number below 2³¹, which any library takes as a seed."""
+    return (jax.random.bits(key, dtype=jnp.uint32) >> 1).astype(jnp.int32)
+
+
+def _pickled(called: Any) -> bytes:
+    """The function for other processes. Raises ConfigError where it cannot be pickled."""
+    try:
+        return cloudpickle.dumps(called)
+    except Exception as error:
+        raise ConfigError(
+            f"the function cannot be sent to worker processes: {type(error).__name__}: {error}; open files, locks and "
+            "connections inside of it, or use workers=1"
+        ) from error

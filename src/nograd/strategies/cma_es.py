@@ -1,0 +1,203 @@
+"""CMA-ES: a search distribution whose whole covariance matrix is learnt, for up to some hundred parameters.
+
+Hansen 2016, "The CMA Evolution Strategy: A Tutorial" (arXiv 1604.00772), with its negative weights (active CMA-ES).
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int
+
+from nograd.core.trees import add_scaled, parameter_count
+from nograd.core.types import ConfigError, Params
+from nograd.perturbations.covariance import Covariance
+from nograd.perturbations.dense import Dense, Distribution, dense
+from nograd.strategies.base import Strategy
+from nograd.strategies.checks import checked, require_scalable
+from nograd.strategies.sep_cma_es import LEAST, path, share_of_ties
+from nograd.strategies.shaping import by_place, recombination_weights
+
+_CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
+_LARGEST = 10_000  # parameters: a matrix of 0.8 GB
+
+
+class State(NamedTuple):
+    """What is carried from one generation to the next."""
+
+    params: Params  # the mean m
+    scale: Covariance  # s √C, and the share of the negative weights
+    covariance: Float[Array, "n n"]  # C
+    step_size: Float[Array, ""]  # s
+    path_step: Float[Array, " n"]  # the evolution path of the step size
+    path_matrix: Float[Array, " n"]  # the evolution path of C
+    generation: Int[Array, ""]
+
+
+class Constants(NamedTuple):
+    """What follows from population and parameters; letters as in Hansen 2016, table 1."""
+
+    mu_eff: float  # members that count as independent
+    c_sigma: float
+    d_sigma: float
+    c_c: float
+    c_1: float
+    c_mu: float
+    chi: float  # the expected length of a normal vector
+    active: float  # Σ |w| of the negative weights
+    every: int  # generations between two decompositions of C
+
+
+def constants(population: int, parameters: int) -> Constants:
+    """Of Hansen 2016, table 1, but for a 3 where the table has a 5 in c_σ, as in pycma."""
+    n, w = parameters, recombination_weights(population)
+    mu_eff = float(1 / np.sum(w**2))
+    negative = _negative_weights(population)
+    mu_minus = float(np.sum(negative) ** 2 / max(np.sum(negative**2), 1e-300))
+    c_sigma = (mu_eff + 2) / (n + mu_eff + 3)
+    c_1 = 2 / ((n + 1.3) ** 2 + mu_eff)
+    c_mu = min(1 - c_1, 2 * (0.25 + mu_eff + 1 / mu_eff - 2) / ((n + 2) ** 2 + mu_eff))
+    bounds = (1 + c_1 / c_mu, 1 + 2 * mu_minus / (mu_eff + 2), (1 - c_1 - c_mu) / (n * c_mu)) if c_mu > 0 else (0.0,)
+    return Constants(
+        mu_eff=mu_eff,
+        c_sigma=c_sigma,
+        d_sigma=1 + 2 * max(0.0, math.sqrt((mu_eff - 1) / (n + 1)) - 1) + c_sigma,
+        c_c=(4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n),
+        c_1=c_1,
+        c_mu=c_mu,
+        chi=math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2)),
+        active=max(0.0, min(bounds)),
+        every=max(1, int(1 / (10 * n * (c_1 + c_mu)))),
+    )
+
+
+class CMAES(NamedTuple):
+    """The rule: the mean moves to the weighted mean of the better half, and C and s follow its moves."""
+
+    sigma: float  # at the start
+    population: int
+
+    def init(self, params: Params) -> State:
+        """The state of generation 0. Raises ConfigError where the matrix would be too large."""
+        n = parameter_count(params)
+        if n > _LARGEST:
+            raise ConfigError(
+                f"cma-es learns a matrix of {n:,} × {n:,} numbers, too many; use sep-cma-es, which learns its diagonal"
+            )
+        vector = jnp.zeros_like(ravel_pytree(params)[0])
+        vector = vector.astype(jnp.promote_types(vector.dtype, jnp.float32))
+        identity = jnp.eye(n, dtype=vector.dtype)
+        active = jnp.asarray(constants(self.population, n).active, vector.dtype)
+        step_size = jnp.asarray(self.sigma, vector.dtype)
+        scale = Covariance(step_size * identity, active)
+        return State(params, scale, identity, step_size, vector, vector, jnp.int32(0))
+
+    def distribution(self, state: State) -> Distribution:
+        """N(m, s² C)."""
+        return Distribution(state.params, state.scale)
+
+    def step(
+        self,
+        state: State,
+        total: Distribution,
+        fitness: Float[Array, "units members"],
+        valid: Bool[Array, "units members"],
+    ) -> tuple[State, Float[Array, ""]]:
+        """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
+        after, step_norm = self._moved(state, total, fitness, valid)
+        told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
+        kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
+        return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
+
+    def _moved(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[State, Float[Array, ""]]:
+        """m moves by s √C z with z = Σ w ε over the better half: as √C is symmetric, C^(−½) of that move is s z."""
+        assert isinstance(total.scale, Covariance)
+        n = state.path_step.size
+        k = constants(self.population, n)
+        more = share_of_ties(fitness, valid, k.mu_eff)
+        z, back = ravel_pytree(total.mean)
+        z = z.astype(state.path_step.dtype)
+        root = state.scale.factor / state.step_size
+        move = root @ z
+        path_step = path(state.path_step, z, k.c_sigma, k.mu_eff, more)
+        length = jnp.linalg.norm(path_step)
+        young = 1 - (1 - k.c_sigma) ** (2.0 * (state.generation + 1))
+        calm = length**2 / young < (2 + 4 / (n + 1)) * n
+        path_matrix = path(state.path_matrix, jnp.where(calm, move, 0.0), k.c_c, k.mu_eff, more)
+        c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # of the variance that the path lacks then
+        learnt = root @ total.scale.factor @ root
+        covariance = (1 - c_1 - k.c_mu * total.scale.active) * state.covariance
+        covariance = covariance + k.c_1 * jnp.outer(path_matrix, path_matrix) + k.c_mu * learnt
+        step_size = state.step_size * jnp.exp(jnp.minimum(1.0, k.c_sigma / k.d_sigma * (length / k.chi - 1)))
+        step_size = jnp.maximum(step_size, LEAST).astype(state.step_size.dtype)
+        due = (state.generation + 1) % k.every == 0
+        covariance, root = jax.lax.cond(due, _decomposed, lambda c, before: (c, before), covariance, root)
+        params = add_scaled(state.params, 1.0, back((state.step_size * move).astype(ravel_pytree(total.mean)[0].dtype)))
+        scale = Covariance(step_size * root, state.scale.active)
+        after = State(params, scale, covariance, step_size, path_step, path_matrix, state.generation)
+        return after, state.step_size * jnp.linalg.norm(move)
+
+
+def _decomposed(covariance: Array, before: Array) -> tuple[Array, Array]:
+    """C, made symmetric and of a condition that can be worked with, and √C. Before: √C where it has no finite root."""
+    values, vectors = jnp.linalg.eigh((covariance + covariance.T) / 2)
+    values = jnp.maximum(values, jnp.max(values) / _CONDITION)
+    root = (vectors * jnp.sqrt(values)) @ vectors.T
+    sound = jnp.all(jnp.isfinite(root))
+    return jnp.where(sound, (vectors * values) @ vectors.T, before @ before), jnp.where(sound, root, before)
+
+
+def recombination_with_negative(
+    fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
+) -> Float[Array, "units members"]:
+    """w ∝ ln((n + 1)/2) − ln k for the k-th best of n: of sum 1 over the better half, of sum −1 over the worse.
+
+    Where members dropped out, both halves are those of the n valid ones, stretched over the places that are left.
+    """
+    better = by_place(jnp.asarray(recombination_weights(fitness.size), fitness.dtype), fitness, valid)
+    worse = by_place(jnp.asarray(_negative_weights(fitness.size)[::-1].copy(), fitness.dtype), -fitness, valid)
+    return better - worse
+
+
+def _negative_weights(count: int) -> np.ndarray:
+    """max(0, ln k − ln((n + 1)/2)) / Σ for the k-th best of n, [count]."""
+    table = np.maximum(np.log(np.arange(1, count + 1)) - np.log((count + 1) / 2), 0.0)
+    return table / table.sum()
+
+
+def cma_es(
+    population: int,
+    sigma: float = 0.1,
+    *,
+    noise: str = "gaussian",
+    perturbation: Dense | None = None,
+    chunks: int | None = None,
+) -> Strategy:
+    """m ← Σ w x over the better half, with the covariance matrix C and the step size s adapted.
+
+    p_s ← (1 − c_σ) p_s + √(c_σ (2 − c_σ) μ_eff) z with z = Σ w ε, s ← s exp(c_σ/d_σ (|p_s|/χ − 1)),
+    p_c ← (1 − c_c) p_c + √(c_c (2 − c_c) μ_eff) √C z,
+    C ← (1 − c₁ − c_μ Σv) C + c₁ p_c p_cᵀ + c_μ √C (Σ v ε εᵀ) √C, where v are the weights w, those of the worse half
+    negative and scaled by n/|ε|².
+
+    Args:
+        population: members a generation, λ. The paper's is 4 + ⌊3 ln n⌋ for n parameters; noisy fitness needs more.
+        sigma: standard deviation of the perturbation at the start, about a third of the way to the optimum.
+        noise: "gaussian" or "table".
+        perturbation: in place of sigma and noise; not mirrored.
+        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+
+    Raises:
+        ConfigError: a parameter is out of its range; the message names it and the remedy.
+    """
+    perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored=False), "cma-es")
+    if perturbation.mirrored:
+        raise ConfigError(
+            "cma-es judges the step size by how far the mean moves, and mirrored pairs cancel each other's moves; "
+            "turn mirrored off"
+        )
+    rule = CMAES(perturbation.sigma, population)
+    return checked(Strategy(population, perturbation, recombination_with_negative, rule, chunks))

@@ -1,0 +1,270 @@
+"""What an objective is a function of: leaves of real numbers with their bounds, whole numbers, choices.
+
+A search moves in coordinates z without bounds, of which a step of 1 is `scale` of the leaf's own units:
+x = fold(start + scale · z), and fold mirrors what lies outside at the bound (reflection, one of the better of the 22
+ways compared by Biedrzycki 2020, doi:10.1016/j.swevo.2019.100627). So a member never leaves its bounds, the search
+sees no edge, and an optimum at a bound can be approached from both sides.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from nograd.core.trees import ROOT
+from nograd.core.types import ConfigError, PyTree
+
+STEP = 0.3  # the standard deviation of a search to begin with, in its coordinates
+_RANGE = 0.25  # the same as a share of the range between two bounds
+
+
+class Leaf(Protocol):
+    """One part of what a function takes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its coordinates."""
+
+    def value(self, z: Float[Array, "*shape"]) -> Array:
+        """What the coordinates stand for: an array, a whole number, or the place of an option."""
+
+    def traced(self, value: Array) -> Array:
+        """The same as a JAX function takes it."""
+
+    def plain(self, value: np.ndarray) -> Any:
+        """The same as a Python function takes it."""
+
+    def several(self, values: np.ndarray) -> np.ndarray:
+        """The same of several points, [points, …], as a vectorized function takes them."""
+
+    def record(self) -> dict[str, Any]:
+        """What config.json says of it."""
+
+
+class Reals(NamedTuple):
+    """Real numbers, each between its bounds."""
+
+    start: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    scale: np.ndarray
+    number: bool  # whether the function takes a number rather than an array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array."""
+        return self.start.shape
+
+    def value(self, z: Float[Array, "*shape"]) -> Array:
+        """fold(start + scale · z)."""
+        return fold(self.start + self.scale * z, self.low, self.high)
+
+    def traced(self, value: Array) -> Array:
+        """The array itself."""
+        return value
+
+    def plain(self, value: np.ndarray) -> Any:
+        """A number, or an array."""
+        return float(value) if self.number else np.asarray(value)
+
+    def several(self, values: np.ndarray) -> np.ndarray:
+        """The arrays themselves."""
+        return values
+
+    def record(self) -> dict[str, Any]:
+        """Start, bounds and scale."""
+        parts = {name: getattr(self, name).tolist() for name in ("start", "low", "high", "scale")}
+        return {"kind": "reals", **parts, "number": self.number}
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Whole numbers low, low + 1, …, high; see `integers`."""
+
+    low: int
+    high: int
+    start: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One coordinate."""
+        return ()
+
+    def value(self, z: Float[Array, ""]) -> Array:
+        """The whole number nearest to fold(start + scale · z), each of them as wide as any other."""
+        scale = ranged(self.high - self.low + 1.0)
+        folded = fold(self.start + scale * z, self.low - 0.5, self.high + 0.5)
+        return jnp.clip(jnp.round(folded), self.low, self.high).astype(jnp.int32)
+
+    def traced(self, value: Int[Array, ""]) -> Array:
+        """The number itself."""
+        return value
+
+    def plain(self, value: np.ndarray) -> int:
+        """A number."""
+        return int(value)
+
+    def several(self, values: np.ndarray) -> np.ndarray:
+        """The numbers themselves."""
+        return values
+
+    def record(self) -> dict[str, Any]:
+        """Its range."""
+        return {"kind": "integers", "low": self.low, "high": self.high, "start": self.start}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values; see `choice`."""
+
+    options: tuple[Any, ...]
+    start: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """A score for each option."""
+        return (len(self.options),)
+
+    def value(self, z: Float[Array, " options"]) -> Array:
+        """The place of the option with the highest score; the start is given more than the others."""
+        ahead = STEP * jax.nn.one_hot(self.start, len(self.options), dtype=z.dtype)
+        return jnp.argmax(z + ahead).astype(jnp.int32)
+
+    def traced(self, value: Int[Array, ""]) -> Array:
+        """The option, which must be a number. Raises ConfigError for any other."""
+        table = np.asarray(self.options)
+        if table.dtype.kind not in "iufb" or table.ndim != 1:
+            raise ConfigError(f"a JAX function takes numbers, and ng.choice{self.options} has others; use jit=False")
+        return jnp.asarray(table)[value]
+
+    def plain(self, value: np.ndarray) -> Any:
+        """The option."""
+        return self.options[int(value)]
+
+    def several(self, values: np.ndarray) -> np.ndarray:
+        """The options."""
+        return np.array([self.options[value] for value in values])
+
+    def record(self) -> dict[str, Any]:
+        """Its options, as text."""
+        return {"kind": "choice", "options": [repr(option) for option in self.options], "start": self.start}
+
+
+def integers(low: int, high: int, start: int | None = None) -> Integers:
+    """A whole number from low to high, both included, as a leaf of `x0`.
+
+    Args:
+        start: where the search begins; default the middle.
+
+    Raises:
+        ConfigError: there are fewer than two such numbers, or the start is none of them.
+    """
+    for name, number in (("low", low), ("high", high)):
+        if not isinstance(number, int | np.integer) or isinstance(number, bool):
+            raise ConfigError(f"{name} of ng.integers must be a whole number, got {number!r}")
+    if not low < high:
+        raise ConfigError(f"ng.integers({low}, {high}) has no range; low must be below high")
+    start = (low + high) // 2 if start is None else start
+    if not low <= start <= high:
+        raise ConfigError(f"start {start} of ng.integers({low}, {high}) is outside of the range")
+    return Integers(int(low), int(high), int(start))
+
+
+def choice(*options: Any, start: int = 0) -> Choice:
+    """One of these values, as a leaf of `x0`: `ng.choice("relu", "tanh")`.
+
+    Args:
+        start: the place of the option that the search begins with.
+
+    Raises:
+        ConfigError: there are fewer than two options, or none at this place.
+    """
+    if len(options) < 2:
+        raise ConfigError(f"ng.choice needs two options at least, got {len(options)}; give them one by one")
+    if not 0 <= start < len(options):
+        raise ConfigError(f"start {start} of ng.choice is none of its places 0 to {len(options) - 1}")
+    return Choice(options, start)
+
+
+class Space(NamedTuple):
+    """The tree of what a function takes; coordinates are a tuple of arrays, one a leaf."""
+
+    leaves: tuple[Any, ...]  # of `Leaf`
+    structure: Any
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Coordinates of all leaves."""
+        return sum(int(np.prod(leaf.shape)) for leaf in self.leaves)
+
+    def origin(self) -> tuple[Array, ...]:
+        """The coordinates of the start: zeros, in the widest floats that JAX has at hand."""
+        return tuple(jnp.zeros(leaf.shape, float) for leaf in self.leaves)
+
+    def values(self, coordinates: Sequence[Array]) -> tuple[Array, ...]:
+        """What coordinates stand for, leaf by leaf."""
+        return tuple(leaf.value(z) for leaf, z in zip(self.leaves, coordinates, strict=True))
+
+    def traced(self, values: Sequence[Array]) -> PyTree:
+        """What a JAX function gets."""
+        return self._tree([leaf.traced(value) for leaf, value in zip(self.leaves, values, strict=True)])
+
+    def plain(self, values: Sequence[np.ndarray]) -> PyTree:
+        """What a Python function gets."""
+        return self._tree([leaf.plain(value) for leaf, value in zip(self.leaves, values, strict=True)])
+
+    def stacked(self, values: Sequence[np.ndarray]) -> PyTree:
+        """What a vectorized Python function gets of points side by side."""
+        return self._tree([leaf.several(value) for leaf, value in zip(self.leaves, values, strict=True)])
+
+    def record(self) -> list[dict[str, Any]]:
+        """What config.json says of it."""
+        return [{"name": name, **leaf.record()} for name, leaf in zip(self.names, self.leaves, strict=True)]
+
+    def _tree(self, leaves: list[Any]) -> PyTree:
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def fold(value: Any, low: Any, high: Any) -> Array:
+    """The value where it lies within the bounds, else mirrored at them as often as it takes."""
+    value = jnp.asarray(value)
+    both = jnp.isfinite(low) & jnp.isfinite(high)
+    width = jnp.where(both, high - low, 1.0)
+    from_low = jnp.mod(value - jnp.where(both, low, 0.0), 2 * width)
+    twice = jnp.where(both, low, 0.0) + width - jnp.abs(from_low - width)
+    once = jnp.where(value < low, 2 * low - value, jnp.where(value > high, 2 * high - value, value))
+    inside = (low <= value) & (value <= high)
+    return jnp.clip(jnp.where(inside, value, jnp.where(both, twice, once)), low, high)
+
+
+def ranged(width: Any) -> Any:
+    """The units of a coordinate such that a search begins with a quarter of the range as its deviation."""
+    return _RANGE / STEP * width
+
+
+def recorded_space(record: Sequence[Mapping[str, Any]]) -> Space:
+    """The space that `Space.record` has written: its points are mappings by name, and options texts."""
+    leaves = tuple(_recorded(dict(leaf)) for leaf in record)
+    names = tuple(leaf["name"] for leaf in record)
+    if names == (ROOT,):
+        return Space(leaves, jax.tree.structure(0), names)
+    # A plain mapping's leaves would come in the order of its sorted keys.
+    return Space(leaves, jax.tree.structure(OrderedDict.fromkeys(names, 0)), names)
+
+
+def _recorded(leaf: dict[str, Any]) -> Any:
+    kind = leaf.pop("kind")
+    del leaf["name"]
+    if kind == "choice":
+        return Choice(tuple(leaf["options"]), leaf["start"])
+    if kind == "integers":
+        return Integers(**leaf)
+    start, low, high, scale = (np.array(leaf[name], float) for name in ("start", "low", "high", "scale"))
+    low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)  # no JSON has ∞
+    return Reals(start, low, high, scale, leaf["number"])

@@ -1,0 +1,291 @@
+"""Any function minimised or maximised by Evolution Strategies, in the manner of `scipy.optimize.minimize`."""
+
+import math
+import time
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from nograd.config.axes import STRATEGIES
+from nograd.config.merge import check_given, merge
+from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
+from nograd.core.runtime import in_64_bits, use_one_thread
+from nograd.core.types import ConfigError, PyTree
+from nograd.generation.calls import Searched
+from nograd.runs.run import Run
+from nograd.strategies.base import Strategy
+from nograd.tasks.bounds import space_of
+from nograd.tasks.objective import Objective
+from nograd.tasks.search_space import Space
+from nograd.tasks.traceable import is_traceable
+from nograd.training.in_memory import train_in_memory
+from nograd.training.job import Objects, build_job
+from nograd.training.loop import Observer, Progress
+from nograd.training.observers.combined import CombinedObserver
+from nograd.training.overrides import strategy_word
+from nograd.training.stopping import SUCCESS, Stopping, Tolerances, message
+from nograd.training.train import Start, limits_of, resumed_settings, run_config
+
+_FULL = 300  # coordinates up to which the whole covariance matrix is learnt
+_QUICK = 2e-3  # seconds of all calls of a generation, below which other processes are not worth their messages
+_SAVED_EVERY = 100  # generations
+_SHOWN_EVERY = 2.0  # seconds
+
+
+def minimize(
+    fun: Callable[..., Any],
+    x0: PyTree,
+    *,
+    bounds: Any = None,
+    strategy: str | Strategy = "auto",
+    population: int | None = None,
+    sigma: float | None = None,
+    generations: int | None = None,
+    budget: str | float | None = None,
+    target: float | None = None,
+    workers: str | int = "auto",
+    vectorized: bool = False,
+    noisy: bool = False,
+    jit: bool | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    callback: Callable[[OptimizeResult], Any] | None = None,
+    show: Callable[[str], Any] | bool | None = None,
+    tolfun: float | None = 1e-11,
+    tolx: float | None = 1e-11,
+    **settings: Any,
+) -> OptimizeResult:
+    """The point where `fun` is lowest: min f(x) over x within its bounds, by evaluations of f alone.
+
+    All is computed in 64 bits. The result is the same, bit by bit, for any number of workers, and after a resumption.
+
+    Args:
+        fun: `fun(x)` returns one number. Any Python function; it is called in worker processes as well, so what it
+            changes outside of itself stays where it was called. A function of JAX is compiled, and evaluates the points
+            of a generation side by side. NaN and infinities mean that a point has no value.
+        x0: where to begin: a number, an array (or a list of numbers, which becomes one), or any tree of them,
+            `nograd.integers(0, 10)` and `nograd.choice("a", "b")` among its leaves. `fun` is given points of that form.
+        bounds: a tuple (low, high), each a number, None or a tree like `x0`; or a list with a pair for each element of
+            an array; or `scipy.optimize.Bounds`. No point outside of them is ever evaluated.
+        strategy: a word of `nograd train --strategy`, or one such as `nograd.snes(20, sigma=0.3)`. "auto": cma-es up to
+            some hundred coordinates, else sep-cma-es.
+        population: points a generation; default 4 + ⌊3 ln n⌋ for n coordinates (Hansen 2016).
+        sigma: standard deviation of the first points around `x0`, in the units of x. Default: a quarter of the range
+            between two bounds, elsewhere 0.3.
+        generations: at most; default 100 + 150 (n + 3)²/√population.
+        budget: seconds, or words such as "10m".
+        target: a value that is good enough.
+        workers: processes that share a generation. "auto": one a core, or this one alone where `fun` is quick.
+        vectorized: whether `fun` takes many points at once, with a leading axis, and returns a value for each.
+        noisy: whether the same point has another value each time. `fun(x, seed)` is then given a number to draw by (a
+            function of JAX a key), which follows from the generation and the member; x of the result is the mean of
+            the search in place of the best point, and its value a mean over 16 seeds.
+        jit: whether `fun` is a function of JAX, to be compiled; default: found out. A function that names anything
+            beside JAX, `math` and the like is not.
+        seed: of the search.
+        out: a run directory to write, with checkpoints; default: nothing is written.
+        resume: a run directory to go on with, with the same function, x0 and bounds.
+        callback: called after each generation with x, fun, nit, nfev and sigma of the result so far; where it returns
+            True or raises StopIteration, the search ends.
+        show: True prints how the search goes, a line every few seconds; a function is given these lines instead.
+        tolfun: ends where values differ by less, over one and over the last generations.
+        tolx: ends where sigma is less.
+        settings: others of `nograd.train`, such as lr, engine or deadline.
+
+    Returns:
+        x, fun, nit (generations), nfev (calls), success, status (the stop reason), message, sigma, seconds, history
+        (arrays over generations: best, mean, sigma) and run (a `Run`, or None).
+
+    Raises:
+        NogradError: an argument cannot be, or the function fails; the message says what to do.
+    """
+    return _search(Arguments(**locals()), maximize=False)
+
+
+def maximize(fun: Callable[..., Any], x0: PyTree, **arguments: Any) -> OptimizeResult:
+    """The point where `fun` is highest; the arguments are those of `minimize`."""
+    bound = signature(minimize).bind(fun, x0, **arguments)
+    bound.apply_defaults()
+    return _search(Arguments(**bound.arguments), maximize=True)
+
+
+class Arguments(NamedTuple):
+    """What `minimize` was given; see there."""
+
+    fun: Callable[..., Any]
+    x0: PyTree
+    bounds: Any
+    strategy: str | Strategy
+    population: int | None
+    sigma: float | None
+    generations: int | None
+    budget: str | float | None
+    target: float | None
+    workers: str | int
+    vectorized: bool
+    noisy: bool
+    jit: bool | None
+    seed: int
+    out: str | Path | None
+    resume: str | Path | None
+    callback: Callable[[OptimizeResult], Any] | None
+    show: Callable[[str], Any] | bool | None
+    tolfun: float | None
+    tolx: float | None
+    settings: dict[str, Any]
+
+
+def _search(given: Arguments, maximize: bool) -> OptimizeResult:
+    if not callable(given.fun):
+        raise ConfigError(f"fun must be a function, got {type(given.fun).__name__}")
+    use_one_thread()
+    with in_64_bits():
+        space, sigma = space_of(given.x0, given.bounds, given.sigma)
+        task, seconds = _task(given, space, maximize)
+        config, objects = _settings(given, task, sigma, seconds)
+        horizon = 10 + math.ceil(30 * space.size / (config.population or 1))
+        tolerances = Tolerances(given.target, *((None, None, None) if given.noisy else (given.tolfun, given.tolx)))
+        show = print if given.show is True else given.show or None
+        watching = Watching(Stopping(tolerances, maximize, horizon), given.callback, show, task)
+        if show:
+            show(f"{task.note}; {config.strategy}, {config.population} points a generation")
+        kept = config.out is not None or config.resume is not None
+        return (_on_disk if kept else _in_memory)(task, config, objects, watching)
+
+
+def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, float]:
+    """The task, and the seconds that a call takes; the function is called once, at the start."""
+    traced = not given.vectorized and (is_traceable(given.fun) if given.jit is None else given.jit)
+    name = getattr(given.fun, "__qualname__", type(given.fun).__name__).replace("<locals>.", "")
+    task = Objective(given.fun, space, name, maximize, traced, given.vectorized, given.noisy, given.seed)
+    start = time.perf_counter()
+    task.check()
+    return task, time.perf_counter() - start
+
+
+def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -> tuple[TrainConfig, Objects]:
+    """The settings of a training that do what was asked for."""
+    n = task.size
+    strategy, objects = given.strategy, Objects()
+    population = given.population or 4 + int(3 * math.log(n))
+    wanted: dict[str, Any] = {"seed": given.seed, "workers": given.workers, **given.settings}
+    if isinstance(strategy, Strategy):
+        objects = Objects(strategy=strategy, perturbation=strategy.perturbation)
+        population = strategy.size
+        wanted |= {"strategy": strategy_word(strategy), "perturbation": strategy.perturbation.word}
+    else:
+        word = ("cma-es" if n <= _FULL else "sep-cma-es") if strategy == "auto" else strategy
+        mirrored = wanted.get("mirrored", STRATEGIES.entry(word).defaults.get("mirrored", True))
+        population += population % 2 if mirrored and given.population is None else 0
+        wanted = {"strategy": word, "noise": "gaussian", "sigma": sigma, "population": population, **wanted}
+    if given.workers == "auto" and (task.traced or seconds * population < _QUICK):
+        wanted["workers"] = "1"  # the result is the same
+    generations = given.generations or math.ceil(100 + 150 * (n + 3) ** 2 / population**0.5)
+    wanted |= {"task": task.word, "generations": generations, "budget": given.budget}
+    wanted = {"eval_every": 1 if given.callback else _SAVED_EVERY, **wanted}
+    for name in ("out", "resume"):
+        if (path := getattr(given, name)) is not None:
+            wanted[name] = str(path)
+    saved = resumed_settings(wanted["resume"]) if "resume" in wanted else None
+    return validate(merge(check_given(wanted), saved)), objects
+
+
+def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching: "Watching") -> OptimizeResult:
+    """A search that leaves nothing on disk."""
+    observers = CombinedObserver([watching])
+    job = build_job(config, task._replace(watch=watching.sees), objects)
+    ending, lines = train_in_memory(job, limits_of(config), observers, observers.stop)
+    return _result(task, ending.state.params, ending.reason, lines)
+
+
+def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: "Watching") -> OptimizeResult:
+    """A search with a run directory."""
+
+    def start(ready: Start) -> Observer:
+        for line in ready.directory.metrics()[: ready.progress.generation]:
+            watching.stopping.seen(line)
+        return watching
+
+    run = run_config(config, source=task._replace(watch=watching.sees), objects=objects, on_start=start)
+    state = task.read_state(run.read)
+    return _result(task, state, run.result["stop_reason"], run.metrics, run)
+
+
+class Watching:
+    """The observer of a search: it tells the callback, and asks for the end where that or a tolerance says so."""
+
+    def __init__(
+        self,
+        stopping: Stopping,
+        callback: Callable[[OptimizeResult], Any] | None,
+        show: Callable[[str], Any] | None,
+        task: Objective,
+    ) -> None:
+        self.stopping, self._callback, self._show, self._task = stopping, callback, show, task
+        self._state: Searched | None = None
+        self._shown = time.monotonic()
+
+    def sees(self, state: Searched) -> None:
+        """The state after a generation, just before its line of metrics comes."""
+        self._state = state
+
+    def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
+        """The stop reason after a generation, or None."""
+        self.stopping.seen(line)
+        if self._show and (now := time.monotonic()) - self._shown > _SHOWN_EVERY:
+            self._shown = now
+            self._show(_summary(line))
+        return self._told(line) or self.stopping.reason(line)
+
+    def _told(self, line: dict[str, Any]) -> str | None:
+        if self._callback is None or self._state is None:
+            return None
+        result = OptimizeResult(
+            x=self._task.point(self._state),
+            fun=line["best"],
+            nit=line["generation"],
+            nfev=line["evaluations"] + 1,
+            sigma=line["sigma"],
+        )
+        try:
+            return "callback" if self._callback(result) is True else None
+        except StopIteration:
+            return "callback"
+
+
+def _summary(line: dict[str, Any]) -> str:
+    """How a search goes, for a person."""
+    best, sigma = ("none" if line[name] is None else f"{line[name]:.6g}" for name in ("best", "sigma"))
+    return (
+        f"generation {line['generation']:,}  best {best}  sigma {sigma}  {line['evaluations']:,} calls  "
+        f"{line['seconds']:.1f} s"
+    )
+
+
+def _result(
+    task: Objective, state: Searched, reason: str, lines: list[dict[str, Any]], run: Run | None = None
+) -> OptimizeResult:
+    """What `minimize` returns."""
+    last: dict[str, Any] = lines[-1] if lines else {"generation": 0, "evaluations": 0, "sigma": None, "seconds": 0.0}
+    curves = {"best": "best", "mean": "fitness_mean", "sigma": "sigma"}
+    history = {name: np.array([line[key] for line in lines], np.float64) for name, key in curves.items()}
+    history["mean"] *= task.sign
+    return OptimizeResult(
+        x=task.point(state),
+        fun=task.tested(state)[task.measure.test],
+        nit=last["generation"],
+        nfev=last["evaluations"] + 1,
+        success=reason in SUCCESS,
+        status=reason,
+        message=message(reason),
+        sigma=last["sigma"],
+        seconds=last["seconds"],
+        history=history,
+        run=run,
+    )
