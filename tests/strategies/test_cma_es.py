@@ -46,7 +46,7 @@ def twin(m, z, lam, sigma):
     return m, sigma**2 * c
 
 
-def test_the_twin_takes_the_same_steps():
+def test_the_twin_takes_the_same_steps(optimized):
     es = ng.cma_es(POPULATION, SIGMA)
     assert constants(POPULATION, SIZE).every == 1  # the twin decomposes its matrix in each generation
 
