@@ -42,7 +42,7 @@ def data_of(kind):
 @cache
 def combinations():
     """All of them, by name, also those that the product refuses."""
-    names = product(SETTINGS, PERTURBATIONS.entries, STRATEGIES.entries, SHAPINGS)
+    names = product(SETTINGS, PERTURBATIONS.entries, STRATEGIES.entries, SHAPINGS.entries)
     return {", ".join(words): words for words in names}
 
 
@@ -52,7 +52,7 @@ def job_of(name):
     kind, perturbation, strategy, shaping = combinations()[name]
     own = {} if "control" in kind else POPULATION[perturbation]
     words = {"perturbation": perturbation, "strategy": strategy, "shaping": shaping, "noise": "gaussian"}
-    words |= {"mirrored": False} if strategy == "sep-cma-es" else {"lr": 0.05}  # which it does not read
+    words |= {"mirrored": False} if strategy in ("cma-es", "sep-cma-es") else {"lr": 0.05}  # which it does not read
     try:
         config = validate(TrainConfig(**SETTINGS[kind], **own, **words))
         return build_job(config, load_source(config) if "control" in kind else data_of(kind))

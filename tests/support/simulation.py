@@ -12,11 +12,11 @@ from fate import Fate, Interrupted, Watch, bits
 from generations import KINDS, job_of
 from simulated import Copies, Memory, Replicated
 
+from nograd.config.registry import load
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
 from nograd.engines.devices import Devices
 from nograd.engines.exchange import Scalars
-from nograd.engines.host_evaluator import Rollout
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.processes import Processes
@@ -45,7 +45,7 @@ def quickly_compiled(generation, state, fixed):
     named = functions(generation, state, fixed)
     calls = {name: jax.jit(call).lower(*shapes).compile(QUICKLY) for name, (call, shapes) in named.items()}
     if (host := generation.host()) is not None:
-        calls["evaluate"] = Rollout(host, calls["members"], calls["act"])
+        calls["evaluate"] = load(host["make"])(host, calls)
     return {name: Program(call, b"portable") for name, call in calls.items()}
 
 
