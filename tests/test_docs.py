@@ -23,12 +23,13 @@ def run(code_or_path: list[str], folder: Path) -> None:
     assert result.returncode == 0, result.stderr[-2000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
 def test_example(path, tmp_path):
     run([str(path)], tmp_path)
 
 
-LONG = ("models",)  # trains networks of four libraries
+LONG = ("models", "minimize", "workers", "training", "extending", "perturbations", "metrics")  # seconds each
 
 
 @pytest.mark.parametrize(

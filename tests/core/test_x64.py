@@ -20,10 +20,10 @@ assert {str(leaf.dtype) for leaf in jax.tree.leaves(run.params)} == {"float32"}
 """
 ALL = [
     *[("dense", "openai-es", shaping) for shaping in ("raw", "standardized", "centered_rank", "sign", "utilities")],
-    *[("dense", strategy, "-") for strategy in ("ars", "snes", "pgpe", "sep-cma-es")],
+    *[("dense", strategy, "-") for strategy in ("ars", "snes", "pgpe", "cma-es", "sep-cma-es")],
     *[(local, strategy, "-") for local in ("lowrank", "node") for strategy in ("openai-es", "ars")],
 ]
-FAST = [("node", "openai-es", "-")]
+FAST = [("dense", "snes", "-")]
 
 
 @pytest.mark.parametrize("words", [pytest.param(w, marks=[] if w in FAST else [pytest.mark.slow]) for w in ALL])

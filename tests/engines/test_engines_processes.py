@@ -110,6 +110,7 @@ def test_a_hanging_worker_counts_as_dead():
     assert not alive(hung)
 
 
+@pytest.mark.slow
 def test_a_worker_that_keeps_dying_ends_the_run_with_its_state_saved(tmp_path, monkeypatch):
     send = children.Child.send
 

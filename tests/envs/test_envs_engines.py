@@ -92,6 +92,7 @@ def test_a_worker_that_starts_in_the_middle_of_a_generation_gets_its_rest(proces
     assert later == (3, 6)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(process):
     job = job_of(**WALK)
     engine = process(job, 2)
@@ -116,6 +117,7 @@ def test_the_outcome_counts_steps():
     assert 1 <= float(length) <= 20
 
 
+@pytest.mark.slow
 def test_one_generation_is_what_its_members_do_alone():
     """Fitness is that of the members which `ask` gives, each played alone with the seeds of its address."""
     job = job_of(**WALK | {"episodes": 2})
@@ -137,6 +139,7 @@ def test_one_generation_is_what_its_members_do_alone():
         assert found[0].reshape(-1)[member] == pytest.approx(np.mean(returns), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_lowrank_members_share_one_product():
     """No matrix of the network stands once a member in the program of the actions."""
     job = job_of(**KINDS["lowrank"] | {"model": "mlp:32,32"})
@@ -172,7 +175,7 @@ def test_an_environment_that_raises_is_one_clear_line(process):
 
 def test_an_environment_that_hangs_is_one_clear_line(process):
     job = broken("hang", deadline=0.5)
-    with pytest.raises(EngineError, match=r"worlds:broken did not return from a step within 0.5 s"):
+    with pytest.raises(EngineError, match=r"worlds:broken did not return within 0.5 s"):
         inline(job, 1)
 
 

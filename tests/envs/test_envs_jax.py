@@ -148,6 +148,7 @@ def test_two_workers_give_the_bits_of_one(kind):
     "kind",
     ["moments, limit, noise, two episodes", pytest.param("bins, skip, member steps, bonus", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_one_generation_is_what_its_members_do_alone(kind):
     """Fitness is that of the members which `ask` gives, each played on the host with the seeds of its address."""
     job = job_of(**KINDS[kind] | {"action_noise": 0.0})
@@ -177,6 +178,7 @@ def test_one_generation_is_what_its_members_do_alone(kind):
     assert counts == 3 or task.member_steps
 
 
+@pytest.mark.slow
 def test_moments_are_of_all_that_members_saw():
     job = job_of(**WALK | {"observations": "normalized"})
     engine = Inline(job.generation, job.state_shapes(), job.keys)

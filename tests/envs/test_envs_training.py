@@ -82,6 +82,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_report(folder, capsys):
     flags = ("--population", "16", "--generations", "4", "--eval-every", "2", "--workers", "1", "--out", "run")
     code, out, _ = nograd(capsys, "train", "worlds:walk", *flags, "--eval-episodes", "4")

@@ -17,47 +17,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from nograd.sklearn import ESClassifier, ESRegressor
 
 QUICK = {"model": "mlp:4", "generations": 8, "population": 8, "random_state": 0}
-# Those that fit hardly ever, or not at all; the others are run before a release.
-CHEAP = {
-    "check_estimator_cloneable",
-    "check_estimator_tags_renamed",
-    "check_valid_tag_types",
-    "check_estimator_repr",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-    "check_get_params_invariance",
-    "check_set_params",
-    "check_estimators_unfitted",
-    "check_do_not_raise_errors_in_init_or_set_param",
-    "check_mixin_order",
-    "check_fit_score_takes_y",
-    "check_positive_only_tag_during_fit",
-    "check_estimators_overwrite_params",
-    "check_n_features_in_after_fitting",
-    "check_requires_y_none",
-    "check_classifiers_one_label",
-    "check_fit2d_1sample",
-    "check_sample_weights_pandas_series",
-    "check_complex_data",
-}
-
-
-def of_scikit_learn(cheap: bool):
-    """A test of each of its checks."""
-
-    def run(estimator, check):
-        name = getattr(check, "func", check).__name__
-        if (name in CHEAP) != cheap:
-            pytest.skip("in the other half")
-        check(estimator)
-
-    return run
-
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # the checks of scikit-learn warn on purpose
 ESTIMATORS = [ESClassifier(random_state=0), ESRegressor(random_state=0)]
-test_cheap_checks = parametrize_with_checks(ESTIMATORS)(of_scikit_learn(cheap=True))
-test_all_other_checks = pytest.mark.slow(parametrize_with_checks(ESTIMATORS)(of_scikit_learn(cheap=False)))
+
+
+@pytest.mark.slow
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
 
 
 def test_classes_by_their_names():
@@ -84,6 +51,7 @@ def test_a_fit_is_the_same_in_any_order_and_leaves_nothing(tmp_path, monkeypatch
     assert two.predict(x).shape == (len(x), 2)
 
 
+@pytest.mark.slow
 def test_a_weight_of_two_is_a_row_that_comes_twice():
     x, y = load_iris(return_X_y=True)
     weights = np.arange(len(x)) % 3
@@ -115,6 +83,7 @@ def test_a_pickle_holds_values_alone():
     np.testing.assert_array_equal(np.array(eval(told)), found.predict_proba(x))
 
 
+@pytest.mark.slow
 def test_pipelines_searches_and_processes():
     x, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), ESClassifier(**QUICK))

@@ -167,5 +167,6 @@ def test_what_is_no_module_is_refused(wrong):
         pytest.param(Images(KEY), id="raw", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_it_trains(model, tmp_path):
     assert_trains(model, tmp_path / "run")

@@ -232,5 +232,6 @@ def test_frozen_nnx_is_its_inference_mode_with_stored_statistics():
         pytest.param(Convolutional(), id="raw-linen", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_it_trains(model, tmp_path):
     assert_trains(model, tmp_path / "run")

@@ -33,6 +33,7 @@ def roomy(monkeypatch):
 @pytest.mark.parametrize(
     "name", [name if name == "node" else pytest.param(name, marks=pytest.mark.slow) for name in WORKS]
 )
+@pytest.mark.slow
 def test_a_training_does_not_depend_on_the_room(name, seed, roomy):
     def parameters():
         job = job_of(seed=seed, optimizer="sgd", **WORKS[name])

@@ -302,12 +302,12 @@ def test_the_command_of_another_choice_gives_its_settings(start, changes):
 
 
 def test_the_command_says_what_is_no_default():
-    assert command(TrainConfig(task="a b.csv", label="sick", budget="10m")) == (
-        "nograd train 'a b.csv' --budget 10m --label sick"
+    assert command(TrainConfig(task="a b.npz", label="sick", budget="10m")) == (
+        "nograd train 'a b.npz' --budget 10m --label sick"
     )
-    assert changed(TrainConfig(task="a.csv", lr=0.5)) == {"task": "a.csv", "lr": 0.5}
+    assert changed(TrainConfig(task="a.npz", lr=0.5)) == {"task": "a.npz", "lr": 0.5}
     named = {"strategy": "openai-es", "perturbation": "dense"}
-    assert command(TrainConfig(task="a.csv", lr=0.5, **named)) == "nograd train a.csv --lr 0.5"
+    assert command(TrainConfig(task="a.npz", lr=0.5, **named)) == "nograd train a.npz --lr 0.5"
     assert command(TrainConfig(task="digits", model="(a Python object)")) is None
 
 

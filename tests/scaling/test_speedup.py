@@ -333,6 +333,7 @@ def test_a_restless_machine_is_told():
         assert ("something else ran on these cores" in stream.getvalue()) == (noise == 0.5)
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_alone(nograd):
     code, out, error = nograd(*QUICK, "--workers", "2", "--no-weak", "--json")
     assert code == 0

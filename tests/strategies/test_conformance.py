@@ -204,7 +204,8 @@ def rosenbrock(x):
 
 
 @pytest.mark.parametrize(
-    ("dimension", "generations"), [(2, 300), (12, 600), pytest.param(60, 2000, marks=pytest.mark.slow)]
+    ("dimension", "generations"),
+    [(2, 300), pytest.param(12, 600, marks=pytest.mark.slow), pytest.param(60, 2000, marks=pytest.mark.slow)],
 )
 @EACH
 def test_it_climbs_a_sphere_and_rosenbrocks_valley(name, dimension, generations):

@@ -117,6 +117,7 @@ def test_shift_moves_images_by_whole_pixels():
         )  # one of the nine places
 
 
+@pytest.mark.slow
 def test_a_perturbation_of_pythons_lays_the_recipes_own_aside(tmp_path):
     quick = {"model": "mlp:4", "batch": 16, "generations": 1, "engine": "inline", "preset": "eggroll"}
     dense = nograd.train(
