@@ -55,8 +55,8 @@ _clock: RunningClock | None = None
 
 
 def _look(clock: RunningClock) -> None:
-    while True:
-        time.sleep(_LOOK)
+    never = threading.Event()
+    while not never.wait(_LOOK):
         clock.now()
 
 
