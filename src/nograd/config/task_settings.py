@@ -31,6 +31,11 @@ def kind_of(task: str | None) -> str:
     return ENVIRONMENT if is_environment(task) else DATA
 
 
+def a_kind(task: str | None) -> str:
+    """What a task is, with its article: "a data set", "an environment", "a function"."""
+    return _A[kind_of(task)]
+
+
 def is_objective(task: str | None) -> bool:
     """Whether a task's word is that of a function: minimize NAME, or maximize NAME."""
     return bool(task and _OBJECTIVE.fullmatch(task))

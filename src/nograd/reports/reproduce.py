@@ -7,12 +7,14 @@ from typing import Any
 from nograd.config.dependencies import CHOICES, chosen
 from nograd.config.recipes import base_config, presets
 from nograd.config.settings import TrainConfig, settings
+from nograd.config.task_settings import is_objective
 
 
 def command(config: TrainConfig) -> str | None:
     """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over."""
     wanted = settings(config) | chosen(settings(config))
-    if any(isinstance(value, str) and value.startswith("(") for value in wanted.values()):
+    is_object = any(isinstance(value, str) and value.startswith("(") for value in wanted.values())
+    if is_object or is_objective(config.task):
         return None
     plain = TrainConfig(task=config.task)
     starts = [_choosing(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]

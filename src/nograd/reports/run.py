@@ -7,6 +7,7 @@ from typing import Any
 
 from nograd.config.recipes import to_toml
 from nograd.config.settings import TrainConfig
+from nograd.config.task_settings import is_objective
 from nograd.core.text import byte_count, short, short_time
 from nograd.reports.curves import curves
 from nograd.reports.document import badge, document, note
@@ -50,7 +51,7 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
         own_sections(run, "test" if tested else "val") if network else None,
         section("Time", facts(_times(now))),
         section("Settings", _settings(config)),
-        section("Data and versions", facts(_data(run.config["data"])), facts(_versions(run.config["nograd"]))),
+        section("Data and versions", facts(_data(run)), facts(_versions(run.config["nograd"]))),
         section("Do it again", _again(now, config)),
         refresh=None if now.result else refresh,
     )
@@ -113,21 +114,8 @@ def _settings(config: TrainConfig) -> Markup:
     )
 
 
-def _data(data: Mapping[str, Any]) -> dict[str, Child]:
-    if "world" in data:
-        env_spec = data["world"]
-        return {
-            "environment": f"{data['name']} by {env_spec['source']}",
-            "observations": " × ".join(map(str, env_spec["observation"]["shape"])) or "a number",
-            "checksum (SHA-256)": tag("code", data["checksum"]),
-        }
-    sizes = f"{data['train']:,} training, {data['val']:,} validation, {data['test']:,} test examples"
-    shape = " × ".join(map(str, data["input_shape"]))
-    return {
-        "data": f"{data['name']}: {sizes}",
-        "examples": f"{shape}, {data['classes']} classes",
-        "checksum (SHA-256)": tag("code", data["checksum"]),
-    }
+def _data(run: Run) -> dict[str, Child]:
+    return {**run.shown.facts, "checksum (SHA-256)": tag("code", run.config["data"]["checksum"])}
 
 
 def _versions(versions: Mapping[str, str]) -> dict[str, Child]:
@@ -144,6 +132,8 @@ def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
         parts: list[Child] = [tag("pre", line), said, recipe]
     else:
         parts = [note("Its model, fitness or optimizer was handed over in Python, so that no command says it.")]
+    if is_objective(config.task):
+        return [note("Its function was handed over in Python: nograd.minimize(function, x0, resume=…) goes on.")]
     if now.result.get("stop_reason", "interrupted") == "interrupted":
         resume = shlex.join(["nograd", "train", "--resume", str(now.run.path)])
         parts += [note("Go on from the last checkpoint:"), tag("pre", resume)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nograd.config.name_lists import name_list
+from nograd.config.task_settings import a_kind
 from nograd.core.json_text import to_json
 from nograd.core.types import ConfigError, DataError
 from nograd.data import ArrayEncoding, encoding_from_json, load_inputs
@@ -57,7 +58,7 @@ def predict_file(run: Run, file: str, proba: bool = False, keep: str | None = No
     """
     data = run.config["data"]
     if "input_shape" not in data:
-        raise ConfigError(f"{run.path} was trained on an environment; use nograd evaluate {run.path}")
+        raise ConfigError(f"{run.path} was trained on {a_kind(run.settings.task)}; predict is for runs on data sets")
     recorded = data.get("encoding")
     encoding = encoding_from_json(recorded) if recorded else None
     with _on_disk(file) as path:

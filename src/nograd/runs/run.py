@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from nograd.config.settings import TrainConfig
-from nograd.config.task_settings import reads
+from nograd.config.task_settings import a_kind, reads
 from nograd.core.metrics import Measure, measure_of
 from nograd.core.types import ConfigError, Params, PyTree, RunError
 from nograd.data import Dataset
@@ -119,8 +119,12 @@ class Run:
     def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
         if "input_shape" not in self.config["data"]:
-            raise ConfigError(f"{self.path} was trained on an environment, which has no splits; leave the split out")
+            raise ConfigError(f"{self._trained_on}, which has no splits; leave the split out")
         return split_arrays(self.data(dataset), known_split(split))
+
+    @property
+    def _trained_on(self) -> str:
+        return f"{self.path} was trained on {a_kind(self.settings.task)}"
 
     @property
     def placed(self) -> TrainConfig:
@@ -160,7 +164,7 @@ class Run:
         """The probability of each class, or that each label applies, from the network's outputs."""
         probabilities = getattr(self.task, "probabilities", None)
         if probabilities is None:
-            raise ConfigError(f"{self.path} was trained on an environment, which has no probabilities; use predict")
+            raise ConfigError(f"{self._trained_on}, which has no probabilities; use predict")
         return np.asarray(probabilities(outputs))
 
     def _inputs(self, x: Any) -> np.ndarray:
@@ -186,7 +190,7 @@ class Run:
         """The measure on new examples."""
         recorded = self.config["data"]
         if "input_shape" not in recorded:
-            raise ConfigError(f"{self.path} was trained on an environment, not on examples; leave the data out")
+            raise ConfigError(f"{self._trained_on}, not on examples; leave the data out")
         return self.task.evaluate(
             self.params, "new", lambda: labelled_examples(recorded, self.settings, source), episodes
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ class ReportInfo(NamedTuple):
     sections: tuple[str, ...]  # of the run's page that are this task's own: words of `nograd.reports.sections`
     unit_of_work: str  # what `evaluations` counts, for a person
     units: Mapping[str, int]  # the examples or episodes that a score of each split is the mean over
+    facts: Mapping[str, str] = MappingProxyType({})  # about the data, the environment or the function, by name
 
 
 class Given(NamedTuple):

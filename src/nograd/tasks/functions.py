@@ -51,7 +51,9 @@ class Functions:
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """A score is one value of the function."""
-        return ReportInfo((), "calls of the function", dict.fromkeys(("val", "test"), 1))
+        leaves = record["objective"]["space"]
+        facts = {"function": f"{config.task}", "point": ", ".join(f"{leaf['name']}: {leaf['kind']}" for leaf in leaves)}
+        return ReportInfo((), "calls of the function", dict.fromkeys(("val", "test"), 1), facts)
 
     def summary(self, source: Objective, wanted: TrainConfig, final: TrainConfig) -> list[str]:
         """A function has no parts to print."""

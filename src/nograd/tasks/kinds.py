@@ -151,7 +151,12 @@ class Examples:
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
         """The sections of its kind of target, and the sizes of the splits."""
         units = {split: int(record[split]) for split in ("train", "val", "test")}
-        return ReportInfo(recorded_targets(record).sections, "forward passes of one example", units)
+        sizes = f"{units['train']:,} training, {units['val']:,} validation, {units['test']:,} test"
+        facts = {
+            "data": f"{record['name']}: {sizes} examples",
+            "examples": f"{' × '.join(map(str, record['input_shape']))}, {record['classes']} classes",
+        }
+        return ReportInfo(recorded_targets(record).sections, "forward passes of one example", units, facts)
 
     def summary(self, source: Dataset, wanted: TrainConfig, final: TrainConfig) -> list[str]:
         """Lines on the columns, on rows that were changed or left out, and on a batch of all of them."""
@@ -207,8 +212,14 @@ class Environments:
         return make_environment(config, from_portable(record["world"]), given.model or resolve_policy(config.model))
 
     def report_info(self, config: TrainConfig, record: Mapping[str, Any]) -> ReportInfo:
-        """The numbers of episodes that the scores are means over."""
-        return ReportInfo((), "steps of the environment", dict.fromkeys(("val", "test"), config.eval_episodes))
+        """The numbers of episodes that the scores are means over, and the environment in words."""
+        env_spec = record["world"]
+        facts = {
+            "environment": f"{record['name']} by {env_spec['source']}",
+            "observations": " × ".join(map(str, env_spec["observation"]["shape"])) or "a number",
+        }
+        units = dict.fromkeys(("val", "test"), config.eval_episodes)
+        return ReportInfo((), "steps of the environment", units, facts)
 
     def summary(self, source: EnvSpec, wanted: TrainConfig, final: TrainConfig) -> list[str]:
         """An empty list: an environment has no parts to tell of."""
