@@ -29,7 +29,7 @@ def test_example(path, tmp_path):
     run([str(path)], tmp_path)
 
 
-LONG = ("models", "minimize", "workers", "training", "extending", "perturbations", "metrics")  # seconds each
+LONG = ("models", "minimize", "workers", "training", "extending", "perturbations", "metrics", "README")  # seconds each
 
 
 @pytest.mark.parametrize(

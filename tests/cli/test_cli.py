@@ -110,6 +110,7 @@ def test_train_evaluate_predict(nograd, tmp_path):
     assert Path("classes.csv").read_text().splitlines() == ["class", *(row.split(",")[0] for row in rows[1:])]
 
 
+@pytest.mark.slow
 def test_a_strategy_brings_its_own_defaults(nograd):
     code, out, _ = nograd("train", "digits", *QUICK, "--strategy", "snes", "--out", "run")
     assert code == 0
@@ -171,6 +172,7 @@ def test_without_a_task_the_first_line_says_which_and_why(nograd, tmp_path, monk
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.slow
 def test_without_a_task_mnist_on_disk_is_taken(nograd, mnist_dir, monkeypatch):
     monkeypatch.setenv("NOGRAD_DATA", str(mnist_dir))
     code, out, _ = nograd("train", *QUICK, "--perturbation", "dense", "--out", "run")
@@ -317,6 +319,7 @@ def test_a_closed_pipe_ends_quietly(tmp_path):
         assert shown.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_live_bar(tmp_path):
     import pty
 

@@ -104,6 +104,7 @@ def test_estimate_all_is_the_sum_over_the_units_whatever_the_plan(made):
 
 
 @pytest.mark.usefixtures("optimized")
+@pytest.mark.slow
 def test_estimate_has_the_same_bits_however_it_is_compiled():
     weights, made = some_weights(), Plan(23, 5, 5)
     compiled = jax.jit(lambda weights: estimate_all(made, draw, weights))

@@ -27,6 +27,7 @@ FAST = [("dense", "snes", "-")]
 
 
 @pytest.mark.parametrize("words", [pytest.param(w, marks=[] if w in FAST else [pytest.mark.slow]) for w in ALL])
+@pytest.mark.slow
 def test_a_training_goes_through_in_64_bits(tmp_path, words):
     where = {**os.environ, "JAX_ENABLE_X64": "1", "NPROC": "1"}
     subprocess.run([sys.executable, "-c", SCRIPT, *words, str(tmp_path / "run")], env=where, check=True)

@@ -68,6 +68,7 @@ def on_four_devices(script, *arguments, **options):
         *(pytest.param(kind, [2, 3, 4], marks=pytest.mark.slow) for kind in KINDS),
     ],
 )
+@pytest.mark.slow
 def test_any_number_of_devices_gives_the_same_bits(kind, counts):
     assert on_four_devices(SCRIPT, json.dumps(KINDS[kind]), json.dumps(counts)) == [True] * len(counts)
 

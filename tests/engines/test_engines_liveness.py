@@ -157,6 +157,7 @@ def test_a_share_in_which_its_process_was_stopped_has_no_duration():
     assert served(Epoch(5, 1, 0), stopped).seconds == 0
 
 
+@pytest.mark.slow
 def test_no_more_workers_are_started_than_there_are_chunks():
     job = job_of(**DENSE | {"chunks": 2})
     engine = make_engine(job.generation, job.state_shapes(), job.keys, "process", "6")

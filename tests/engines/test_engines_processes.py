@@ -176,6 +176,7 @@ DIGITS = {"model": "mlp:8", "population": 32, "eval_every": 100, "checkpoint_eve
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_end_of_the_parent_is_the_end_of_all(tmp_path, number):
     """kill −9 and Ctrl-C: no process remains, and the run goes on to the bits of an uninterrupted one."""
     flags = [word for name, value in DIGITS.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -133,6 +133,7 @@ def test_members_whose_environment_gives_a_nan_drop_out(bad):
 @pytest.mark.parametrize(
     "kind", [kind if kind in BOTH else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 )
+@pytest.mark.slow
 def test_two_workers_give_the_bits_of_one(kind):
     job = job_of(**KINDS[kind])
     assert isinstance(job.generation, Traced)

@@ -38,6 +38,7 @@ def test_classes_by_their_names():
     assert found.fitness_curve_[-1] > found.fitness_curve_[0]
 
 
+@pytest.mark.slow
 def test_a_fit_is_the_same_in_any_order_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, y = load_diabetes(return_X_y=True)
@@ -94,6 +95,7 @@ def test_pipelines_searches_and_processes():
     np.testing.assert_array_equal(alone, both)
 
 
+@pytest.mark.slow
 def test_a_run_directory_where_one_is_asked_for(tmp_path):
     import nograd as ng
 

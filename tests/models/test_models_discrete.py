@@ -118,6 +118,7 @@ def test_some_units_of_every_layer_spike_at_the_start(hidden):
 @pytest.mark.parametrize(
     "word", [word if word == "mlp-int8" else pytest.param(word, marks=pytest.mark.slow) for word in BUILDERS]
 )
+@pytest.mark.slow
 def test_it_trains_by_its_word(word, tmp_path):
     run = ng.train("digits", model=f"{word}:16", generations=3, population=8, batch=64, out=tmp_path / "run")
     assert run.settings.model == f"{word}:16"

@@ -213,6 +213,7 @@ def smoothed_zero_one(params, x, y):
 
 
 @pytest.mark.parametrize("mirrored", [True, slow(False)])
+@pytest.mark.slow
 def test_node_differentiates_the_smoothed_zero_one_loss(mirrored):
     params = {"b1": B1, "w1": W1, "w2": W2}
     gradient = jax.grad(lambda p: jnp.mean(smoothed_zero_one(p, X, TARGET)))(params)

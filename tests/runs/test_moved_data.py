@@ -32,6 +32,7 @@ def failure(capsys, *words):
     return error
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_is_evaluated_wherever_its_data_have_gone(folder, monkeypatch, capsys):
     run = ng.train("c.csv", out="runs/a", **QUICK)
     score = run.evaluate()

@@ -208,6 +208,7 @@ def rosenbrock(x):
     [(2, 300), pytest.param(12, 600, marks=pytest.mark.slow), pytest.param(60, 2000, marks=pytest.mark.slow)],
 )
 @EACH
+@pytest.mark.slow
 def test_it_climbs_a_sphere_and_rosenbrocks_valley(name, dimension, generations):
     es = STRATEGIES[name].make(32)
 

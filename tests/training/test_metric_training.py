@@ -54,6 +54,7 @@ def test_a_batch_fitness_climbs_its_metric(tmp_path, kind, fitness):
     assert run.result[f"test_{fitness}"] == run.result["metrics"][fitness] > run.result["baseline"][fitness]
 
 
+@pytest.mark.slow
 def test_lower_is_better_where_it_is(tmp_path):
     run = ng.train(DATA["classes"], metric="log_loss", patience=3, out=tmp_path / "run", **QUICK)
     scores = {line["generation"]: line["val_log_loss"] for line in run.metrics}

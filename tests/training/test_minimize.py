@@ -115,6 +115,7 @@ def test_a_noisy_function_is_given_seeds_of_its_own_and_the_same_ones_again():
     assert abs(first.fun - objectives.bowl(first.x)) < 0.15
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_choices_are_searched_too():
     def loss(point):
         return (point["n"] - 7) ** 2 + (point["kind"] != "b") + point["rate"] ** 2
