@@ -19,6 +19,8 @@ from nograd.models import build_model, parse_policy
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 
 def direct(params, reference, x):
     """In NumPy; every layer normalised by the reference batch's mean and variance."""

@@ -24,6 +24,8 @@ from nograd.generation.context import Policy
 from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 WALK = {"task": "worlds:walk", "population": 24, "model": "mlp:8", "chunks": 6, "noise": "gaussian"}
 POOL = {"task": "CartPole-v1", "population": 24, "model": "linear", "chunks": 6, "sigma": 0.3}
 KINDS = {

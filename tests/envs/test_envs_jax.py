@@ -26,6 +26,8 @@ from nograd.tasks.kinds import load_source
 from nograd.training.job import build_job
 from runs import StopAt, lines, tensors
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 WALK = {"task": "jaxworlds:walk", "population": 24, "model": "mlp:8", "chunks": 3, "noise": "gaussian"}
 WALK |= {"episode_limit": "15", "sigma": 0.3}
 KINDS = {

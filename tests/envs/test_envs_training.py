@@ -15,6 +15,8 @@ from nograd.cli import main as cli
 from nograd.core.types import ConfigError, EngineError
 from runs import StopAt, lines, tensors
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 SMALL = {"population": 16, "model": "mlp:8", "generations": 12, "eval_every": 3, "checkpoint_every": 5, "workers": "1"}
 SMALL |= {"eval_episodes": 4, "observations": "normalized", "episode_limit": "adaptive", "sigma": 0.1}
 

@@ -17,7 +17,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from nograd.sklearn import ESClassifier, ESRegressor
 
 QUICK = {"model": "mlp:4", "generations": 8, "population": 8, "random_state": 0}
-pytestmark = pytest.mark.filterwarnings("ignore")  # the checks of scikit-learn warn on purpose
+# The checks of scikit-learn warn on purpose.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ESTIMATORS = [ESClassifier(random_state=0), ESRegressor(random_state=0)]
 
 

@@ -12,6 +12,8 @@ from nograd.models.sign import hard_sign
 from nograd.models.spiking import LEAK, STEPS, spike_rates
 from nograd.models.straight_through import STRAIGHT_THROUGH
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 BUILDERS = {"mlp-sign": ng.mlp_sign, "mlp-int8": ng.mlp_int8, "mlp-spiking": ng.mlp_spiking}
 
 

@@ -14,6 +14,8 @@ from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, from_keras
 from nograd.models.adapters.keras import own_names
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 KEY = jax.random.key(0)
 
 

@@ -10,6 +10,8 @@ from nograd.core.types import ModelError
 from nograd.models import oriented, parse_model
 from nograd.models.oriented import oriented_filters
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 
 def twin(params, x, count):
     """What the network computes, by loops."""

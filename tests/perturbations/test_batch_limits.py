@@ -11,6 +11,8 @@ from nograd.perturbations import batch_limits
 from nograd.perturbations import population as local
 from nograd.perturbations.population import local_population
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 ACCELERATOR = batch_limits.BatchLimits(1 << 27, 1 << 27, 1 << 20, 1, node_tiles=2, lowrank_tiles=2, members=1 << 27)
 WORKS = {
     "dense": DENSE,

@@ -13,6 +13,8 @@ from unbiased import assert_unbiased
 
 import nograd as ng
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 SIGMA = 0.01  # small enough that smoothing does not show
 X, Y = normal(30, 4, 3), classes()
 LOW = ng.lowrank(1, SIGMA, 4, 1)

@@ -30,6 +30,8 @@ from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers, 
 from nograd.scaling.speedup import _on_cluster
 from nograd.scaling.table import show
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 # Intervals -----------------------------------------------------------------------------------------------
 
 

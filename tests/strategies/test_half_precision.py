@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import nograd as ng
 from nograd.core.types import ConfigError
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 KEY = jax.random.key(0)
 STRATEGIES = {
     "openai-es": lambda: ng.openai_es(16, 0.1, optax.adam(1e-2), weight_decay=1e-3),

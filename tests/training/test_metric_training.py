@@ -19,6 +19,8 @@ from nograd.tasks.target_kinds import TARGETS
 from nograd.training.job import build_job
 from runs import lines
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 QUICK = {"model": "mlp:4", "population": 8, "generations": 4, "eval_every": 1, "engine": "inline", "batch": 24}
 WHOLE = [word for word in FITNESSES.words if FITNESSES.entry(word).whole]
 DATA = {word: dataset(word) for word in TARGETS}

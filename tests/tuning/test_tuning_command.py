@@ -17,6 +17,8 @@ from nograd.tuning.study.read import LOST, load_study
 from nograd.tuning.study.records import Study
 from nograd.tuning.study.write import counts
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 TINY = ["--model", "mlp:4", "--eval-every", "5", "--search", "population=choice(8,16)", "batch=fixed(16)"]
 QUICK = [*TINY, "--generations", "10"]
 ENDLESS = [*TINY, "--generations", "1000000", "--eval-every", "1000", "--workers", "2"]
