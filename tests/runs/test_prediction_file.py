@@ -12,6 +12,8 @@ import nograd as ng
 from nograd.cli.main import main
 from nograd.core.types import ConfigError, DataError
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 QUICK = {"model": "mlp:4", "population": 8, "generations": 3, "eval_every": 1, "engine": "inline"}
 
 

@@ -13,6 +13,8 @@ from nograd.perturbations import noise
 from nograd.perturbations.dense import dense
 from nograd.strategies.openai_es import openai_es
 
+pytestmark = pytest.mark.slow  # minutes in all: before a release
+
 KINDS = {"gaussian": noise.gaussian(), "rademacher": noise.rademacher(), "table": noise.table(1 << 20)}
 KEY = jax.random.key(23)
 POPULATION = 64
