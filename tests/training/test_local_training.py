@@ -10,7 +10,7 @@ from blobs import make_blobs
 import nograd
 from nograd.core.types import ConfigError
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_runs")]
 
 
 SETTINGS = {

@@ -24,7 +24,7 @@ from nograd.tuning.study.sessions import LOOK, SILENCE, Watch
 from nograd.tuning.study.write import StudyWriter, counts
 from nograd.tuning.trial import TrialEnd
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_runs")]
 
 
 QUICK = {"task": "digits", "model": "mlp:4", "generations": 10, "eval_every": 5, "trials": 8}
