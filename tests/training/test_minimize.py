@@ -65,6 +65,13 @@ def test_functions_of_any_form_agree(alone):
         assert abs(found.fun) == pytest.approx(alone.fun, rel=1e-6)
 
 
+@pytest.mark.parametrize("fun", [objectives.bowl, objectives.traced_bowl])
+def test_the_value_is_that_of_the_point_also_where_members_do_not_fill_their_chunks(fun):
+    for generations in (1, 2, 3):
+        found = ng.minimize(fun, START, workers=1, population=17, generations=generations, sigma=0.5, seed=3)
+        assert found.fun == pytest.approx(objectives.bowl(found.x), rel=1e-9)
+
+
 def test_a_worker_that_dies_changes_nothing(tmp_path, monkeypatch):
     mark = tmp_path / "mark"
     monkeypatch.setenv("DEADLY", str(mark))

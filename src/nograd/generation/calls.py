@@ -148,10 +148,11 @@ class Calls(Generation):
         return Searched(search, best), Outcome(info, finite, jnp.int32(self.evaluations), (value,))
 
     def _better(self, before: Best, found: Sequence[Array]) -> Best:
-        fitness = self._rows(found[0])
-        chunked = jnp.max(jnp.where(jnp.isfinite(found[0]), found[0], -jnp.inf), axis=(1, 2))
-        highest = jnp.max(jnp.where(jnp.isfinite(fitness), fitness, -jnp.inf))
-        place, is_new = jnp.argmax(chunked), highest > before.fitness
+        """The better of what was best and the best of each chunk; what only fills the last chunks is no member."""
+        real = (jnp.arange(found[0].size) < self.members).reshape(found[0].shape)
+        chunked = jnp.max(jnp.where(real & jnp.isfinite(found[0]), found[0], -jnp.inf), axis=(1, 2))
+        place = jnp.argmax(chunked)
+        highest, is_new = chunked[place], chunked[place] > before.fitness
         values = [jnp.where(is_new, chunk[place], old) for chunk, old in zip(found[1:], before.values, strict=True)]
         return Best(jnp.where(is_new, highest, before.fitness), tuple(values))
 
