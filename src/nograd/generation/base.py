@@ -188,6 +188,40 @@ class Generation(ABC):
         return by_pairs(self.local, fitness) if self.local else chunks.by_units(self.plan, fitness)
 
 
+class OneProgram(Generation):
+    """Generations whose whole evaluation is one program: a chunk's part is given, and laid into its place."""
+
+    def host(self) -> None:
+        """Nothing is left to the host."""
+        return None
+
+    @abstractmethod
+    def chunk(self, fixed: Fixed, published: Any, generation: Int[Array, ""], chunk: Int[Array, ""]) -> list[Array]:
+        """What is found of the members of one chunk, each array with the elements of its place in `found`."""
+
+    def evaluating(self, fixed: Fixed, published: Any, flat: Sequence[Any]) -> Named:
+        """`evaluate`."""
+        back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
+
+        def evaluate(fixed: Any, published: Any, generation: Any, start: Any, count: Any) -> Any:
+            return self.evaluate(*back(fixed, published), generation, (start, count))
+
+        return {"evaluate": (evaluate, [*flat, number, number])}
+
+    def evaluate(self, fixed: Fixed, published: Any, generation: Int[Array, ""], span: Span) -> list[Array]:
+        """What is found of the members of a span of chunks, zeros elsewhere."""
+        start, count = span
+
+        def step(index: Array, found: list[Array]) -> list[Array]:
+            chunk = start + index
+            parts = self.chunk(fixed, published, generation, chunk)
+            pairs = zip(found, parts, strict=True)
+            return [whole.at[chunk].set(part.reshape(whole.shape[1:])) for whole, part in pairs]
+
+        zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in self.found]
+        return jax.lax.fori_loop(0, count, step, zeros)
+
+
 def at(words: Array, generation: Array) -> Key:
     """The key of a generation, from the words of a key of the run."""
     return jax.random.fold_in(jax.random.wrap_key_data(words), generation)

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nograd.core.chunks import chunk_units
-from nograd.core.trees import Span
 from nograd.core.types import ConfigError, Key
-from nograd.generation.base import Fixed, Generation, Named, Outcome, at, flattened
+from nograd.generation.base import Fixed, Generation, Named, OneProgram, Outcome, at, flattened
 from nograd.perturbations.dense import Distribution, member_params
 
 _AT_ONCE = 1_000_000  # numbers of the members that a program of a Python function's makes in one call
@@ -162,39 +161,18 @@ class Calls(Generation):
 
 
 @dataclass(frozen=True)
-class TracedCalls(Calls):
-    """Generations of a function of JAX: all of an evaluation is one program."""
+class TracedCalls(Calls, OneProgram):
+    """Generations of a function of JAX."""
 
-    def host(self) -> None:
-        """All of it is a program."""
-        return None
-
-    def evaluating(self, fixed: Fixed, published: Distribution, flat: Sequence[Any]) -> Named:
-        """`evaluate`."""
-        back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
-
-        def evaluate(fixed: Any, around: Any, generation: Any, start: Any, count: Any) -> Any:
-            return self.evaluate(*back(fixed, around), generation, (start, count))
-
-        return {"evaluate": (evaluate, [*flat, number, number])}
-
-    def evaluate(self, fixed: Fixed, around: Distribution, generation: Int[Array, ""], span: Span) -> list[Array]:
-        """What is found of the members of a span of chunks, zeros elsewhere."""
-        start, count = span
-        _, size, width = self.fitness_shape
-
-        def step(index: Array, found: list[Array]) -> list[Array]:
-            chunk = start + index
-            values, keys = self.points(fixed, around, generation, chunk)
-            fitness = jax.vmap(self.task.fitness)(values, keys)
-            real = chunk * self.seats + jnp.arange(self.seats) < self.members
-            place = jnp.argmax(jnp.where(real & jnp.isfinite(fitness), fitness, -jnp.inf))
-            best = () if self.task.noisy else tuple(leaf[place] for leaf in values)
-            parts = (fitness.reshape(size, width), *best)
-            return [whole.at[chunk].set(part) for whole, part in zip(found, parts, strict=True)]
-
-        zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in self.found]
-        return jax.lax.fori_loop(0, count, step, zeros)
+    def chunk(
+        self, fixed: Fixed, published: Distribution, generation: Int[Array, ""], chunk: Int[Array, ""]
+    ) -> list[Array]:
+        """The fitness of a chunk's members, and its best point where values are not noisy."""
+        values, keys = self.points(fixed, published, generation, chunk)
+        fitness = jax.vmap(self.task.fitness)(values, keys)
+        real = chunk * self.seats + jnp.arange(self.seats) < self.members
+        place = jnp.argmax(jnp.where(real & jnp.isfinite(fitness), fitness, -jnp.inf))
+        return [fitness, *(() if self.task.noisy else (leaf[place] for leaf in values))]
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,18 @@
 """Generations on episodes of an environment of JAX: a chunk's whole episodes are part of one program."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from nograd.core.trees import Span
 from nograd.core.types import PyTree
 from nograd.envs.jax_env import traced
 from nograd.envs.jax_rollout import rollout
 from nograd.envs.normalization import Moments, merged, no_moments
 from nograd.envs.rollout import episode_seeds
-from nograd.generation.base import Fixed, Named, flattened
+from nograd.generation.base import Fixed, OneProgram
 from nograd.generation.policy import EpisodeGeneration, Published
 
 
@@ -30,34 +28,8 @@ class _Slots(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Traced(EpisodeGeneration):
+class Traced(EpisodeGeneration, OneProgram):
     """Generations of an `Environment` task whose environment is written in JAX."""
-
-    def host(self) -> None:
-        """All of it is a program."""
-        return None
-
-    def evaluating(self, fixed: Fixed, published: Published, flat: Sequence[Any]) -> Named:
-        """`evaluate`."""
-        back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
-
-        def evaluate(fixed: Any, published: Any, generation: Any, start: Any, count: Any) -> Any:
-            return self.evaluate(*back(fixed, published), generation, (start, count))
-
-        return {"evaluate": (evaluate, [*flat, number, number])}
-
-    def evaluate(self, fixed: Fixed, published: Published, generation: Int[Array, ""], span: Span) -> list[Array]:
-        """What is found of the members of a span of chunks, zeros elsewhere."""
-        start, count = span
-
-        def step(index: Array, found: list[Array]) -> list[Array]:
-            chunk = start + index
-            parts = self.chunk(fixed, published, generation, chunk)
-            pairs = zip(found, parts, strict=True)
-            return [whole.at[chunk].set(part.reshape(whole.shape[1:])) for whole, part in pairs]
-
-        zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in self.found]
-        return jax.lax.fori_loop(0, count, step, zeros)
 
     def chunk(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> list[Array]:
         """Fitness and length of each slot of a chunk, and the moments of what all of them saw."""

@@ -21,11 +21,11 @@ from nograd.generation.base import run_keys
 from nograd.models import Builder, Model, build_model
 from nograd.models.resolve import resolve_model
 from nograd.sklearn.weighted import Weighted
-from nograd.strategies.base import State
 from nograd.tasks.fitness import resolve_fitness
 from nograd.tasks.supervised import Supervised, supervised
 from nograd.tasks.target_kinds import targets_of
 from nograd.training.factories import make_strategy
+from nograd.training.in_memory import Memory
 from nograd.training.job import Job
 from nograd.training.loop import Limits, Progress, Trainer
 
@@ -40,29 +40,6 @@ class Trained(NamedTuple):
 
 _KEPT = 32
 _PROGRAMS: dict[Any, Mapping[str, Program]] = {}  # the one that was used last comes last
-
-
-class _Memory:
-    """A keeper that keeps the metrics alone."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-
-    def log(self, line: dict[str, Any]) -> None:
-        """The metrics of a generation."""
-        self.lines.append(line)
-
-    def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
-        """No checkpoint."""
-
-    def save_best(self, state: State, meta: dict[str, Any]) -> None:
-        """Nor a best."""
-
-    def amend(self, more: dict[str, Any]) -> None:
-        """Nothing is done with scores."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights: np.ndarray | None) -> Trained:
@@ -80,7 +57,7 @@ def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights
     refuse_fork()
     config = validate(merge(check_given({**given, "task": "arrays", "engine": "inline"}), None))
     job = _job(config, dataset, model, weights)
-    engine, memory = _engine(job, dataset, model, weights is not None), _Memory()
+    engine, memory = _engine(job, dataset, model, weights is not None), Memory()
     limits = Limits(config.generations, None, None, None, config.generations + 1, config.generations + 1, 1)
     ending = _Quiet(job.task, engine, memory, limits, "").run(job.init_state(), Progress(), None)
     params = jax.tree.map(np.asarray, ending.state.params)

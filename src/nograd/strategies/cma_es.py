@@ -17,8 +17,8 @@ from nograd.core.types import ConfigError, Params
 from nograd.perturbations.covariance import Covariance
 from nograd.perturbations.dense import Dense, Distribution, dense
 from nograd.strategies.base import Strategy
-from nograd.strategies.checks import checked, require_scalable
-from nograd.strategies.sep_cma_es import LEAST, path, share_of_ties
+from nograd.strategies.checks import checked
+from nograd.strategies.cumulation import LEAST, path, require_single, share_of_ties, unless_flat
 from nograd.strategies.shaping import by_place, recombination_weights
 
 _CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
@@ -108,9 +108,7 @@ class CMAES(NamedTuple):
     ) -> tuple[State, Float[Array, ""]]:
         """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
         after, step_norm = self._moved(state, total, fitness, valid)
-        told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
-        kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
-        return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
+        return unless_flat(state, after, step_norm, fitness, valid)
 
     def _moved(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[State, Float[Array, ""]]:
         """m moves by s √C z with z = Σ w ε over the better half: as √C is symmetric, C^(−½) of that move is s z."""
@@ -193,11 +191,6 @@ def cma_es(
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.
     """
-    perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored=False), "cma-es")
-    if perturbation.mirrored:
-        raise ConfigError(
-            "cma-es judges the step size by how far the mean moves, and mirrored pairs cancel each other's moves; "
-            "turn mirrored off"
-        )
+    perturbation = require_single(perturbation or dense(sigma, noise, mirrored=False), "cma-es")
     rule = CMAES(perturbation.sigma, population)
     return checked(Strategy(population, perturbation, recombination_with_negative, rule, chunks))

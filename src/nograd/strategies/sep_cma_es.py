@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from nograd.core.trees import add_scaled, filled, norm, parameter_count
-from nograd.core.types import ConfigError, Params
+from nograd.core.types import Params
 from nograd.perturbations.dense import Dense, Distribution, dense
 from nograd.strategies.base import Strategy
-from nograd.strategies.checks import checked, require_scalable
-from nograd.strategies.shaping import recombination, recombination_weights, weights
-
-LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
-_ROUNDING = 1e-5  # of a sum of squared weights
+from nograd.strategies.checks import checked
+from nograd.strategies.cumulation import LEAST, path, require_single, share_of_ties, unless_flat
+from nograd.strategies.shaping import recombination, recombination_weights
 
 
 class SepCMAESState(NamedTuple):
@@ -86,9 +84,7 @@ class SepCMAES(NamedTuple):
     ) -> tuple[SepCMAESState, Float[Array, ""]]:
         """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
         after, step_norm = self._moved(state, total, fitness, valid)
-        told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
-        kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
-        return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
+        return unless_flat(state, after, step_norm, fitness, valid)
 
     def _moved(
         self, state: SepCMAESState, total: Distribution, fitness: Array, valid: Array
@@ -119,22 +115,6 @@ class SepCMAES(NamedTuple):
         return SepCMAESState(params, scale, step_size, path_step, path_variance, state.generation), norm(step)
 
 
-def path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:
-    """p ← (1 − c) p + √(c (2 − c) μ_eff) · step, which keeps the variance of a random walk at 1."""
-    gain = math.sqrt(rate * (2 - rate) * mu_eff) * jnp.sqrt(more)
-    return jax.tree.map(lambda p, s: (1 - rate) * p + gain.astype(s.dtype) * s, path, step)
-
-
-def share_of_ties(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"], mu_eff: float) -> Array:
-    """1/Σ w² of the weights as they are, by that of distinct ranks: exactly 1 where no two fitness values are equal.
-
-    Tied members share their weights, and so count as more independent ones. Without this the paths would fade at each
-    tie, and the step size with them.
-    """
-    more = 1.0 / (mu_eff * jnp.maximum(jnp.sum(jnp.square(weights(recombination, fitness)[0])), LEAST))
-    return jnp.where(jnp.abs(more - 1.0) < _ROUNDING, 1.0, more)
-
-
 def sep_cma_es(
     population: int,
     sigma: float = 0.1,
@@ -158,11 +138,6 @@ def sep_cma_es(
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.
     """
-    perturbation = require_scalable(perturbation or dense(sigma, noise, mirrored=False), "sep-cma-es")
-    if perturbation.mirrored:
-        raise ConfigError(
-            "sep-cma-es judges the step size by how far the mean moves, and mirrored pairs cancel each other's moves; "
-            "turn mirrored off"
-        )
+    perturbation = require_single(perturbation or dense(sigma, noise, mirrored=False), "sep-cma-es")
     rule = SepCMAES(perturbation.sigma, population)
     return checked(Strategy(population, perturbation, recombination, rule, chunks))
