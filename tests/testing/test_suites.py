@@ -31,7 +31,7 @@ def classification():
 class Numbers:
     """Targets that are one number: what another file would add."""
 
-    word = "numbers"
+    word = "plain_numbers"
     measure = Measure("squared_error", ".4f", "mean squared error", "examples", 0.0, higher=False)
     fitnesses = {"negative_error": lambda outputs, y: -jnp.square(outputs[:, 0] - y)}  # noqa: RUF012
     sections = ()

@@ -11,6 +11,7 @@ import numpy as np
 
 from nograd.data import Dataset
 from nograd.tasks.examples import split_arrays
+from nograd.tasks.metrics import metrics_of
 from nograd.tasks.targets import Targets
 from nograd.testing.laws import Law, laws_of, require
 
@@ -22,6 +23,7 @@ def targets_laws(make: Callable[[], tuple[Targets, Dataset]]) -> list[Law]:
         figures_hold_the_measure,
         an_example_has_a_prediction_and_a_row,
         fitness_is_one_an_example,
+        metrics_of_its_word_are_its_own,
     )
     return laws_of(laws, make)
 
@@ -63,6 +65,16 @@ def fitness_is_one_an_example(make: Callable[[], tuple[Targets, Dataset]]) -> No
         values = np.asarray(jax.jit(fitness)(jnp.asarray(outputs), jnp.asarray(y)))
         require(values.shape in ((), (len(y),)), f"{name} must give one value an example, got {values.shape}")
         require(bool(np.all(np.isfinite(values))), f"{name} must be finite")
+
+
+def metrics_of_its_word_are_its_own(make: Callable[[], tuple[Targets, Dataset]]) -> None:
+    """The metrics that the registry has for its word can be computed: a kind of one's own has a word of its own."""
+    targets, outputs, y = _examples(make)
+    for name, metric in metrics_of(targets).items():
+        try:
+            metric.value(targets, outputs, y)
+        except (AttributeError, TypeError, ValueError) as error:
+            require(False, f"the metric {name} of {targets.word!r} cannot be computed ({error}); take another word")
 
 
 def _examples(make: Callable[[], tuple[Targets, Dataset]]) -> tuple[Targets, np.ndarray, np.ndarray]:
