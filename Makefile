@@ -25,11 +25,12 @@ types: $(READY)
 slow: $(READY)  ## all tests, the statistical and long ones too, with XLA as users have it, before a release
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/pytest -m "slow or not slow"
 
+# Python compiles a module when it is first imported, so that pip need not compile all of them: a minute less.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "nograd needs Python 3.11 or newer; name one with make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)
 
 clean:

@@ -29,7 +29,11 @@ def test_example(path, tmp_path):
     run([str(path)], tmp_path)
 
 
-LONG = ("models", "minimize", "workers", "training", "extending", "perturbations", "metrics", "README")  # seconds each
+# Seconds each: they run before a release. That their code parses, and that its names and flags exist, is tested always.
+LONG = (
+    *("models", "minimize", "workers", "training", "extending", "perturbations", "metrics", "README"),
+    *("strategies", "search", "report", "environments"),
+)
 
 
 @pytest.mark.parametrize(

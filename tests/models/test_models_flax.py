@@ -71,7 +71,11 @@ class Noisy(nn.Module):
         return nn.Dense(10)(x + jax.random.normal(self.make_rng("noise"), x.shape))
 
 
-@pytest.mark.parametrize("module", [Convolutional(), Transformer()], ids=lambda module: type(module).__name__)
+@pytest.mark.parametrize(
+    "module",
+    [Convolutional(), pytest.param(Transformer(), marks=pytest.mark.slow)],
+    ids=lambda module: type(module).__name__,
+)
 def test_linen_outputs_are_its_own(module):
     x = images(4)
     params = module.init(KEY, x[:1])["params"]

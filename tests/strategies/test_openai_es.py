@@ -272,7 +272,7 @@ def climb(es, params, fitness_of, generations, key):
 
 SPHERES = [
     ("raw", True),
-    ("centered_rank", True),
+    pytest.param("centered_rank", True, marks=pytest.mark.slow),
     ("centered_rank", False),
     pytest.param("standardized", True, marks=pytest.mark.slow),
     pytest.param("sign", True, marks=pytest.mark.slow),
@@ -294,6 +294,7 @@ def test_it_finds_the_top_of_a_sphere(shaping, mirrored):
     assert np.all(distance(jax.random.split(jax.random.key(0), 3)) < 0.2)
 
 
+@pytest.mark.slow
 def test_it_learns_a_linear_classification_from_its_accuracy():
     """Accuracy has no gradient: it is a count."""
     rng = np.random.default_rng(0)

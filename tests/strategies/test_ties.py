@@ -30,7 +30,15 @@ STRATEGIES = {
 }
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=pytest.mark.slow if name in ("pgpe, raw", "pgpe, single", "snes, single", "ars") else ()
+        )
+        for name in STRATEGIES
+    ],
+)
 def test_a_flat_fitness_leaves_the_distribution_as_it_is(name):
     """Also after generations that told something, and where the equal numbers are not round."""
     es = STRATEGIES[name]()

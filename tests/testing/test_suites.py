@@ -96,7 +96,9 @@ PERTURBATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", PERTURBATIONS)
+@pytest.mark.parametrize(
+    "name", ["dense", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lowrank", "node"))]
+)
 def test_perturbations(name):
     for law in perturbation_laws(PERTURBATIONS[name]):
         law()
@@ -123,7 +125,7 @@ class Watches:
         return None
 
 
-@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("stops", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_observers(stops):
     for law in observer_laws(EndsEarly if stops else Watches, stops):
         law()

@@ -100,6 +100,7 @@ def test_points_without_a_value_are_left_out():
     assert found.x[1] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centre", [0.3, 2.0])
 def test_an_optimum_inside_of_the_bounds_or_at_one_is_found(centre):
     found = ng.minimize(lambda x: jnp.sum((x - centre) ** 2), np.full(4, -0.5), bounds=(-1, 1), seed=2)

@@ -64,7 +64,8 @@ def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
         before = recipe.get(choice.name) or choice.default
         now = wanted.get(choice.name) or kept.get(choice.name) or choice.default
         if now != before:
-            kept = {name: value for name, value in kept.items() if name not in choice.own}
+            own = choice.own
+            kept = {name: value for name, value in kept.items() if name not in own}
         under[choice.name] = now
     return {**defaults_under(under, {}), **kept, **under}
 
