@@ -149,6 +149,14 @@ def test_a_task_has_the_recipe_that_is_for_it(task, preset):
     assert base == recipes.base_config(TrainConfig(preset=preset) if preset else TrainConfig())
 
 
+def test_a_table_of_any_format_has_the_recipe_of_tables():
+    of_tables = recipes.base_config(TrainConfig(preset="tables"))
+    for entry in axes.DATA_FORMATS.entries.values():
+        for suffix in entry.suffixes:
+            for name in (f"x{suffix}", f"X{suffix.upper()}", *((f"x{suffix}.gz",) * (not entry.compressed))):
+                assert recipes.base_config(TrainConfig(task=name)) == of_tables, name
+
+
 def test_no_two_recipes_are_for_one_task():
     named = [pattern for recipe in recipes.presets().values() for pattern in recipe.about.get("for", "").split()]
     assert len(named) == len(set(named))

@@ -102,8 +102,42 @@ def test_what_looks_of_no_use_is_better_than_nothing():
     assert Dataset.from_frame({"x": x, "a": A, "label": KIND}).features == ("a",)
 
 
+NUMBERS = [f"{a},{i % 7},{k}" for i, (a, k) in enumerate(PAIRS)]
+
+
+def test_a_file_without_a_header_is_that_with_one(tmp_path):
+    """Its columns have numbers for names; a place in it is that of the file."""
+    (tmp_path / "named.csv").write_text(lines("column_1,column_2,column_3", NUMBERS))
+    (tmp_path / "plain.data").write_text(lines(*NUMBERS[:1], NUMBERS[1:]))
+    named, plain = (load(tmp_path / name, label="column_3") for name in ("named.csv", "plain.data"))
+    for part in ("x_train", "y_train", "x_test", "y_test"):
+        assert getattr(named, part).tobytes() == getattr(plain, part).tobytes()
+    assert plain.remarks == ("no header row: the columns are called column_1 to column_3", *named.remarks)
+    (tmp_path / "short.data").write_text(lines(*NUMBERS[:1], [*NUMBERS[1:4], "1,2", *NUMBERS[4:]]))
+    with pytest.raises(DataError, match="line 5 has 2 cells"):
+        load(tmp_path / "short.data", label="column_3")
+
+
+def test_western_text_of_excel_is_read_and_said(tmp_path):
+    rows = [f"{a},{('Genève', 'Zürich')[i % 2]},{k}" for i, (a, k) in enumerate(PAIRS)]
+    for name, encoding in (("utf.csv", "utf-8"), ("western.csv", "cp1252")):
+        (tmp_path / name).write_text(lines("größe,stadt,label", rows), encoding)
+    utf, western = load(tmp_path / "utf.csv"), load(tmp_path / "western.csv")
+    assert western.features == utf.features == ("größe", "stadt=Genève", "stadt=Zürich")
+    assert western.x_train.tobytes() == utf.x_train.tobytes()
+    assert western.remarks == ("read as Windows-1252 text, since it is not UTF-8", *utf.remarks)
+
+
+def test_damaged_utf8_is_not_taken_for_western_text(tmp_path):
+    whole = lines("größe,label", [f"{a},{k}" for a, k in PAIRS]).encode()
+    (tmp_path / "t.csv").write_bytes(whole.replace(b",oak", b",o\xe4k", 1))
+    with pytest.raises(DataError, match=r"not UTF-8 text \(it has byte 0xe4\); save it as UTF-8"):
+        load(tmp_path / "t.csv")
+
+
 REFUSED = {
-    "no header row": (lines("5.1,3.5,1.4,oak", ["1.0,2.0,0.5,elm"] * 5), "no header row, its first line holds data"),
+    "no header row, or one": (lines("5.1,b,label", ["x,2.0,elm"] * 5), "no header row, its first line holds data"),
+    "years or data": (lines("1990,1991,1992", ["1,2,0"] * 5), "no header row, its first line is all numbers"),
     "a long row": (lines("a,label", [*CELLS[:3], "1,oak,7", *CELLS[3:]]), "line 5 has 3 cells but the header has 2"),
     "mixed types": (lines("a,label", [*CELLS, "unknown,oak"]), "line 42, column 'a': 'unknown' is not a number"),
     "two columns of one name": (lines("a,a,label", ["1,2,oak"] * 3), "the column 'a' 2 times"),

@@ -114,4 +114,5 @@ def _own_recipe(task: str | None) -> Recipe | None:
     if task in known:
         return known[task]
     patterns = [(pattern, recipe) for recipe in known.values() for pattern in recipe.about.get("for", "").split()]
-    return next((recipe for pattern, recipe in patterns if fnmatchcase(task or "", pattern)), None)
+    word = (task or "").lower()  # DATA.CSV is a table too
+    return next((recipe for pattern, recipe in patterns if fnmatchcase(word, pattern.lower())), None)

@@ -20,6 +20,7 @@ class Table(NamedTuple):
     frame: pl.DataFrame
     source: str  # what messages call it, usually a path
     place: Callable[[int], str]  # where a row is in the source: "line 18" of row 16
+    remarks: tuple[str, ...] = ()  # what a person should know of how it was read
 
 
 def row_place(row: int) -> str:

@@ -100,7 +100,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     x, y = encode_frame(encoding.columns, frame, table.source), target.encode(values)
     arrays = {part: (x[rows], y[rows]) for part, rows in zip(PARTS, parts, strict=True)}
     lost = sum(len(f) for f in frames) - frame.height
-    lines = [f"{lost:,} rows without a label left out"] if lost else []
+    lines = [*table.remarks, *([f"{lost:,} rows without a label left out"] if lost else [])]
     lines += class_remarks(target, {part: y for part, (_, y) in arrays.items()})
     places = tuple(row[rows] for rows in parts)
     return Prepared(arrays, places, target, encoding, _account(frame, encoding, target, remarks), tuple(lines))  # type: ignore[arg-type]

@@ -13,15 +13,14 @@ from typing import NamedTuple
 import polars as pl
 
 from nograd.core.types import DataError
-from nograd.data.messages import name_list, one_line
-from nograd.data.numbers import is_number
+from nograd.data.messages import one_line
 from nograd.data.read.compressed import read_gzip
-from nograd.data.table import INDEX_NAME, Table, check_names
+from nograd.data.read.header import NO_HEADER, header
+from nograd.data.read.text_encoding import SAMPLE, WESTERN, as_utf8, mac_lines, western, without_sep_line
+from nograd.data.table import INDEX_NAME, Table
 from nograd.data.words import MISSING
 
 _DELIMITERS = ",;\t|"
-_SCALE = 8  # numbers in order that may name the columns of a spectrum; fewer may be in order by chance
-_SAMPLE = 1 << 16  # characters to find the delimiter in
 _INFER = 10_000  # rows that Polars looks at to know a column's type; where later rows differ, all is read as text
 
 
@@ -32,19 +31,20 @@ class Text(NamedTuple):
     data: bytes | None  # its content as UTF-8 where the file itself is not plain UTF-8
     columns: tuple[str, ...]
     delimiter: str
+    named: bool = True  # whether its first line held the names; else it was written above the data here
+    remarks: tuple[str, ...] = ()
 
 
 def read_delimited(path: Path) -> Table:
-    """The table in a file of delimited text; its first line names the columns.
+    """The table in a file of delimited text; its first line names the columns, or they are column_1, column_2, ….
 
     Args:
-        path: UTF-8 or UTF-16, perhaps with a byte order mark, perhaps .gz; cells are divided by commas, semicolons,
-            tabs, bars or spaces.
+        path: UTF-8, UTF-16 or Windows-1252, perhaps with a byte order mark, perhaps .gz; cells are divided by commas,
+            semicolons, tabs, bars or spaces.
     Raises:
-        DataError: unreadable, without a header or rows, two columns of one name, or a row that is too short or long.
+        DataError: unreadable, without rows, two columns of one name, or a row that is too short or long.
     """
-    text = _open(path)
-    frame = _parse(text)
+    text, frame = _opened(path)
     # A row without any content is an empty line, or commas that a spreadsheet left behind.
     first = pl.col(text.columns[0])
     spaces = first.str.strip_chars() == "" if frame.schema[text.columns[0]] == pl.String else first.is_null()
@@ -57,13 +57,12 @@ def read_delimited(path: Path) -> Table:
         _check_lengths(text, frame.height)
     if text.columns[0] == "":
         frame = _named_index(path, frame)
-    return Table(frame, str(path), partial(_line_of, text))
+    return Table(frame, str(path), partial(_line_of, text), text.remarks)
 
 
 def read_cells(path: Path) -> pl.DataFrame:
     """The cells just as they stand in the file, without the rows that have no content."""
-    text = _open(path)
-    frame = _parse(text, as_text=True)
+    text, frame = _opened(path, as_text=True)
     frame = frame.with_columns(pl.all().fill_null(""))
     blank = pl.all_horizontal(pl.all().str.strip_chars().str.to_lowercase().is_in(list(MISSING)))
     frame = frame.filter(~blank)
@@ -81,71 +80,53 @@ def _named_index(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename({"": INDEX_NAME}) if INDEX_NAME not in frame.columns else frame.drop("")
 
 
-def _open(path: Path) -> Text:
-    """The file's encoding, delimiter and column names."""
+def _opened(path: Path, as_text: bool = False) -> tuple[Text, pl.DataFrame]:
+    """The text of a file and its cells."""
     with _reading(path):
+        try:
+            text = _open(path)
+            return text, _parse(text, as_text)
+        except UnicodeDecodeError as error:
+            raw = read_gzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+            text = _open(path, western(path, raw, error))
+            return text._replace(remarks=(WESTERN, *text.remarks)), _parse(text, as_text)
+
+
+def _open(path: Path, data: bytes | None = None) -> Text:
+    """The file's encoding, delimiter and column names; `data`: its content, where that had to be decoded."""
+    if data is None:
         data = read_gzip(path) if path.suffix.lower() == ".gz" else None
         with path.open("rb") as handle:
             head = data[:4] if data is not None else handle.read(4)
-        data = _as_utf8(path, head, data)
-        data = _without_sep_line(path, _mac_lines(path, data))
-        text = Text(path, data, (), ",")
-        with _lines(text) as lines:
-            sample = lines.read(_SAMPLE)
-        text = text._replace(delimiter=_delimiter(sample))
-        with _lines(text) as lines:
-            cells = csv.reader(_nonblank(lines), delimiter=text.delimiter, skipinitialspace=text.delimiter == " ")
-            row, rows = next(cells, []), list(islice(cells, 20))
-        if len(rows) > 1 and all(len(cells) == len(row) + 1 and cells[-1].strip() for cells in rows):
-            row, text = ["", *row], _with_corner(text)
-    columns = _strip_names(row)
-    _check_header(path, columns)
-    return text._replace(columns=columns)
+        data = as_utf8(path, head, data)
+    data = without_sep_line(path, mac_lines(path, data))
+    text = Text(path, data, (), ",")
+    with _lines(text) as lines:
+        sample = lines.read(SAMPLE)
+    text = text._replace(delimiter=_delimiter(sample))
+    with _lines(text) as lines:
+        cells = csv.reader(_nonblank(lines), delimiter=text.delimiter, skipinitialspace=text.delimiter == " ")
+        row, rows = next(cells, []), list(islice(cells, 20))
+    if len(rows) > 1 and all(len(cells) == len(row) + 1 and cells[-1].strip() for cells in rows):
+        row, text = ["", *row], _with_corner(text)
+    columns, named = header(path, row, rows)
+    return text._replace(columns=columns) if named else _with_names(text, columns)
+
+
+def _with_names(text: Text, columns: tuple[str, ...]) -> Text:
+    """The text with a first line of names above its data."""
+    line = text.delimiter.join(columns).encode()
+    said = NO_HEADER.format(first=columns[0], last=columns[-1])
+    return text._replace(data=line + b"\n" + _content(text), columns=columns, named=False, remarks=(said,))
+
+
+def _content(text: Text) -> bytes:
+    return text.data if text.data is not None else text.path.read_bytes()
 
 
 def _with_corner(text: Text) -> Text:
     """The text with an empty name above its first column, which R's write.table leaves out."""
-    data = text.data if text.data is not None else text.path.read_bytes()
-    return text._replace(data=b'""' + text.delimiter.encode() + data.lstrip())
-
-
-def _as_utf8(path: Path, head: bytes, data: bytes | None) -> bytes | None:
-    """The content as UTF-8 where it is something else; None where Polars can read the file as it lies."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif len(head) == 4 and (head[1::2] == b"\0\0" or head[::2] == b"\0\0"):
-        encoding = "utf-16-le" if head[1::2] == b"\0\0" else "utf-16-be"
-    elif head.startswith(b"\xef\xbb\xbf"):
-        return (data if data is not None else path.read_bytes())[3:]
-    else:
-        return data
-    raw = data if data is not None else path.read_bytes()
-    try:
-        return raw.decode(encoding).lstrip("\ufeff").encode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not whole UTF-16 text ({error.reason}); save it as UTF-8") from error
-
-
-def _mac_lines(path: Path, data: bytes | None) -> bytes | None:
-    """Lines that end in a lone carriage return, as Excel for Mac writes them, made into lines that Polars knows."""
-    if data is None:
-        with path.open("rb") as handle:
-            head = handle.read(_SAMPLE)
-        if b"\r" not in head or b"\n" in head:
-            return None
-        data = path.read_bytes()
-    return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
-
-
-def _without_sep_line(path: Path, data: bytes | None) -> bytes | None:
-    """The content without the line "sep=;" by which Excel is told of the delimiter; the header tells it too."""
-    if data is None:
-        with path.open("rb") as handle:
-            if handle.read(4).lower() != b"sep=":
-                return None
-        data = path.read_bytes()
-    line, _, rest = data.partition(b"\n")
-    return rest if re.fullmatch(rb"sep=.\r?", line, re.IGNORECASE) else data
+    return text._replace(data=b'""' + text.delimiter.encode() + _content(text).lstrip())
 
 
 def _delimiter(sample: str) -> str:
@@ -161,38 +142,6 @@ def _delimiter(sample: str) -> str:
 
 def _outside_quotes(text: str) -> str:
     return re.sub(r'"[^"]*"', "", text)
-
-
-def _strip_names(row: list[str]) -> tuple[str, ...]:
-    """The names without spaces around them; the first may be empty, as pandas writes it above its index."""
-    return tuple(name.strip() for name in row)
-
-
-def _check_header(path: Path, columns: tuple[str, ...]) -> None:
-    """Raises DataError unless every column but the first has a name, and one of its own."""
-    if not columns:
-        raise DataError(f"{path} is empty; give a header row and one row an example")
-    if all(map(is_number, columns)) or _is_data(columns):
-        kind = "is all numbers" if all(map(is_number, columns)) else "holds data"
-        raise DataError(
-            f"{path} has no header row, its first line {kind} ({name_list(columns, 5)}); "
-            "add a line of column names above it"
-        )
-    if "" in columns[1:]:
-        raise DataError(f"column {columns.index('', 1) + 1} in the header of {path} has no name; name it, or delete it")
-    check_names(columns, str(path))
-
-
-def _is_data(columns: tuple[str, ...]) -> bool:
-    """Whether a header holds fractions that are no scale, such as the wavelengths of a spectrum."""
-    numbers = [float(name) for name in columns if is_number(name)]
-    fractions = sum(number != int(number) for number in numbers)
-    ordered = (
-        len(numbers) >= _SCALE
-        and len(set(numbers)) == len(numbers)
-        and numbers in (sorted(numbers), sorted(numbers, reverse=True))
-    )
-    return fractions > 0 and not ordered
 
 
 def _parse(text: Text, as_text: bool = False) -> pl.DataFrame:
@@ -233,7 +182,7 @@ def _check_lengths(text: Text, rows: int | None) -> None:
 
 def _is_rectangular(text: Text, rows: int) -> bool:
     """Whether the number of delimiters shows that no row is short; a fast answer that may be False in vain."""
-    raw = text.data if text.data is not None else text.path.read_bytes()
+    raw = _content(text)
     wanted = (rows + 1) * (len(text.columns) - 1)
     return b'"' not in raw and raw.count(text.delimiter.encode()) == wanted
 
@@ -247,7 +196,10 @@ def _rows(text: Text) -> Iterator[tuple[int, list[str]]]:
     """The rows below the header that have any content, each with the number of the line it ends on."""
     with _reading(text.path), _lines(text) as lines:
         reader = csv.reader(lines, delimiter=text.delimiter)
-        filled = ((reader.line_num, row) for row in reader if any(cell.strip().lower() not in MISSING for cell in row))
+        above = not text.named  # a line that is not in the file
+        filled = (
+            (reader.line_num - above, row) for row in reader if any(cell.strip().lower() not in MISSING for cell in row)
+        )
         next(filled, None)  # the header
         yield from filled
 
@@ -274,8 +226,5 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}); check path and permissions") from error
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(f"{path} is not UTF-8 text (it has byte 0x{byte:02x}); save it as UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} is not CSV ({one_line(error)}); check its quotes and delimiter") from error
