@@ -5,14 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: train test check lint types slow clean
+.PHONY: train test check lint types tests slow clean
 
 train: $(READY)  ## the main job: MNIST where it can be had, else the embedded digits
 	$(BIN)/nograd train
 
 test: check  ## what CI runs
 
-check: lint types  ## lint, types, tests
+check: lint  ## lint, types, tests; the last two side by side
+	$(MAKE) --no-print-directory -j2 types tests
+
+tests: $(READY)
 	$(BIN)/pytest
 
 lint: $(READY)

@@ -296,7 +296,7 @@ def test_debug_shows_the_traceback(tmp_path, monkeypatch):
 # Signals, pipes, terminals -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_checkpoints_and_says_how_to_go_on(tmp_path, number):
     training = process("train", "digits", *QUICK, "--generations", "1000000", "--out", tmp_path / "run")
     for line in training.stdout:

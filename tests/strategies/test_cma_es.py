@@ -82,7 +82,8 @@ def test_the_parameters_are_pycmas(population, n):
     np.testing.assert_allclose(weights, theirs.weights, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("n", [pytest.param(6), pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [6, 20])
 def test_it_takes_no_more_evaluations_to_the_target_than_pycma(n):
     """On an ellipsoid with axes of lengths 1 to 10³ in any direction."""
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(n, n)))[0]

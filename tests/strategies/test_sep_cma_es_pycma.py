@@ -46,7 +46,7 @@ def test_the_parameters_are_pycmas(population, n):
     np.testing.assert_allclose(ours.chi, es.const.chiN, rtol=1e-12)
 
 
-@pytest.mark.parametrize("function", [sphere, ellipsoid])
+@pytest.mark.parametrize("function", [sphere, pytest.param(ellipsoid, marks=pytest.mark.slow)])
 def test_it_takes_no_more_evaluations_to_the_target(function):
     n, population, generations = 10, 10, 900
 

@@ -33,12 +33,13 @@ def alone():
 def test_it_has_the_bits_of_ask_and_tell_in_a_loop(alone):
     with jax.enable_x64(True):
         es = ng.cma_es(8, 0.5)
+        ask, tell = jax.jit(es.ask), jax.jit(es.tell)
         state, key, best = es.init((jnp.zeros(3, float),)), jax.random.split(jax.random.key(3), 3)[1], (np.inf, None)
         for _ in range(6):
-            (members,) = map(np.asarray, es.ask(state, key))
+            (members,) = map(np.asarray, ask(state, key))
             values = np.array([objectives.bowl(x) for x in members])
             best = min(best, (values.min(), values.argmin(), members[values.argmin()].copy()), key=lambda one: one[0])
-            state, _ = es.tell(state, key, -values)
+            state, _ = tell(state, key, -values)
     assert alone.fun == pytest.approx(best[0], rel=1e-12)
     np.testing.assert_allclose(alone.x, best[2], rtol=1e-9)
 
