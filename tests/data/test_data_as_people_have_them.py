@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from nograd.core.types import DataError
-from nograd.data import Dataset, load
+from nograd.data import Dataset, account_lines, load
 from nograd.data.frames import frame_table
 
 ROWS = 40
@@ -223,3 +223,21 @@ def test_the_order_of_rows_and_columns_changes_the_split_alone():
 def by_row(data):
     """The training inputs in the order of the table."""
     return data.x_train[np.argsort(data.rows[0])]
+
+
+def test_columns_side_by_side_are_those_one_after_the_other(tmp_path, monkeypatch):
+    """The same bits, and the same error: that of the first column that is wrong."""
+    rows = [f"{a},{i % 5},2020-01-{i % 28 + 1:02},{k}" for i, (a, k) in enumerate(PAIRS)]
+    (tmp_path / "t.csv").write_text(lines("a,b,day,label", rows))
+    (tmp_path / "wrong.csv").write_text(lines("a,b,day,label", [*rows, "x,y,z,oak"]))
+    found, said = [], []
+    for long in (1_000_000, 0):
+        monkeypatch.setattr("nograd.data.columnwise._LONG", long)
+        data = load(tmp_path / "t.csv")
+        found.append((data.features, data.x_train.tobytes(), data.x_test.tobytes(), account_lines(data)))
+        with pytest.raises(DataError) as told:
+            load(tmp_path / "wrong.csv")
+        said.append(str(told.value))
+    assert found[0] == found[1]
+    assert said[0] == said[1]
+    assert "column 'a'" in said[0]

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from nograd.core.types import DataError
+from nograd.data.columnwise import columnwise
 from nograd.data.dates import read_dates
 from nograd.data.messages import one_line
 from nograd.data.numbers import Style, comma_style, number_name, with_style, without_sign
@@ -47,17 +48,23 @@ def canonical(table: Table, kinds: Mapping[str, str], forms: Mapping[str, str] |
     Raises:
         DataError: a cell that does not fit its column, with its place.
     """
-    stripped = {column.name: _stripped(column, table) for column in table.frame.get_columns()}
-    stripped = {name: without_sign(c) if kinds.get(name) != "category" else c for name, c in stripped.items()}
+    names, rows = table.frame.columns, table.frame.height
+    plain = columnwise(lambda column: _stripped(column, table), table.frame.get_columns(), rows)
+    stripped = {
+        name: without_sign(values) if kinds.get(name) != "category" else values
+        for name, values in zip(names, plain, strict=True)
+    }
     styles = {name: comma_style(text) for name, text in stripped.items() if text.dtype == pl.String and _maybe(text)}
     points = any(column.dtype.is_float() and _fractional(column) for column in table.frame.get_columns())
     commas = "decimal comma" in styles.values()
-    columns: dict[str, Canonical] = {}
-    for name, values in stripped.items():
+
+    def column(name: str) -> Canonical:
         style = styles.get(name, "plain")
         if style == "either" and points != commas:
             style = "thousands" if points else "decimal comma"
-        columns[name] = _column(table, values, kinds.get(name, ""), style, (forms or {}).get(name, ""))
+        return _column(table, stripped[name], kinds.get(name, ""), style, (forms or {}).get(name, ""))
+
+    columns = dict(zip(names, columnwise(column, names, rows), strict=True))
     return Columns(
         pl.DataFrame([column.values.rename(name) for name, column in columns.items()]),
         {name: column.remark for name, column in columns.items() if column.remark},

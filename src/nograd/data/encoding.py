@@ -10,6 +10,7 @@ import polars as pl
 from nograd.core.types import DataError
 from nograd.data.arrays import Array
 from nograd.data.columns import canonical
+from nograd.data.columnwise import columnwise
 from nograd.data.frames import natural
 from nograd.data.kinds import Category, ColumnKind, Date, Number, column_from_json, column_to_json
 from nograd.data.learn import Dropped, flag_numbers, last_resort, learn_column
@@ -123,7 +124,9 @@ def learn_encoding(
         DataError: no column is left, or one is not what the user asks for.
     """
     names = [name for name in train.columns if name not in targets]
-    learnt = [learn_column(train[name], asked.get(name, ""), standardize, source) for name in names]
+    learnt = columnwise(
+        lambda name: learn_column(train[name], asked.get(name, ""), standardize, source), names, train.height
+    )
     columns = [
         replace(column, form=(forms or {}).get(column.name, "")) if isinstance(column, Date) else column
         for column in learnt
@@ -148,13 +151,14 @@ def learn_encoding(
 
 def encode_frame(columns: Sequence[ColumnKind], frame: pl.DataFrame, source: str) -> Array:
     """float32 [rows, features] of columns in canonical form."""
-    width = sum(len(column.features()) for column in columns)
-    x = np.empty((frame.height, width), np.float32)
-    at = 0
-    for column in columns:
+    ends = np.cumsum([len(column.features()) for column in columns])
+    x = np.empty((frame.height, ends[-1]), np.float32)
+
+    def write(column: ColumnKind, end: int) -> None:
         encoded = column.encode(_fitting(column, frame[column.name], source))
-        x[:, at : at + encoded.shape[1]] = encoded
-        at += encoded.shape[1]
+        x[:, end - encoded.shape[1] : end] = encoded
+
+    columnwise(lambda one: write(*one), zip(columns, ends, strict=True), frame.height)
     return x
 
 
