@@ -60,7 +60,9 @@ def _charts(name: str, true: np.ndarray, found: np.ndarray) -> Markup:
         x, y = quantity(field, across, **flat), quantity(up, title, **flat)
         return layer("point", {"x": x, "y": y, "tooltip": tips}, filled=True, size=22, opacity=0.6)
 
-    diagonal = layer("line", {"x": quantity("true", None), "y": quantity("predicted", None)}, color=FAINT)
+    # With the titles of the dots: layers share their axes, and one without a title would take it from the other.
+    ends = {"x": quantity("true", f"true {name}", **flat), "y": quantity("predicted", "predicted", **flat)}
+    diagonal = layer("line", ends, color=FAINT)
     diagonal["data"] = values([{"true": low, "predicted": low}, {"true": high, "predicted": high}])
     zero = layer("rule", {"y": {"datum": 0}}, color=FAINT)
     against = {"data": values(points), "layer": [diagonal, dots("true", f"true {name}", "predicted", "predicted")]}
