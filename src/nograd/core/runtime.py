@@ -6,8 +6,9 @@ compute calls `use_one_thread`, and the command line `keep_programs` too.
 
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +36,19 @@ def threads_like_this(count: int) -> ThreadPoolExecutor:
 
     wide = bool(jax.config.read("jax_enable_x64"))
     return ThreadPoolExecutor(count, initializer=lambda: in_64_bits(wide).__enter__())
+
+
+@contextmanager
+def without_source_lines() -> Iterator[None]:
+    """Programs written meanwhile do not say which lines of Python they are from: the same program is the same bytes."""
+    import jax
+
+    before = jax.config.jax_traceback_in_locations_limit  # type: ignore[attr-defined]
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_in_locations_limit", before)
 
 
 def threads() -> str:

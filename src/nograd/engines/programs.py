@@ -8,6 +8,7 @@ the host does for an environment travels as JSON, and takes the place of the pro
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jax import export
 
 from nograd.config.registry import load
-from nograd.core.runtime import threads_like_this
+from nograd.core.runtime import threads_like_this, without_source_lines
 from nograd.generation.base import Fixed, Generation, Named, flattened, shapes_of
 
 # What a share of a generation is done by: (fixed, published, generation, start, count[, fitness]) -> arrays.
@@ -23,6 +24,7 @@ Programs: TypeAlias = Mapping[str, Callable[..., Any]]
 
 SHARED = ("evaluate", "both", "estimate", "members", "act")  # the programs that do shares
 _HOST = "evaluate"  # that is JSON, where there are members and actions
+_REMEMBERED = 24  # programs, three a training as a rule
 _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 
 
@@ -61,22 +63,35 @@ def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, P
     """The compiled programs by name."""
     named, local = functions(generation, state, fixed), generation.local is not None
     # Traced one after the other (two threads at once have met JAX's caches half filled), compiled on two cores.
-    portable = {
-        name: bytes(export.export(jax.jit(function))(*shapes).serialize()) for name, (function, shapes) in named.items()
-    }
+    with without_source_lines():
+        portable = {
+            name: bytes(export.export(jax.jit(function))(*shapes).serialize())
+            for name, (function, shapes) in named.items()
+        }
     if (host := generation.host()) is not None:
         portable[_HOST] = json.dumps(host).encode()
     with threads_like_this(2) as pool:
-        calls = assembled(portable, local, pool.map)
+        calls = assembled(portable, local, pool.map, _loaded_once)
     if host is not None and generation.given is not None:
         calls[_HOST].given = generation.given
     return {name: Program(calls[name], content) for name, content in portable.items()}
 
 
-def assembled(portable: Mapping[str, bytes], local: bool, each: Callable[..., Any] = map) -> dict[str, Any]:
-    """What can be called, by name, from what has travelled; `each` is `map`, or does the same side by side."""
+def assembled(
+    portable: Mapping[str, bytes],
+    local: bool,
+    each: Callable[..., Any] = map,
+    load_one: Callable[[bytes, bool], Callable[..., Any]] | None = None,
+) -> dict[str, Any]:
+    """What can be called, by name, from what has travelled.
+
+    Args:
+        each: `map`, or what does the same side by side.
+        load_one: `loaded`, or what remembers its results.
+    """
+    make = load_one or loaded
     compiled = {name: content for name, content in portable.items() if name != _HOST or "members" not in portable}
-    done = each(lambda name: loaded(compiled[name], local and name != "update"), compiled)
+    done = each(lambda name: make(compiled[name], local and name != "update"), compiled)
     calls = dict(zip(compiled, done, strict=True))
     if len(compiled) < len(portable):
         order = json.loads(portable[_HOST])
@@ -97,3 +112,16 @@ def loaded(portable: bytes, local: bool) -> Callable[..., Any]:
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # an option of this XLA, maybe not of another
             return lowered.compile(compiler_options={_FUSION: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"})
     return lowered.compile()
+
+
+def _loaded_once(portable: bytes, local: bool) -> Callable[..., Any]:
+    """What `loaded` made of the same program before, in this process: the next training of the same shapes starts
+    without compiling, such as the next fold of a cross-validation, or the next call of `nograd.minimize`.
+    """
+    here = (jax.config.jax_default_device, jax.config.read("jax_disable_most_optimizations"))  # type: ignore[attr-defined]
+    return _remembered(portable, local, here)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(portable: bytes, local: bool, here: tuple[Any, ...]) -> Callable[..., Any]:
+    return loaded(portable, local)
