@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import children_of
 
 import nograd as ng
 from nograd.tuning.study.read import LOST, load_study
@@ -24,10 +26,15 @@ QUICK = [*TINY, "--generations", "10"]
 ENDLESS = [*TINY, "--generations", "1000000", "--eval-every", "1000", "--workers", "2"]
 
 
+_STARTED: list[subprocess.Popen] = []
+
+
 def command(*arguments, **options) -> subprocess.Popen:
     """`nograd search` in a process of its own; end it with `ended`, so that its pipes are closed."""
     words = [sys.executable, "-m", "nograd", "search", *map(str, arguments)]
-    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    _STARTED.append(subprocess.Popen(words, **options))
+    return _STARTED[-1]
 
 
 def finished(*arguments, code=0, **options) -> str:
@@ -61,9 +68,8 @@ def busy(study: Study) -> bool:
 
 def children(process: subprocess.Popen) -> list[int]:
     """Its worker processes."""
-    shown = subprocess.run(["ps", "-o", "pid=,ppid=,args=", "-A"], capture_output=True, text=True).stdout
-    rows = [line.split(None, 2) for line in shown.splitlines()]
-    return [int(pid) for pid, parent, words in rows if parent == str(process.pid) and "tuning.worker_main" in words]
+    words = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children_of(process.pid)}
+    return [child for child, line in words.items() if b"tuning.worker_main" in line]
 
 
 def gone(pids: list[int]) -> bool:
@@ -74,9 +80,12 @@ def gone(pids: list[int]) -> bool:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    while _STARTED:  # nothing goes on after a test that failed
+        with _STARTED.pop() as process:
+            process.kill()
 
 
 # What works ----------------------------------------------------------------------------------------------
