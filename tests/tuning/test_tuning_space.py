@@ -117,7 +117,7 @@ def test_quantiles_are_monotone_and_reach_the_ends():
         ("lr", "fixed(1, 2)", "one value"),
         ("lr", "chi()", "for sigma"),
         ("population", "uniform(1, 2)", "whole number"),
-        ("optimizer", "choice(adamm, sgd)", "choose one of"),
+        ("optimizer", "choice(adamm, sgd)", "did you mean adam"),
     ],
 )
 def test_a_wrong_distribution_is_one_line(name, words, said):

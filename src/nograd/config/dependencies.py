@@ -6,7 +6,7 @@ Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at onc
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nograd.config.axes import ENGINES, PERTURBATIONS, STRATEGIES
+from nograd.config.axes import ENGINES, OPTIMIZERS, PERTURBATIONS, STRATEGIES
 from nograd.config.registry import Axis
 from nograd.config.settings import all_settings
 from nograd.core.types import ConfigError
@@ -38,6 +38,7 @@ class Choice(NamedTuple):
 STRATEGY = Choice("strategy", "openai-es", STRATEGIES)
 PERTURBATION = Choice("perturbation", "dense", PERTURBATIONS)
 ENGINE = Choice("engine", "auto", ENGINES)
+OPTIMIZER = Choice("optimizer", "adam", OPTIMIZERS)
 CHOICES = (STRATEGY, PERTURBATION)  # a strategy may leave no choice of the perturbation
 
 
@@ -71,15 +72,15 @@ def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is not at its default although the strategy, the perturbation or the
-    engine does not read it, or for a value that one of them cannot work with.
+    """Raises ConfigError for a setting that is not at its default although the strategy, the perturbation, the engine
+    or the optimizer does not read it, or for a value that one of them cannot work with.
 
     Args:
         values: all settings, the choices among them.
         defaults: of the fields.
     """
     default = defaults_under(values, defaults)
-    for choice in (*CHOICES, ENGINE):
+    for choice in (*CHOICES, ENGINE, OPTIMIZER):
         now = values[choice.name]
         if now.startswith("("):  # a Python object, which has read nothing of it
             continue

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nograd.config.dependencies import OPTIMIZER
 from nograd.config.recipes import base_config
 from nograd.config.settings import TrainConfig, all_settings, changeable, recipe_fields
 from nograd.config.task_settings import is_file
@@ -48,9 +49,17 @@ def merge(given: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainCo
         ConfigError: there is no such recipe, or a resumption cannot change what was given.
     """
     if saved is None:
-        return replace(base_config(replace(TrainConfig(), **given)), **given)
+        base = base_config(replace(TrainConfig(), **given))
+        return replace(base, **{**_void(given, base), **given})
     check_resumption(given, saved)
     return replace(saved, **given)
+
+
+def _void(given: Mapping[str, Any], base: TrainConfig) -> dict[str, Any]:
+    """The defaults of what a recipe chose for its optimizer, and the one that was given does not read."""
+    now = given.get("optimizer", base.optimizer)
+    unread = [name for name, readers in OPTIMIZER.readers.items() if now != base.optimizer and now not in readers]
+    return {name: getattr(TrainConfig(), name) for name in unread}
 
 
 def check_resumption(given: Mapping[str, Any], saved: TrainConfig) -> None:

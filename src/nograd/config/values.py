@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from nograd.config.fields import POSITIONAL
+from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
 _NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -148,7 +149,9 @@ def _plain(value: Any) -> Any:
 def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> str:
     if isinstance(value, str) and (value in choices or (objects and value.startswith("("))):
         return value
-    raise ConfigError(f"{label} cannot be {short_repr(value)}; choose one of {', '.join(choices)}")
+    near = isinstance(value, str) and nearest(value, choices)
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(choices)}"
+    raise ConfigError(f"{label} cannot be {short_repr(value)}; {remedy}")
 
 
 def _text(value: str, label: str) -> str:

@@ -4,15 +4,20 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
 
-def import_object(spec: str, what: str) -> Any:
-    """`function` of `module` for a spec `module:function`; modules beside the user's shell come first."""
+def import_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
+    """`function` of `module` for a spec `module:function`; modules beside the user's shell come first.
+
+    Args:
+        known: words that might have been meant in place of the module.
+    """
     module, _, name = spec.partition(":")
     if module.endswith(".py") or "/" in module:
         raise ConfigError(
@@ -22,7 +27,9 @@ def import_object(spec: str, what: str) -> Any:
         with _here_first():
             found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"cannot import {what} {spec!r}: {error}; write module:function") from error
+        near = nearest(module, known)
+        remedy = f"did you mean {' or '.join(near)}?" if near else "write module:function"
+        raise ConfigError(f"cannot import {what} {spec!r}: {error}; {remedy}") from error
     except (Exception, SystemExit) as error:  # the module's own code
         raise ConfigError(f"cannot import {what} {spec!r}: {described(error)}") from error
     if not callable(found):
@@ -47,9 +54,9 @@ def _here_first() -> Iterator[None]:
             sys.path.append(here)
 
 
-def call_object(spec: str, what: str) -> Any:
+def call_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
     """What `function` of `module` returns, called without arguments. Raises ConfigError where it raises."""
-    function = import_object(spec, what)
+    function = import_object(spec, what, known)
     try:
         made = function()
     except (Exception, SystemExit) as error:

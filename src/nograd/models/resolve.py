@@ -1,5 +1,6 @@
 """The network that a word names: a built-in one, or what a function of the user's returns."""
 
+from nograd.config.axes import MODELS
 from nograd.core.imports import call_object
 from nograd.core.types import ConfigError
 from nograd.models.adapters.base import adopt
@@ -10,7 +11,7 @@ from nograd.models.registry import is_built_in, is_policy, parse_model, parse_po
 def resolve_model(spec: str) -> Model | Builder:
     """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
     if ":" in spec and not is_built_in(spec):
-        made = call_object(spec, "model")
+        made = call_object(spec, "model", MODELS.words)
         model = adopt(made)
         if model is None and not callable(made):
             raise ConfigError(f"model {spec!r} returned {type(made).__name__}; return nograd.Model(init, apply)")

@@ -104,8 +104,6 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
     if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
         raise ConfigError(f"sigma must be a positive number, got {sigma}; 0.01 to 0.1 suit most networks")
     if isinstance(noise, str):
-        if noise not in NOISES.entries:
-            raise ConfigError(f"unknown noise {noise!r}; choose one of {', '.join(NOISES.words)}")
         made: Noise = NOISES.builder(noise)()
         noise = made
     if not isinstance(directions, int) or directions < 1:

@@ -79,6 +79,11 @@ def resolve_fitness(name: str, known: Mapping[str, Fitness]) -> Fitness:
     """
     if name in known:
         return known[name]
+    if name.startswith("("):
+        raise ConfigError(
+            f"the run was trained with the fitness {name.strip('()')}, a Python function; give it again: "
+            "nograd.train(resume=path, fitness=…)"
+        )
     word, colon, number = name.partition(":")
     family = known.get(word)
     if colon and hasattr(family, "of"):  # a word with a number of its own, such as quantile:0.9
@@ -89,5 +94,5 @@ def resolve_fitness(name: str, known: Mapping[str, Fitness]) -> Fitness:
             f"use {', '.join(known)}"
         )
     if colon and word not in known:
-        return import_object(name, "fitness")
+        return import_object(name, "fitness", known)
     raise ConfigError(f"unknown fitness {name!r}{did_you_mean(name, known)}; or module:function of your own")

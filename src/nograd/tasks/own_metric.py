@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nograd.config.scores import METRICS
 from nograd.core.imports import import_object
 from nograd.core.metrics import Measure
 from nograd.core.types import ConfigError
@@ -110,7 +111,7 @@ def resolve_metric(word: str | None, own: Any, targets: Targets) -> Metric:
     if word.startswith("("):
         return _missing(word.strip("()"))
     if ":" in word:
-        return _own(import_object(word, "metric"))
+        return _own(import_object(word, "metric", METRICS.words))
     return named_metric(word, targets)
 
 
