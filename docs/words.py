@@ -16,7 +16,9 @@ What the settings of a training can be, as `nograd train --help` lists it too. T
 
 def page() -> str:
     """The page: a table for each registry, a row for each entry."""
-    flags = {id(setting.about["axis"]): setting.flag for setting in all_settings().values() if "axis" in setting.about}
+    flags = {
+        id(setting.metadata["axis"]): setting.flag for setting in all_settings().values() if "axis" in setting.metadata
+    }
     registries = [axis for axis in vars(axes).values() if isinstance(axis, Axis)]
     return "\n".join([HEAD, *(_table(axis, flags.get(id(axis), "")) for axis in registries)])
 

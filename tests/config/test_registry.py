@@ -31,7 +31,7 @@ def test_every_word_names_what_there_is(axis, word):
     assert 0 < len(entry.help) <= 80
     named = {*entry.reads, *entry.defaults, *entry.excludes, *entry.searches}
     assert named <= set(all_settings())
-    assert all("search" in all_settings()[name].about for name in entry.searches)
+    assert all("search" in all_settings()[name].metadata for name in entry.searches)
 
 
 @pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.what)
@@ -94,7 +94,7 @@ def test_a_strategy_more_is_one_line(monkeypatch):
     assert isinstance(make_strategy(TrainConfig(strategy="halved", noise="gaussian", population=8)), Strategy)
 
 
-SETTINGS = {name: one.about["axis"] for name, one in all_settings().items() if "axis" in one.about}
+SETTINGS = {name: one.metadata["axis"] for name, one in all_settings().items() if "axis" in one.metadata}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

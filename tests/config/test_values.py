@@ -69,7 +69,7 @@ def test_a_text_is_a_text(name):
             check_given({name: value})
     with pytest.raises(ConfigError, match="null character"):
         check_given({name: "a\0b"})
-    about = all_settings()[name].about
+    about = all_settings()[name].metadata
     if about.get("numeric"):
         assert check_given({name: 2}) == check_given({name: np.int64(2)}) == {name: "2"}
     else:

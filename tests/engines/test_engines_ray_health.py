@@ -6,7 +6,7 @@ import pytest
 
 from nograd.core.types import EngineError
 from nograd.engines import ray_health
-from nograd.engines.ray_health import Head
+from nograd.engines.ray_health import HeadCheck
 
 
 def test_a_head_that_is_gone_is_an_error_within_seconds(monkeypatch):
@@ -14,7 +14,7 @@ def test_a_head_that_is_gone_is_an_error_within_seconds(monkeypatch):
     now = [0.0]
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        head = Head(address, lambda: now[0])
+        head = HeadCheck(address, lambda: now[0])
         now[0] = 3.0
         head.look()
     head.look()  # it was seen just now

@@ -71,10 +71,10 @@ def _flags(kind: type) -> Mapping[str, tuple[Setting, bool | None]]:
     for setting in settings_of(kind):
         if bool in setting.form.types:
             found |= {setting.flag: (setting, True), _negated(setting): (setting, False)}
-            found |= {setting.about["short"]: (setting, True)} if "short" in setting.about else {}
+            found |= {setting.metadata["short"]: (setting, True)} if "short" in setting.metadata else {}
         elif not setting.form.positional:
             found[setting.flag] = setting, None
-            if short := setting.about.get("short"):
+            if short := setting.metadata.get("short"):
                 found[short] = setting, None
     return found
 

@@ -20,10 +20,10 @@ def usage(kind: type, prog: str) -> str:
     takes = " ".join(_argument(setting) for setting in found if setting.form.positional)
     lines = [" ".join(part for part in (f"usage: {prog}", takes, "[FLAGS]") if part), ""]
     lines += textwrap.wrap(" ".join((inspect.getdoc(kind) or "").split()), width)
-    if not any(setting.about.get("heading") for setting in found):
+    if not any(setting.metadata.get("heading") for setting in found):
         lines.append("")
     for setting in found:
-        if heading := setting.about.get("heading"):
+        if heading := setting.metadata.get("heading"):
             lines += ["", heading]
         lines += _flag_lines(setting, texts.get(setting.name, ""), width)
     return "\n".join([*lines, *_item("-h, --help", "Show this and exit.", width)])
@@ -42,7 +42,7 @@ def documents(kind: type) -> dict[str, str]:
 
 def _flag_lines(setting: Setting, text: str, width: int) -> list[str]:
     lines = _item(_title(setting), text + _default(setting, text), width)
-    if axis := setting.about.get("axis"):
+    if axis := setting.metadata.get("axis"):
         for word, entry in axis.entries.items():
             lines += _item(f"{_INDENT}{entry.form or word}", entry.help, width)
     return lines
@@ -63,7 +63,7 @@ def _title(setting: Setting) -> str:
         return _argument(setting)
     if bool in setting.form.types:
         return f"{setting.flag}, --no-{setting.flag[2:]}" if setting.default is True else setting.flag
-    short = f"{setting.about['short']}, " if "short" in setting.about else ""
+    short = f"{setting.metadata['short']}, " if "short" in setting.metadata else ""
     return f"{short}{setting.flag} {_metavar(setting)}"
 
 
@@ -74,9 +74,9 @@ def _argument(setting: Setting) -> str:
 
 def _metavar(setting: Setting) -> str:
     form = setting.form
-    if form.choices and "axis" not in setting.about:
+    if form.choices and "axis" not in setting.metadata:
         return "{" + ",".join(form.choices) + "}"
-    if "path" in setting.about:
+    if "path" in setting.metadata:
         return "PATH"
     return _METAVARS[form.types[0]] + (" …" if form.many else "")
 

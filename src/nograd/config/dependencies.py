@@ -27,7 +27,7 @@ class Choice(NamedTuple):
     @property
     def own(self) -> frozenset[str]:
         """The settings that were chosen for one word and suit no other."""
-        return frozenset(name for name, one in all_settings().items() if self.name in one.about.get("follows", ()))
+        return frozenset(name for name, one in all_settings().items() if self.name in one.metadata.get("follows", ()))
 
     @property
     def defaults(self) -> dict[str, Mapping[str, Any]]:

@@ -269,12 +269,12 @@ def all_settings() -> dict[str, Setting]:
 @cache
 def recipe_fields() -> dict[str, Setting]:
     """The fields that define a run: all but those that say where it is written and what it starts from."""
-    return {name: one for name, one in all_settings().items() if not one.about.get("control")}
+    return {name: one for name, one in all_settings().items() if not one.metadata.get("control")}
 
 
 def changeable() -> frozenset[str]:
     """The settings that a resumption may change: when to stop, what to keep, where it runs and where the data lie."""
-    return frozenset(name for name, one in all_settings().items() if one.about.get("resume"))
+    return frozenset(name for name, one in all_settings().items() if one.metadata.get("resume"))
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def is_file(task: str | None) -> bool:
 
 def reads(task: str | None, name: str) -> bool:
     """Whether a setting has a meaning for a task."""
-    return all_settings()[name].about.get("task") in (None, kind_of(task))
+    return all_settings()[name].metadata.get("task") in (None, kind_of(task))
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         one = all_settings()[name]
         if not reads(task, name) and value != defaults[name] and not (name == "group" and value == 0):
             raise ConfigError(
-                f"{one.flag} {value} is for {_READERS[one.about['task']]}, and the task {task} is {_A[kind]}; "
+                f"{one.flag} {value} is for {_READERS[one.metadata['task']]}, and the task {task} is {_A[kind]}; "
                 "leave it out"
             )
     entry = PERTURBATIONS.entries.get(values["perturbation"])

@@ -58,12 +58,12 @@ class Setting(NamedTuple):
     name: str
     form: Form
     default: Any
-    about: Mapping[str, Any]  # the metadata that `fields.setting` wrote
+    metadata: Mapping[str, Any]  # of the field, as `fields.setting` wrote
 
     @property
     def flag(self) -> str:
         """What the command line calls it."""
-        name = self.about.get("flag") or self.name.replace("_", "-")
+        name = self.metadata.get("flag") or self.name.replace("_", "-")
         return self.name.upper() if self.form.positional else f"--{name}"
 
     @property
@@ -90,20 +90,20 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
     Raises:
         ConfigError: it is of another type, or not among the words.
     """
-    value, form, about = _plain(value), setting.form, setting.about
+    value, form, metadata = _plain(value), setting.form, setting.metadata
     if value is None and form.optional:
         return None
     if form.choices:
-        words = about["axis"].words if "axis" in about else form.choices  # a registry may have grown
+        words = metadata["axis"].words if "axis" in metadata else form.choices  # a registry may have grown
         return _word(words, value, label, objects)
     if type(value) in form.types:
         return value if type(value) is not str else _text(value, label)
     if float in form.types and type(value) is int:
         with suppress(OverflowError):
             return float(value)
-    if str in form.types and about.get("numeric") and type(value) in (int, float):
+    if str in form.types and metadata.get("numeric") and type(value) in (int, float):
         return str(value)
-    if str in form.types and about.get("path") and isinstance(path := _path(value), str):
+    if str in form.types and metadata.get("path") and isinstance(path := _path(value), str):
         return _text(path, label)
     raise ConfigError(f"{label} must be {form.named}, got {short_repr(value)}")
 
@@ -111,7 +111,7 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
 def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
     """A value of the setting's type (see `checked`). Raises ConfigError where its own check refuses it, too."""
     value = checked(setting, value, setting.flag, objects)
-    check = setting.about.get("check")
+    check = setting.metadata.get("check")
     if value is not None and check and (remedy := check(value)):
         said = short_repr(value) if isinstance(value, str) else value
         raise ConfigError(f"{setting.flag} cannot be {said}; {remedy}")

@@ -26,7 +26,7 @@ from nograd.perturbations.population import Local
 _WORTH = 0.25  # of the plan, that a remedy saves
 
 
-class Setting(NamedTuple):
+class Saving(NamedTuple):
     """A flag with its value, and the bytes that it saves."""
 
     flag: str
@@ -66,7 +66,7 @@ def remedy(generation: Generation, programs: Mapping[str, Program], parameters: 
     return f"a worker of this run takes about {_size(_peak())}; use {what or 'a smaller --model'}"
 
 
-def smaller(generation: Generation, programs: Mapping[str, Program], parameters: int) -> Setting | None:
+def smaller(generation: Generation, programs: Mapping[str, Program], parameters: int) -> Saving | None:
     """The setting that makes the largest plan smaller; None where none does by much."""
     plans = {name: planned(program) for name, program in programs.items() if name != "update"}
     name = max(plans, key=plans.__getitem__)
@@ -74,7 +74,7 @@ def smaller(generation: Generation, programs: Mapping[str, Program], parameters:
     sums = 0 if name == "evaluate" else parameters * chunks.bit_length()
     # The estimate of `node` by ranks unrolls over the units of a chunk: fewer, larger chunks take more there.
     unrolled = name == "estimate" and local is not None and local.perturbation.by_example
-    fewer = Setting("--chunks 2", parameters * (chunks.bit_length() - 2))
+    fewer = Saving("--chunks 2", parameters * (chunks.bit_length() - 2))
     if sums > whole / 2:
         return fewer if fewer.saved > _WORTH * whole and not unrolled else None
     half = (whole - sums) // 2
@@ -89,12 +89,12 @@ def planned(program: Program) -> int:
     return getattr(analysis, "temp_size_in_bytes", 0)
 
 
-def _of_tile(local: Local, saved: int) -> Setting | None:
+def _of_tile(local: Local, saved: int) -> Saving | None:
     """What makes a tile half as large."""
     if local.tile == 1 and saved < 8 * batch_limits().tile:  # smaller units would fill the same tile again
         return None
     if local.tile > 1:
-        return Setting(f"--chunks {-(-2 * local.units // local.tile)}", saved)
+        return Saving(f"--chunks {-(-2 * local.units // local.tile)}", saved)
     if local.group > 1:  # keeps the evaluations and the noise of each example
         return _halved("--group", local.group, saved)
     if local.block < local.perturbation.directions:  # they are taken in blocks that stay as large
@@ -102,8 +102,8 @@ def _of_tile(local: Local, saved: int) -> Setting | None:
     return _halved("--directions", local.perturbation.directions, saved)
 
 
-def _halved(flag: str, value: int, saved: int) -> Setting | None:
-    return Setting(f"{flag} {value // 2 if value % 2 == 0 else 1}", saved) if value > 1 else None
+def _halved(flag: str, value: int, saved: int) -> Saving | None:
+    return Saving(f"{flag} {value // 2 if value % 2 == 0 else 1}", saved) if value > 1 else None
 
 
 def _peak() -> int:

@@ -18,7 +18,7 @@ class Epoch(NamedTuple):
 
     run: int  # a random number of the driver
     generation: int  # that the driver has begun: counted by it, as a state may be stepped twice
-    phase: int  # 0: what evaluation reads; 1: what the estimate reads beside it
+    phase: int  # 0: what evaluation reads; 1: what the estimate needs in addition
 
 
 NEVER = Epoch(0, -1, -1)  # of memory that holds nothing yet, or is being written

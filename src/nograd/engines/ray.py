@@ -24,8 +24,8 @@ from nograd.engines.pool import Pool
 from nograd.engines.programs import SHARED
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.ray_cleanup import guarded
-from nograd.engines.ray_handle import Actor, Order
-from nograd.engines.ray_health import Head
+from nograd.engines.ray_handle import Actor, ActorSpec
+from nograd.engines.ray_health import HeadCheck
 from nograd.engines.server import Copied
 from nograd.engines.worker import Done
 from nograd.engines.worker_handle import Channel, Clock, Patience, WorkerHandle
@@ -101,8 +101,8 @@ def _actors(here: Inline, state: State, workers: int, programs: Sequence[str]) -
     portable = {name: program.portable for name, program in here.programs.items() if name in programs}
     fixed, generation = [np.asarray(array) for array in here.fixed], here.generation
     width = len(generation.leaves(state))
-    order = Order(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
-    head = Head(ray.get_runtime_context().gcs_address)
+    order = ActorSpec(ray.put(portable), generation.local is not None, ray.put(fixed), generation.plan.chunks, width)
+    head = HeadCheck(ray.get_runtime_context().gcs_address)
     return [Actor(order, head) for _ in range(1, workers)]
 
 

@@ -8,13 +8,13 @@ import jax
 from nograd.engines.child_process import environment
 from nograd.engines.programs import Programs, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, LostError, Message, Ready, Request
-from nograd.engines.ray_health import Head
+from nograd.engines.ray_health import HeadCheck
 from nograd.engines.server import Held, Server, copied
 
 _SLICE = 2.0  # seconds between two looks at the head, while an actor is waited for
 
 
-class Order(NamedTuple):
+class ActorSpec(NamedTuple):
     """What an actor is made from; large parts are references into Ray's object store."""
 
     portable: Any  # programs by name
@@ -64,7 +64,7 @@ class Actor:
         head: of the cluster.
     """
 
-    def __init__(self, order: Order, head: Head) -> None:
+    def __init__(self, order: ActorSpec, head: HeadCheck) -> None:
         self._order, self._head = order, head
         self._published: dict[str, tuple[Epoch, Any]] = {}  # references into the object store
         self.start()

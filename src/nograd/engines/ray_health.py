@@ -11,8 +11,8 @@ _TRIES = 3
 _SECONDS = 1.0  # that a try may take, and between two of them
 
 
-class Head:
-    """Looks at the head now and then: whether anybody takes a connection there.
+class HeadCheck:
+    """Checks from time to time that the head of the cluster still takes connections.
 
     Args:
         address: of its control service, HOST:PORT.

@@ -61,7 +61,7 @@ class GymnasiumVector:
         self._taken: Action | None = None  # of the environments themselves: an EnvSpec may lack the type
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """The same environments for all episodes, each seeded anew."""
+        """All episodes are played in the same environments, each seeded anew."""
         self._all += [self._make() for _ in range(len(seeds) - len(self._all))]
         pairs = zip(self._all, seeds, strict=False)
         return self._seen([begun(env, int(seed), self._env_spec.name) for env, seed in pairs])

@@ -1,4 +1,4 @@
-"""What a policy reads beside its parameters, and what a generation on episodes asks of its task."""
+"""What a policy needs besides its parameters, and what a generation on episodes asks of its task."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -12,7 +12,7 @@ from nograd.models import Model
 
 
 class Context(NamedTuple):
-    """What a policy reads beside its parameters, and what its episodes are limited to."""
+    """What a policy needs besides its parameters, and the limit of its episodes."""
 
     moments: Moments | tuple[()]  # of observations, where they are normalised
     limit: Array | tuple[()]  # steps of an episode, where it adapts

@@ -67,7 +67,7 @@ class Batches(Generation):
         return self.strategy.distribution(state)
 
     def around(self, published: Distribution) -> Distribution:
-        """The same."""
+        """Where members are evaluated: at the distribution as it is published."""
         return published
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:

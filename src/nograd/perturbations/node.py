@@ -127,7 +127,7 @@ class Node(TiledPerturbation, _Settings):
         shared: bool,
         block: int,
     ) -> tuple[Float[Array, "units directions signs"], Params]:
-        """The same, and Σ w · ε, laid out as `turned`."""
+        """The fitness, and Σ w · ε laid out as `turned`."""
         return both(self._scales, self.directions, prepared, loss, params, inputs, noise, weights, block)
 
     def laid_out(self, total: Params, params: Params) -> Params:

@@ -28,19 +28,19 @@ class Leaf(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of its coordinates."""
+        """The shape of its coordinates."""
 
     def value(self, z: Float[Array, "*shape"]) -> Array:
         """What the coordinates stand for: an array, a whole number, or the place of an option."""
 
     def traced(self, value: Array) -> Array:
-        """The same as a JAX function takes it."""
+        """A value in the form in which a JAX function takes it."""
 
     def plain(self, value: np.ndarray) -> Any:
-        """The same as a Python function takes it."""
+        """A value in the form in which a Python function takes it."""
 
     def several(self, values: np.ndarray) -> np.ndarray:
-        """The same of several points, [points, …], as a vectorized function takes them."""
+        """The values of several points, [points, …], in the form in which a vectorized function takes them."""
 
     def record(self) -> dict[str, Any]:
         """What config.json says of it."""

@@ -45,13 +45,13 @@ def _looked_at(function: Any, seen: set[int]) -> bool | None:
 
 
 def _all_known(values: Iterable[Any], seen: set[int]) -> bool | None:
-    """The same of several values together."""
+    """What `_looked_at` says, of several values together."""
     found = [_known(value, seen) for value in values]
     return False if False in found else True if True in found else None
 
 
 def _known(value: Any, seen: set[int]) -> bool | None:
-    """The same of a value that a function names."""
+    """What `_looked_at` says, of a value that a function names."""
     if isinstance(value, jax.Array | jax.stages.Wrapped):
         return True
     if value is None or isinstance(value, _PLAIN):

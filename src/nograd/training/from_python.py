@@ -140,7 +140,7 @@ def train(
     check_given(unknown)  # none of them is a setting: says which was meant
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
     parts = {name: given.pop(name) for name in ("test", "val") if not is_word(given.get(name))}
-    given |= {name: as_text(given[name]) for name in given if all_settings()[name].about.get("names")}
+    given |= {name: as_text(given[name]) for name in given if all_settings()[name].metadata.get("names")}
     objects = Objects(
         **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
     )

@@ -36,7 +36,7 @@ from nograd.tuning.study.write import StudyWriter, counts
 from nograd.tuning.worker_pool import GRACE, WorkerPool
 
 STATISTICS = "statistics.json"
-_NAMES = {one.name for one in settings_of(SearchConfig) if one.about.get("names")}
+_NAMES = {one.name for one in settings_of(SearchConfig) if one.metadata.get("names")}
 
 
 def search(
