@@ -13,10 +13,11 @@ from nograd.data.columns import as_text, canonical, level_codes
 from nograd.data.encoding import Encoding, encode_frame, learn_encoding
 from nograd.data.learn import AS
 from nograd.data.messages import name_list, one_line
+from nograd.data.remarks import remarks_of
 from nograd.data.scaling import check_standardize
 from nograd.data.splits import SHARE, SPLITS, group_rows, part_sizes, random_rows, stratified_rows, time_rows
 from nograd.data.table import Table
-from nograd.data.targets import Target, class_remarks, find_problem, learn_target
+from nograd.data.targets import Target, find_problem, learn_target
 
 LABEL_NAMES = ("label", "target", "class", "y")
 
@@ -101,7 +102,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     arrays = {part: (x[rows], y[rows]) for part, rows in zip(PARTS, parts, strict=True)}
     lost = sum(len(f) for f in frames) - frame.height
     lines = [*table.remarks, *([f"{lost:,} rows without a label left out"] if lost else [])]
-    lines += class_remarks(target, {part: y for part, (_, y) in arrays.items()})
+    lines += remarks_of(target, encoding, arrays)
     places = tuple(row[rows] for rows in parts)
     return Prepared(arrays, places, target, encoding, _account(frame, encoding, target, remarks), tuple(lines))  # type: ignore[arg-type]
 

@@ -15,7 +15,6 @@ from nograd.data.messages import name_list, one_line
 
 _FEW = 20  # different whole numbers that are taken for classes
 _ROWS_A_CLASS = 20  # more classes than that, 0..k-1, if each has so many rows
-_RARE = 3  # examples that a class needs to be in every part
 
 
 class Target(NamedTuple):
@@ -194,22 +193,6 @@ def _classes(column: pl.Series, source: str) -> tuple[str, ...]:
             + (", or use --problem regression" if column.dtype == pl.Float64 else "")
         )
     return tuple(sorted(names, key=float if column.dtype == pl.Float64 else natural))
-
-
-def class_remarks(target: Target, parts: Mapping[str, Array]) -> list[str]:
-    """What is to be said of rare classes, and of those that a part of the data has not."""
-    if target.problem != "classification":
-        return []
-    counts = {part: np.bincount(y, minlength=len(target.classes)) for part, y in parts.items()}
-    total = np.sum(list(counts.values()), axis=0)
-    rare = [f"{name} ({n})" for name, n in zip(target.classes, total, strict=True) if n < _RARE]
-    alone = {name for name, n in zip(target.classes, total, strict=True) if n == 1}
-    lines = [f"rare classes, with fewer than {_RARE} examples: {name_list(rare)}"] if rare else []
-    for part, words in (("train", "training"), ("val", "validation"), ("test", "test")):
-        absent = [n for n, count in zip(target.classes, counts[part], strict=True) if not count and n not in alone]
-        if absent:
-            lines.append(f"classes without a {words} example: {name_list(absent)}")
-    return lines
 
 
 def _matrix(values: Sequence[pl.Series]) -> Array:
