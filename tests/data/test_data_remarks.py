@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nograd.core.types import DataError
 from nograd.data import Dataset
 
 SIZE = 120
@@ -52,3 +53,9 @@ def test_one_class_written_in_two_ways(clean: pl.DataFrame) -> None:
     written = [f"{word.upper() if i % 2 else word}" for i, word in enumerate(clean["label"])]
     said = remarks(clean.with_columns(pl.Series("label", written)))
     assert "NO and no, YES and yes" in said
+
+
+def test_text_among_several_labels_is_to_be_the_only_one(clean: pl.DataFrame) -> None:
+    with pytest.raises(DataError, match="not a number; give numbers, or name 'label' as the only --label"):
+        Dataset.from_frame(clean, ["a", "label"])
+    assert Dataset.from_frame(clean, "label").problem == "classification"

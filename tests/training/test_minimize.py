@@ -219,3 +219,15 @@ def test_a_mistake_on_the_command_line_is_one_line(words, said, capsys):
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "remedy"),
+    [("args", "functools.partial"), ("method", "strategy"), ("tol", "tolfun"), ("constraints", "NaN")],
+)
+def test_arguments_of_scipy_are_refused_before_the_function_is_called(argument: str, remedy: str) -> None:
+    def never(x: object, a: object) -> float:
+        raise AssertionError("called")
+
+    with pytest.raises(ConfigError, match=f"{argument} is an argument of scipy.*{remedy}"):
+        ng.minimize(never, [0.0, 0.0], **{argument: (1.0,)})

@@ -101,7 +101,7 @@ def find_problem(values: Sequence[pl.Series], problem: str, source: str) -> str:
             "name one, or use --problem multilabel"
         )
     for column in values if problem != "classification" else ():
-        _check_numbers(column, problem, source)
+        _check_numbers(column, problem, source, alone=len(values) == 1)
     return problem
 
 
@@ -129,7 +129,7 @@ def _is_binary(column: pl.Series) -> bool:
     return column.dtype == pl.Boolean or (column.dtype == pl.Float64 and set(column.unique()) <= {0.0, 1.0})
 
 
-def _check_numbers(column: pl.Series, problem: str, source: str) -> None:
+def _check_numbers(column: pl.Series, problem: str, source: str, alone: bool) -> None:
     """Raises DataError where a label column holds no numbers, or a label that is neither 0 nor 1."""
     name, first = one_line(column.name), one_line(column[0])
     if problem == "multilabel" and not _is_binary(column):
@@ -138,9 +138,8 @@ def _check_numbers(column: pl.Series, problem: str, source: str) -> None:
             f"but one is '{_other(column)}'; use --problem regression for numbers"
         )
     if problem == "regression" and column.dtype not in (pl.Float64, pl.Boolean):
-        raise DataError(
-            f"the label '{name}' of {source} is '{first}', not a number; give numbers, or use --problem classification"
-        )
+        remedy = "use --problem classification" if alone else f"name '{name}' as the only --label"
+        raise DataError(f"the label '{name}' of {source} is '{first}', not a number; give numbers, or {remedy}")
 
 
 def _other(column: pl.Series) -> object:

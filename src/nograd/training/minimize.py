@@ -26,6 +26,7 @@ from nograd.tasks.traceable import is_traceable
 from nograd.training.in_memory import train_in_memory
 from nograd.training.job import Objects, build_job
 from nograd.training.loop import Observer, Progress
+from nograd.training.minimize_names import check_names
 from nograd.training.observers.combined import CombinedObserver
 from nograd.training.overrides import strategy_word
 from nograd.training.stopping import SUCCESS, Stopping, Tolerances, message
@@ -144,6 +145,7 @@ class Arguments(NamedTuple):
 def _search(given: Arguments, maximize: bool) -> OptimizeResult:
     if not callable(given.fun):
         raise ConfigError(f"fun must be a function, got {type(given.fun).__name__}")
+    check_names(given.settings)  # first: the function may fail without its `args`
     use_one_thread()
     with in_64_bits():
         space, sigma = space_of(given.x0, given.bounds, given.sigma)

@@ -1,0 +1,24 @@
+"""The names of arguments that `nograd.minimize` hands on as settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nograd.config.merge import check_given
+from nograd.core.types import ConfigError
+
+# Arguments of scipy.optimize.minimize that have no place here, and what to do instead.
+_OF_SCIPY = {
+    "args": "give functools.partial(fun, …), or a function of x alone", "method": "use strategy",
+    "tol": "use tolfun and tolx", "options": "give each option by its name here, such as generations=100",
+    "maxiter": "use generations", "jac": "leave it out, no gradient is used",
+    "hess": "leave it out, no gradient is used", "hessp": "leave it out, no gradient is used",
+    "constraints": "return NaN where a point is not allowed",
+}  # fmt: skip
+
+
+def check_names(settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError at a name that is no setting, with what to do where it is one of SciPy's."""
+    for name in settings:
+        if name in _OF_SCIPY:
+            raise ConfigError(f"{name} is an argument of scipy.optimize.minimize, not of nograd's: {_OF_SCIPY[name]}")
+    check_given(settings)
