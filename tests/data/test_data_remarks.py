@@ -1,11 +1,14 @@
 """What is said of a table whose scores would mislead: it trains, and a line says what is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
 from nograd.core.types import DataError
 from nograd.data import Dataset
+from nograd.data.read.delimited import read_delimited
 
 SIZE = 120
 
@@ -59,3 +62,18 @@ def test_text_among_several_labels_is_to_be_the_only_one(clean: pl.DataFrame) ->
     with pytest.raises(DataError, match="not a number; give numbers, or name 'label' as the only --label"):
         Dataset.from_frame(clean, ["a", "label"])
     assert Dataset.from_frame(clean, "label").problem == "classification"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["1,2,x", ",,", "3,4,y", "", "5,6,x"], ("rows without any content, left out: 2",)),
+        (["1,2,x", "3,4,y", "5,6,x", ",,", ""], ()),  # what a spreadsheet leaves below a table
+    ],
+)
+def test_empty_rows_between_others_are_counted(tmp_path: Path, rows: list[str], said: tuple[str, ...]) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["a,b,label", *rows]) + "\n")
+    table = read_delimited(path)
+    assert table.frame.height == 3
+    assert table.remarks == said

@@ -87,6 +87,13 @@ def test_standard_input_and_what_the_model_does_not_know(run, nograd, tmp_path, 
     assert "standard input lacks the column colour" in err
 
 
+def test_empty_rows_that_are_left_out_are_counted(run, nograd, tmp_path):
+    (tmp_path / "new.csv").write_text("width,colour\n1,red\n,\n2,blue\n,\n")
+    code, out, err = nograd("predict", run.path, "new.csv")
+    assert (code, len(out.split())) == (0, 1 + 2)
+    assert err == "rows without any content, left out: 1\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -99,6 +99,8 @@ def predict(arguments: list[str], started: float) -> int:
 
     suffix = check_out(config.out) if config.out else ".csv"
     found = predict_file(load(config.run), config.file, config.proba, config.keep)
+    for remark in found.remarks:
+        print(remark, file=sys.stderr)
     if found.unknown:
         names = ", ".join(" ".join(name.split()) for name in found.unknown[:12])
         print(f"columns that the model does not know, left out: {names}; --keep carries them along", file=sys.stderr)

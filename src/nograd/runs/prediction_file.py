@@ -40,6 +40,7 @@ class Predictions(NamedTuple):
     kept: "pl.DataFrame | None"  # columns carried along
     kept_cells: list[list[str]]  # their text
     unknown: tuple[str, ...]  # columns that the model does not know and nobody asked to keep
+    remarks: tuple[str, ...] = ()  # what a person should know of how the file was read
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -72,7 +73,7 @@ def predict_file(run: Run, file: str, proba: bool = False, keep: str | None = No
         kept, cells = _kept(table, path, _names(keep, table))
         there = set(kept.columns) if kept is not None else set()
         unknown = tuple(name for name in encoding.unknown(table.frame.columns) if name not in there)
-        return _predicted(run, x, proba, kept, cells, unknown)
+        return _predicted(run, x, proba, kept, cells, unknown, table.remarks)
 
 
 @contextmanager
@@ -98,6 +99,7 @@ def _predicted(
     kept: "pl.DataFrame | None",
     kept_cells: list[list[str]],
     unknown: tuple[str, ...],
+    remarks: tuple[str, ...] = (),
 ) -> Predictions:
     outputs = run.outputs(x)
     header, *cells = csv.reader(io.StringIO(run.task.table(outputs, proba)))
@@ -106,7 +108,7 @@ def _predicted(
         values += _columns(run.probabilities(outputs))
     taken = set(kept.columns) if kept is not None else set()
     names = tuple(f"predicted_{name}" if name in taken else name for name in header)
-    return Predictions(names, cells, values, kept, kept_cells, unknown)
+    return Predictions(names, cells, values, kept, kept_cells, unknown, remarks)
 
 
 def _columns(array: np.ndarray) -> list[list[Any]]:

@@ -50,7 +50,8 @@ def read_delimited(path: Path) -> Table:
     spaces = first.str.strip_chars() == "" if frame.schema[text.columns[0]] == pl.String else first.is_null()
     blank = pl.all_horizontal(first.is_null() | spaces, *(pl.col(name).is_null() for name in text.columns[1:]))
     empty = frame.select(blank.any()).item() if frame.height else False
-    frame = frame.filter(~blank) if empty else frame
+    if empty:
+        text, frame = _without_gaps(text, frame.select(blank).to_series()), frame.filter(~blank)
     if not frame.height:
         raise DataError(f"{path} has a header but no rows; add one row an example")
     if frame.get_column(text.columns[-1]).null_count():
@@ -58,6 +59,13 @@ def read_delimited(path: Path) -> Table:
     if text.columns[0] == "":
         frame = _named_index(path, frame)
     return Table(frame, str(path), partial(_line_of, text), text.remarks)
+
+
+def _without_gaps(text: Text, blank: pl.Series) -> Text:
+    """Says how many empty rows were left out above others: what is predicted has fewer rows then than the file."""
+    filled = (~blank).arg_true()
+    gaps = 0 if filled.is_empty() else int(filled[-1]) + 1 - len(filled)
+    return text._replace(remarks=(*text.remarks, f"rows without any content, left out: {gaps:,}")) if gaps else text
 
 
 def read_cells(path: Path) -> pl.DataFrame:
