@@ -61,7 +61,15 @@ def test_one_class_written_in_two_ways(clean: pl.DataFrame) -> None:
 def test_text_among_several_labels_is_to_be_the_only_one(clean: pl.DataFrame) -> None:
     with pytest.raises(DataError, match="not a number; give numbers, or name 'label' as the only --label"):
         Dataset.from_frame(clean, ["a", "label"])
-    assert Dataset.from_frame(clean, "label").problem == "classification"
+    found = Dataset.from_frame(clean, "label")
+    assert found.problem == "classification"
+
+
+def test_text_for_numbers_among_new_examples_is_refused(clean: pl.DataFrame) -> None:
+    found = Dataset.from_frame(clean, "a")
+    assert found.target is not None
+    with pytest.raises(DataError, match="'x', not a number; give numbers, or leave out its rows"):
+        found.target.encode_known([pl.Series("a", ["x"])], "new.csv")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Target(NamedTuple):
                 )
             return codes
         for column in values:
-            _check_numbers(column, self.problem, source)
+            _check_numbers(column, self.problem, source, "leave out its rows")
         return self.encode(values)
 
     def decode(self, outputs: Array) -> Array:
@@ -101,7 +101,8 @@ def find_problem(values: Sequence[pl.Series], problem: str, source: str) -> str:
             "name one, or use --problem multilabel"
         )
     for column in values if problem != "classification" else ():
-        _check_numbers(column, problem, source, alone=len(values) == 1)
+        alone = f"name '{one_line(column.name)}' as the only --label"
+        _check_numbers(column, problem, source, "use --problem classification" if len(values) == 1 else alone)
     return problem
 
 
@@ -129,7 +130,7 @@ def _is_binary(column: pl.Series) -> bool:
     return column.dtype == pl.Boolean or (column.dtype == pl.Float64 and set(column.unique()) <= {0.0, 1.0})
 
 
-def _check_numbers(column: pl.Series, problem: str, source: str, alone: bool) -> None:
+def _check_numbers(column: pl.Series, problem: str, source: str, remedy: str) -> None:
     """Raises DataError where a label column holds no numbers, or a label that is neither 0 nor 1."""
     name, first = one_line(column.name), one_line(column[0])
     if problem == "multilabel" and not _is_binary(column):
@@ -138,7 +139,6 @@ def _check_numbers(column: pl.Series, problem: str, source: str, alone: bool) ->
             f"but one is '{_other(column)}'; use --problem regression for numbers"
         )
     if problem == "regression" and column.dtype not in (pl.Float64, pl.Boolean):
-        remedy = "use --problem classification" if alone else f"name '{name}' as the only --label"
         raise DataError(f"the label '{name}' of {source} is '{first}', not a number; give numbers, or {remedy}")
 
 
