@@ -16,7 +16,7 @@ from nograd.engines.worker import Done, Worker
 Packed = Callable[[Request, Done, int], Any]
 
 
-class Holding(Protocol):
+class PublishedData(Protocol):
     """What was published to a worker."""
 
     def epochs(self) -> dict[str, Epoch]:
@@ -26,7 +26,7 @@ class Holding(Protocol):
         """What it holds under a name."""
 
 
-class Held(Holding):
+class Held(PublishedData):
     """What was sent to a worker: parameters, fitness, or with scalars a whole state."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Server:
     """
 
     def __init__(
-        self, programs: Programs, fixed: list[Any], chunks: int, held: Holding, packed: Packed, width: int = 0
+        self, programs: Programs, fixed: list[Any], chunks: int, held: PublishedData, packed: Packed, width: int = 0
     ) -> None:
         self._worker, self._programs, self._chunks = Worker(programs, fixed, chunks), programs, chunks
         self._held, self._packed, self._width = held, packed, width

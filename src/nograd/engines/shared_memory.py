@@ -67,14 +67,20 @@ class Block:
 
     def __init__(self, plan: Layout, file: int) -> None:
         self.plan = plan
-        self._memory = mmap.mmap(file, plan.size)
+        memory = mmap.mmap(file, plan.size)
+        self._arrays = {
+            section: [np.ndarray(slot.shape, _dtype(slot.dtype), buffer=memory, offset=slot.offset) for slot in slots]
+            for section, slots in plan.sections.items()
+        }
+        self._epochs = {
+            section.removeprefix(_EPOCH): self._arrays[section][0]
+            for section in plan.sections
+            if section.startswith(_EPOCH)
+        }
 
     def arrays(self, section: str) -> list[np.ndarray]:
         """The arrays of a section, in place."""
-        return [
-            np.ndarray(slot.shape, _dtype(slot.dtype), buffer=self._memory, offset=slot.offset)
-            for slot in self.plan.sections[section]
-        ]
+        return self._arrays[section]
 
     def fill(self, section: str, arrays: Sequence[Any]) -> int:
         """Copies arrays into a section; returns the bytes."""
@@ -85,7 +91,7 @@ class Block:
 
     def publish(self, name: str, epoch: Epoch, arrays: Sequence[Any]) -> int:
         """Copies arrays into a section under their epoch; returns the bytes. Meanwhile it has none."""
-        (mark,) = self.arrays(_EPOCH + name)
+        mark = self._epochs[name]
         mark[:] = NEVER
         size = self.fill(name, arrays)
         mark[:] = epoch
@@ -93,14 +99,12 @@ class Block:
 
     def clear(self) -> None:
         """Nothing is published yet."""
-        for section in self.plan.sections:
-            if section.startswith(_EPOCH):
-                self.arrays(section)[0][:] = NEVER
+        for mark in self._epochs.values():
+            mark[:] = NEVER
 
     def epochs(self) -> dict[str, Epoch]:
         """Of all that is published."""
-        sections = [section for section in self.plan.sections if section.startswith(_EPOCH)]
-        return {section.removeprefix(_EPOCH): Epoch(*self.arrays(section)[0].tolist()) for section in sections}
+        return {name: Epoch(*mark.tolist()) for name, mark in self._epochs.items()}
 
 
 def left_by(block: Block, worker: int) -> Callable[[Request, Done, int], list[Node]]:
