@@ -171,6 +171,7 @@ def test_no_more_workers_are_started_than_there_are_chunks():
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="stops processes")
 
 
+@pytest.mark.slow
 @needs_signals
 def test_a_process_that_is_stopped_while_it_starts_is_replaced(monkeypatch):
     monkeypatch.setattr(worker_handle, "_START", 1.0)

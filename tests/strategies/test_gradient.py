@@ -61,6 +61,7 @@ def test_value_and_gradient_are_like_those_of_jax(name):
     assert np.all(ravel_pytree(other)[0] != ravel_pytree(gradient)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [slow("dense"), slow("lowrank"), "node"])
 def test_under_vmap_over_keys_and_over_parameters(name):
     gradient = ng.grad(loss, KINDS[name])

@@ -54,6 +54,7 @@ def test_any_number_of_workers_gives_the_same_bits(workers, tmp_path, monkeypatc
     assert bits(found) == bits(ng.minimize(objectives.bowl, START, workers=1, **{**LONG, "generations": found.nit}))
 
 
+@pytest.mark.slow
 def test_functions_of_any_form_agree(alone):
     """Vectorised, of JAX, in a closure, upwards: the same points but for rounding."""
     centre = objectives.CENTRE

@@ -47,7 +47,10 @@ def lines(run):
             {"optimizer": "momentum", "noise": "gaussian", "mirrored": False, "shaping": "standardized"},
             marks=pytest.mark.slow,
         ),
-        {"batch_sharing": "private", "noise": "table", "shaping": "sign", "weight_decay": 0.01},
+        pytest.param(
+            {"batch_sharing": "private", "noise": "table", "shaping": "sign", "weight_decay": 0.01},
+            marks=pytest.mark.slow,
+        ),
         *(
             pytest.param({"strategy": name, "sigma": 0.2, **more}, marks=pytest.mark.slow)
             for name, more in {

@@ -104,6 +104,7 @@ class Pair:
         self.ends[tag] = ended
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_hung_training_fails_and_the_next_one_goes_on_in_another_process():
     crew = WorkerPool(1, deadline=3.0)
