@@ -1,6 +1,6 @@
 """How long a large table takes to be read, encoded and split, and how much memory: CSV and Parquet.
 
-    python benchmarks/tables_read.py                        # 2 million rows × 12 columns, 200 MB as CSV
+    python benchmarks/tables_read.py                        # 2 million rows × 13 columns, 170 MB as CSV
     python benchmarks/tables_read.py --rows 200000          # a tenth of it
     python benchmarks/tables_read.py --profile csv          # where the time goes
 

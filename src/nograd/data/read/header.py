@@ -27,7 +27,7 @@ def header(path: Path, row: Sequence[str], rows: Sequence[Sequence[str]]) -> tup
         raise DataError(f"{path} is empty; give a header row and one row an example")
     numbers = all(map(is_number, names))
     if numbers or _is_data(names):
-        if _is_alike(names, rows) and not (numbers and _in_order(names)):
+        if _is_alike(names, rows) and not (numbers and _in_order(list(map(float, names)))):
             return tuple(f"column_{place + 1}" for place in range(len(names))), False
         kind = "is all numbers" if numbers else "holds data"
         raise DataError(
@@ -44,12 +44,11 @@ def _is_data(names: tuple[str, ...]) -> bool:
     """Whether a header holds fractions that are no scale, such as the wavelengths of a spectrum."""
     numbers = [float(name) for name in names if is_number(name)]
     fractions = sum(number != int(number) for number in numbers)
-    return fractions > 0 and not (len(numbers) >= _SCALE and _in_order(list(map(str, numbers))))
+    return fractions > 0 and not (len(numbers) >= _SCALE and _in_order(numbers))
 
 
-def _in_order(names: Sequence[str]) -> bool:
+def _in_order(numbers: list[float]) -> bool:
     """Whether numbers rise or fall all along, as years or wavelengths do."""
-    numbers = list(map(float, names))
     return len(set(numbers)) == len(numbers) and numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
