@@ -14,6 +14,7 @@ from nograd.engines.protocol import Alive, Answer, LostError, Ready
 from nograd.engines.ray_handle import Replica
 from nograd.engines.server import Held, Server, copied
 from nograd.engines.shared_memory import Block, left_by
+from nograd.engines.wire import message_from_bytes, message_to_bytes, request_from_bytes, request_to_bytes
 
 
 class Simulated:
@@ -173,7 +174,8 @@ class Memory(Simulated):
             self._server = Server(calls, case.here.fixed, self._chunks, block, left_by(block, self.number))
 
     def served(self, request):
-        return pickle.loads(pickle.dumps(self._server.serve(pickle.loads(pickle.dumps(request)))))
+        answer = self._server.serve(request_from_bytes(request_to_bytes(request)))
+        return message_from_bytes(message_to_bytes(answer))
 
 
 class Copies(Simulated):

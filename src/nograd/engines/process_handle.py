@@ -6,7 +6,8 @@ from typing import Any
 
 from nograd.engines.child_process import ChildProcess, environment
 from nograd.engines.process_main import arrives_soon
-from nograd.engines.protocol import Answer, LostError, Message, Request
+from nograd.engines.protocol import LostError, Message, Request
+from nograd.engines.wire import message_from_bytes, request_to_bytes
 
 
 class Child:
@@ -14,13 +15,13 @@ class Child:
 
     def __init__(self, number: int, core: int | None, memory: int) -> None:
         self.number, self._core, self._memory = number, core, memory
-        self._message: Any = None
+        self._setup: bytes | None = None
         self._start()
 
     def setup(self, message: Any) -> None:
         """Says where in the shared memory all lies; the process reads it when it has started."""
-        self._message = message
-        self._send(message)
+        self._setup = pickle.dumps(message)
+        self._send(self._setup)
 
     def start(self) -> None:
         """Another process in place of one that has ended."""
@@ -33,7 +34,7 @@ class Child:
 
     def send(self, request: Request) -> int:
         """Asks for a share; returns the bytes sent."""
-        return self._send(request)
+        return self._send(request_to_bytes(request))
 
     def receive(self, seconds: float) -> Message | None:
         """The next thing that it says within some seconds; None: nothing yet. Raises LostError where it has ended."""
@@ -46,8 +47,7 @@ class Child:
         except (EOFError, OSError):
             cause = self._child.end()
             raise LostError(cause, self._child.last_words(), itself=self._process.returncode >= 0) from None
-        message = pickle.loads(content)
-        return message._replace(size=len(content)) if isinstance(message, Answer) else message
+        return message_from_bytes(content)
 
     def end(self) -> None:
         """Kills the process: when this returns, it writes nothing more into the shared memory."""
@@ -66,11 +66,10 @@ class Child:
             files=[self._memory],
         )
         self._process, self._link = self._child.process, self._child.link
-        if self._message is not None:
-            self._send(self._message)
+        if self._setup is not None:
+            self._send(self._setup)
 
-    def _send(self, message: Any) -> int:
-        content = pickle.dumps(message)
+    def _send(self, content: bytes) -> int:
         with contextlib.suppress(OSError):  # it is dead: to ask for its answer will tell
             self._link.send_bytes(content)
         return len(content)

@@ -1,6 +1,7 @@
 """A worker process of the process engine, from its start to its end; its parent's side is `process_handle`.
 
-It answers on the inherited connection. Messages are pickled, between a process and its own child; no file is.
+It answers on the inherited connection. What it is set up with is pickled, between a process and its own child; what
+comes after that is in the form of `wire`.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from nograd.engines.protocol import Alive, Failed, Ready
+from nograd.engines.wire import message_to_bytes, request_from_bytes
 
 _SPIN = 0.005  # seconds
 
@@ -28,17 +30,17 @@ def _serve(link: Connection, pinned: bool, memory: int) -> None:
     except EOFError:
         raise
     except BaseException:
-        link.send(Failed(0, traceback.format_exc()))
+        link.send_bytes(message_to_bytes(Failed(0, traceback.format_exc())))
         return
 
     def went_on(number: int, frame: Any) -> None:
         server.stops += 1
 
     signal.signal(signal.SIGCONT, went_on)  # what was stopped meanwhile says nothing about how long a share takes
-    link.send(Ready())
+    link.send_bytes(message_to_bytes(Ready()))
     while True:
         arrives_soon(link, spin=pinned)
-        link.send(server.serve(link.recv()))
+        link.send_bytes(message_to_bytes(server.serve(request_from_bytes(link.recv_bytes()))))
 
 
 def arrives_soon(link: Connection, spin: bool) -> None:
@@ -57,12 +59,12 @@ def _prepared(link: Connection, memory: int) -> Any:
     from nograd.engines.shared_memory import Block, left_by
 
     jax.devices()  # the backend starts while the parent still compiles
-    link.send(Alive())
+    link.send_bytes(message_to_bytes(Alive()))
     plan, names, local, chunks, number = link.recv()
     block = Block(plan, memory)
     codes = zip(names, block.arrays("programs"), strict=True)
     programs = assembled({name: code.tobytes() for name, code in codes}, local)
     if "members" in programs:  # the host evaluates them
-        programs["evaluate"].tell = lambda: link.send(Alive())
+        programs["evaluate"].tell = lambda: link.send_bytes(message_to_bytes(Alive()))
     fixed = [jax.device_put(array) for array in block.arrays("fixed")]
     return Server(programs, fixed, chunks, block, left_by(block, number))
