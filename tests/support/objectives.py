@@ -61,3 +61,12 @@ def slow(x):
     if np.any(x != 0):
         time.sleep(60)
     return 0.0
+
+
+def rastrigin(x):
+    """Of many local optima; the lowest is 0 at 0."""
+    return float(10 * x.size + (x**2 - 10 * np.cos(2 * np.pi * x)).sum())
+
+
+def traced_rastrigin(x):
+    return 10 * x.size + jnp.sum(x**2 - 10 * jnp.cos(2 * jnp.pi * x))

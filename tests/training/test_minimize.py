@@ -44,6 +44,12 @@ def test_it_has_the_bits_of_ask_and_tell_in_a_loop(alone):
     np.testing.assert_allclose(alone.x, best[2], rtol=1e-9)
 
 
+def test_a_strategy_as_an_object_is_the_one_of_the_word(alone):
+    given = {name: value for name, value in SMALL.items() if name not in ("population", "sigma")}
+    found = ng.minimize(objectives.bowl, START, strategy=ng.cma_es(8, 0.5), workers=1, **given)
+    assert bits(found) == bits(alone)
+
+
 @pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_workers_gives_the_same_bits(workers, tmp_path, monkeypatch):
     """It goes on until all of them have called the function."""
@@ -91,7 +97,7 @@ def test_resumed_it_is_the_whole_search(alone, tmp_path):
     loaded = ng.load(tmp_path / "run")
     np.testing.assert_array_equal(loaded.params, alone.x)
     assert loaded.result["test_value"] == alone.fun
-    with pytest.raises(NogradError, match="space or name"):
+    with pytest.raises(NogradError, match="space, name or restarts"):
         ng.minimize(objectives.bowl, START, bounds=(-3, 3), resume=tmp_path / "run", sigma=0.5, population=8, seed=3)
 
 

@@ -38,10 +38,14 @@ class MinimizeConfig:
     """The seed of the search."""
     generations: int | None = setting(None, heading="When to stop, and where it runs", check=at_least(1))
     """Stop after this many generations. Default: as CMA-ES does, 100 + 150 (n + 3)²/√population."""
+    evaluations: int | None = setting(None, check=at_least(1))
+    """Stop after this many calls of the function."""
     budget: str | None = setting(None, numeric=True, check=duration)
     """Stop after this much time: 90s, 10m, 1h30m."""
     target: float | None = setting(None)
     """Stop when a value is as good as this."""
+    restarts: Literal["none", "ipop", "bipop"] = setting("none")
+    """Where a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
     workers: str = setting("auto", numeric=True, check=workers)
     """Processes that share a generation. auto: one a core, or one alone where the function is quick."""
     engine: Literal["auto", "inline", "process", "ray"] = setting("auto")
@@ -78,7 +82,7 @@ def maximize(arguments: list[str], started: float) -> int:
 
 
 _HANDED_ON = (
-    "strategy", "population", "sigma", "noisy", "vectorized", "seed", "generations", "budget", "target", "workers",
+    "strategy", "population", "sigma", "noisy", "vectorized", "seed", "generations", "evaluations", "budget", "target", "restarts", "workers",
     "engine", "deadline", "out", "resume",
 )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """What an engine is, and what the driver of other workers asks of whatever carries its words to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from nograd.engines.programs import Program
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.worker import Done
 from nograd.engines.worker_handle import WorkerHandle
@@ -61,6 +62,7 @@ class EngineArguments(NamedTuple):
     deadline: float  # seconds of silence after which a worker counts as dead
     address: str | None  # of a cluster
     exchange: str  # what travels there: "sums" or "scalars"
+    programs: Mapping[str, Program] | None = None  # of the generation, where they are compiled already
 
 
 class EngineMaker(Protocol):

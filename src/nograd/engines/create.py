@@ -1,10 +1,12 @@
 """From a word of `config.axes.ENGINES` to an engine."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from nograd.config.axes import ENGINES
 from nograd.core.forked import refuse_fork
 from nograd.engines.base import Engine, EngineArguments, EngineMaker
+from nograd.engines.programs import Program
 from nograd.generation.base import Generation, Keys
 from nograd.strategies.base import State
 
@@ -18,6 +20,7 @@ def make_engine(
     deadline: float = 60.0,
     address: str | None = None,
     exchange: str = "sums",
+    programs: Mapping[str, Program] | None = None,
 ) -> Engine:
     """The engine of this name for states of these shapes.
 
@@ -25,7 +28,7 @@ def make_engine(
         ConfigError: the engine cannot run here; the message says what can.
     """
     refuse_fork()
-    return _maker(name).make(EngineArguments(generation, state, keys, workers, deadline, address, exchange))
+    return _maker(name).make(EngineArguments(generation, state, keys, workers, deadline, address, exchange, programs))
 
 
 def available_workers(name: str, address: str | None = None) -> AbstractContextManager[int]:

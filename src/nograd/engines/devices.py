@@ -4,7 +4,7 @@ No collective takes part: each device runs its own programs on its own chunks, a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from nograd.core.runtime import threads_like_this
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
-from nograd.engines.programs import SHARED, assembled
+from nograd.engines.programs import SHARED, Program, assembled
 from nograd.engines.protocol import Answer, Epoch, Failed, Message, Ready, Refused, Request, Share
 from nograd.engines.server import Copied, Held, Server, copied
 from nograd.engines.worker import Done
@@ -24,11 +24,16 @@ from nograd.strategies.base import State
 
 
 def device_engine(
-    generation: Generation, state: State, keys: Keys, devices: Sequence[jax.Device], may_work_alone: bool = False
+    generation: Generation,
+    state: State,
+    keys: Keys,
+    devices: Sequence[jax.Device],
+    may_work_alone: bool = False,
+    programs: Mapping[str, Program] | None = None,
 ) -> Pool:
     """Generations on several devices of this process, the default one first; see `Pool`."""
     devices = devices[: generation.plan.chunks]  # more would never be given anything
-    here = Inline(generation, state, keys, len(devices))
+    here = Inline(generation, state, keys, len(devices), programs)
     return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
 
 

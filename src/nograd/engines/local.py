@@ -36,12 +36,12 @@ class OnDevices:
 
     def make(self, arguments: EngineArguments) -> Engine:
         """`Inline` on one device, else a pool of devices."""
-        generation, state, keys, workers, *_ = arguments
+        generation, state, keys, workers, *_, programs = arguments
         count = self.count(generation, workers)
         if count == 1:
-            return Inline(generation, state, keys)
+            return Inline(generation, state, keys, programs=programs)
         devices = jax.local_devices()[:count]
-        return device_engine(generation, state, keys, devices, may_work_alone=workers == "auto")
+        return device_engine(generation, state, keys, devices, workers == "auto", programs)
 
 
 class OnProcesses:
@@ -68,11 +68,11 @@ class OnProcesses:
 
     def make(self, arguments: EngineArguments) -> Engine:
         """`Inline` for one process, else a pool of processes."""
-        generation, state, keys, workers, deadline, *_ = arguments
+        generation, state, keys, workers, deadline, *_, programs = arguments
         count = self.count(generation, workers)
         if count == 1:
-            return Inline(generation, state, keys)
-        return process_engine(generation, state, keys, count, deadline, may_work_alone=workers == "auto")
+            return Inline(generation, state, keys, programs=programs)
+        return process_engine(generation, state, keys, count, deadline, workers == "auto", programs)
 
 
 class _WherePossible(OnProcesses):

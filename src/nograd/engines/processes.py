@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from nograd.engines.cores import pinned_cores
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.process_handle import Child
-from nograd.engines.programs import SHARED
+from nograd.engines.programs import SHARED, Program
 from nograd.engines.protocol import Epoch, Share
 from nograd.engines.shared_memory import Block, anonymous_file, found_of, layout, sums_of, with_epochs
 from nograd.engines.worker import Done, Node, split
@@ -30,6 +30,7 @@ def process_engine(
     workers: int,
     deadline: float = 60.0,
     may_work_alone: bool = False,
+    programs: Mapping[str, Program] | None = None,
 ) -> Pool:
     """Generations on `workers` processes of this machine, of which this one is the first; see `Pool`."""
     workers = max(1, min(workers, generation.plan.chunks))  # more would never be given anything
@@ -38,7 +39,7 @@ def process_engine(
         transport = undone.enter_context(closing(Processes()))
         for number, core in enumerate(pinned_cores(workers)[1:], 1):
             transport.children.append(Child(number, core, transport.file))
-        here = Inline(generation, state, keys, workers)
+        here = Inline(generation, state, keys, workers, programs)
         transport.setup(here, state, deadline)
         undone.pop_all()
     return Pool(here, transport, may_work_alone)

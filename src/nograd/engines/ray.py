@@ -9,7 +9,7 @@ import pickle
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from nograd.engines.base import EngineArguments
 from nograd.engines.exchange import Scalars, Sums
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
-from nograd.engines.programs import SHARED
+from nograd.engines.programs import SHARED, Program
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.ray_cleanup import guarded
 from nograd.engines.ray_handle import Actor, ActorSpec
@@ -41,6 +41,7 @@ def ray_engine(
     deadline: float,
     address: str | None,
     exchange: str,
+    programs: Mapping[str, Program] | None = None,
 ) -> Pool:
     """Generations on this process and on `workers` − 1 actors of a Ray cluster; see `Pool`.
 
@@ -55,6 +56,7 @@ def ray_engine(
         deadline: seconds without a sign of life, after which an actor counts as dead.
         address: of the cluster, HOST:PORT; "auto": the one that this machine belongs to; None: one is started here.
         exchange: "sums" or "scalars".
+        programs: of the generation, where they are compiled already.
 
     Raises:
         ConfigError: Ray is not installed, the cluster does not answer, or the work cannot be exchanged so.
@@ -69,7 +71,7 @@ def ray_engine(
         import ray
 
         count = min(cores if workers == "auto" else int(workers), generation.plan.chunks)
-        here = Inline(generation, state, keys, count)
+        here = Inline(generation, state, keys, count, programs)
         wanted = SHARED if exchange == "sums" else (*SHARED, "update")
         actors = _actors(here, state, count, wanted)
         transport = Cluster(here, actors, deadline, ray.put)

@@ -68,8 +68,12 @@ class Generation(ABC):
     strategy: Strategy
     local: Local | None  # None for a dense perturbation
 
-    watched: ClassVar[tuple[str, ...]] = ()  # names of what `Outcome.watched` holds
     precision: ClassVar[Any] = jnp.float32  # of fitness
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Names of what `Outcome.watched` holds."""
+        return ()
 
     @property
     def plan(self) -> chunks.Plan:

@@ -14,6 +14,7 @@ from nograd.core.chunks import chunk_units
 from nograd.core.types import ConfigError, Key
 from nograd.generation.base import Fixed, Generation, Named, OneProgram, Outcome, at, flattened
 from nograd.perturbations.dense import Distribution, member_params
+from nograd.strategies.restarts import Round
 
 _AT_ONCE = 1_000_000  # numbers of the members that a program of a Python function's makes in one call
 
@@ -30,6 +31,7 @@ class Searched(NamedTuple):
 
     search: Any  # first: what is published are its first leaves
     best: Best | tuple[()]  # () where a value is noisy, so that the highest says little
+    round: Round | tuple[()] = ()  # () where there are no restarts
 
     @property
     def params(self) -> "Searched":
@@ -48,6 +50,10 @@ class Objective(Protocol):
     @property
     def noisy(self) -> bool:
         """Whether the function takes a source of randomness beside the point."""
+
+    @property
+    def restarts(self) -> str:
+        """How a search that has ended begins again, a word of `nograd.strategies.restarts`; "": it does not."""
 
     @property
     def size(self) -> int:
@@ -88,8 +94,12 @@ class Calls(Generation):
 
     task: Objective
 
-    watched: ClassVar[tuple[str, ...]] = ("best",)
     precision: ClassVar[Any] = jnp.float64
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The best value so far, and what the stop reasons of `nograd.training.stopping` go by."""
+        return ("best", "fitness_median", "condition", *(["restart"] if self.task.restarts else []))
 
     @property
     def evaluations(self) -> int:
@@ -144,12 +154,16 @@ class Calls(Generation):
         search, info, finite = self.stepped(state.search, total, found[0])
         best = self._better(state.best, found) if isinstance(state.best, Best) else ()
         value = self.task.sign * (best.fitness if isinstance(best, Best) else info.fitness_max)
-        return Searched(search, best), Outcome(info, finite, jnp.int32(self.evaluations), (value,))
+        watched = [value, jnp.nanmedian(_members(found[0], self.members)), condition_of(search)]
+        after = state.round
+        if isinstance(after, Round):
+            watched, after = [*watched, after.number], after._replace(calls=after.calls + self.evaluations)
+        return Searched(search, best, after), Outcome(info, finite, jnp.int32(self.evaluations), tuple(watched))
 
     def _better(self, before: Best, found: Sequence[Array]) -> Best:
         """The better of what was best and the best of each chunk; what only fills the last chunks is no member."""
-        real = (jnp.arange(found[0].size) < self.members).reshape(found[0].shape)
-        chunked = jnp.max(jnp.where(real & jnp.isfinite(found[0]), found[0], -jnp.inf), axis=(1, 2))
+        fitness = _members(found[0], self.members)
+        chunked = jnp.max(jnp.where(jnp.isfinite(fitness), fitness, -jnp.inf), axis=(1, 2))
         place = jnp.argmax(chunked)
         highest, is_new = chunked[place], chunked[place] > before.fitness
         values = [jnp.where(is_new, chunk[place], old) for chunk, old in zip(found[1:], before.values, strict=True)]
@@ -158,6 +172,16 @@ class Calls(Generation):
     def _point(self) -> tuple[Any, ...]:
         """The shapes of a point, leaf by leaf."""
         return jax.eval_shape(lambda: self.task.values(self.task.origin()))
+
+
+def condition_of(search: Any) -> Float[Array, ""]:
+    """Of the shape that a strategy has learnt, as a state says it; 1 where it learns none."""
+    return jnp.asarray(getattr(search, "condition", 1.0), jnp.float64)
+
+
+def _members(fitness: Float[Array, "chunks size width"], members: int) -> Float[Array, "chunks size width"]:
+    """The fitness of the members, NaN in place of what only fills the last chunks."""
+    return jnp.where((jnp.arange(fitness.size) < members).reshape(fitness.shape), fitness, jnp.nan)
 
 
 @dataclass(frozen=True)

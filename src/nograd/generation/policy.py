@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,10 @@ class EpisodeGeneration(Generation):
 
     task: EpisodeTask
 
-    watched: ClassVar[tuple[str, ...]] = ("episode_length",)
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The mean length of the episodes."""
+        return ("episode_length",)
 
     @property
     def slots(self) -> int:

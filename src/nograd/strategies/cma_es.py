@@ -21,7 +21,8 @@ from nograd.strategies.checks import checked
 from nograd.strategies.cumulation import LEAST, path, require_single, share_of_ties, unless_flat
 from nograd.strategies.shaping import by_place, recombination_weights
 
-_CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
+CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
+_NEVER = 1e30  # a condition in place of infinity
 _LARGEST = 10_000  # parameters: a matrix of 0.8 GB
 
 
@@ -35,6 +36,7 @@ class State(NamedTuple):
     path_step: Float[Array, " n"]  # the evolution path of the step size
     path_matrix: Float[Array, " n"]  # the evolution path of C
     generation: Int[Array, ""]
+    condition: Float[Array, ""]  # of C when it was last decomposed: its largest eigenvalue over its smallest
 
 
 class Constants(NamedTuple):
@@ -93,7 +95,7 @@ class CMAES(NamedTuple):
         active = jnp.asarray(constants(self.population, n).active, vector.dtype)
         step_size = jnp.asarray(self.sigma, vector.dtype)
         scale = Covariance(step_size * identity, active)
-        return State(params, scale, identity, step_size, vector, vector, jnp.int32(0))
+        return State(params, scale, identity, step_size, vector, vector, jnp.int32(0), jnp.ones_like(step_size))
 
     def distribution(self, state: State) -> Distribution:
         """N(m, s² C)."""
@@ -132,20 +134,28 @@ class CMAES(NamedTuple):
         step_size = state.step_size * jnp.exp(jnp.minimum(1.0, k.c_sigma / k.d_sigma * (length / k.chi - 1)))
         step_size = jnp.maximum(step_size, LEAST).astype(state.step_size.dtype)
         due = (state.generation + 1) % k.every == 0
-        covariance, root = jax.lax.cond(due, _decomposed, lambda c, before: (c, before), covariance, root)
+        covariance, root, condition = jax.lax.cond(
+            due, _decomposed, lambda *same: same, covariance, root, state.condition
+        )
         params = add_scaled(state.params, 1.0, back((state.step_size * move).astype(ravel_pytree(total.mean)[0].dtype)))
         scale = Covariance(step_size * root, state.scale.active)
-        after = State(params, scale, covariance, step_size, path_step, path_matrix, state.generation)
+        after = State(params, scale, covariance, step_size, path_step, path_matrix, state.generation, condition)
         return after, state.step_size * jnp.linalg.norm(move)
 
 
-def _decomposed(covariance: Array, before: Array) -> tuple[Array, Array]:
-    """C, made symmetric and of a condition that can be worked with, and √C. Before: √C where it has no finite root."""
+def _decomposed(covariance: Array, before: Array, condition: Array) -> tuple[Array, Array, Array]:
+    """C, made symmetric and of a condition that can be worked with, √C, and the condition that C had.
+
+    Where C has no finite root, they are what they were before.
+    """
     values, vectors = jnp.linalg.eigh((covariance + covariance.T) / 2)
-    values = jnp.maximum(values, jnp.max(values) / _CONDITION)
+    highest, lowest = jnp.max(values), jnp.min(values)
+    had = jnp.where(lowest > highest / _NEVER, highest / lowest, _NEVER)
+    values = jnp.maximum(values, highest / CONDITION)
     root = (vectors * jnp.sqrt(values)) @ vectors.T
     sound = jnp.all(jnp.isfinite(root))
-    return jnp.where(sound, (vectors * values) @ vectors.T, before @ before), jnp.where(sound, root, before)
+    whole = jnp.where(sound, (vectors * values) @ vectors.T, before @ before)
+    return whole, jnp.where(sound, root, before), jnp.where(sound, had, condition).astype(condition.dtype)
 
 
 def recombination_with_negative(

@@ -1,6 +1,7 @@
 """sep-CMA-ES: covariance matrix adaptation of the diagonal alone, linear in time and memory (Ros & Hansen 2008)."""
 
 import math
+from functools import reduce
 from typing import NamedTuple
 
 import jax
@@ -26,6 +27,13 @@ class SepCMAESState(NamedTuple):
     path_step: Params  # the evolution path of the step size
     path_variance: Params  # the evolution path of c
     generation: Int[Array, ""]
+
+    @property
+    def condition(self) -> Float[Array, ""]:
+        """The largest ratio of two variances."""
+        leaves = jax.tree.leaves(self.scale)
+        highest, lowest = (reduce(f, map(g, leaves)) for f, g in ((jnp.maximum, jnp.max), (jnp.minimum, jnp.min)))
+        return jnp.square(highest / lowest)
 
 
 class Constants(NamedTuple):

@@ -61,4 +61,4 @@ class Functions:
 
     def describe(self, config: TrainConfig, source: Objective) -> SourceInfo:
         """The function's name and space."""
-        return SourceInfo(source.note, source.checksum, source.measure, 1, None, "space or name")
+        return SourceInfo(source.note, source.checksum, source.measure, 1, None, "space, name or restarts")

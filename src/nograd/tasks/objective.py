@@ -24,6 +24,7 @@ from nograd.perturbations.base import Perturbation
 from nograd.perturbations.dense import as_dense
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
+from nograd.strategies.restarts import Round
 from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.search_space import Space, recorded_space
 
@@ -43,6 +44,8 @@ class Objective(NamedTuple):
     seed: int = 0
     deadline: float = DEADLINE
     watch: Callable[[Searched], None] | None = None  # is told of each state that is looked at
+    restarts: str = ""  # how a search that has ended begins again; "": it does not
+    first: Round | tuple[()] = ()  # of its rounds, where it does
 
     @property
     def word(self) -> str:
@@ -67,7 +70,7 @@ class Objective(NamedTuple):
     @property
     def checksum(self) -> str:
         """Of what a run is bound to: the space, and the function's name. What the function does is not known."""
-        about = [self.name, self.maximize, self.noisy, self.space.record()]
+        about = [self.name, self.maximize, self.noisy, self.space.record(), *([self.restarts] if self.restarts else [])]
         return hashlib.sha256(to_json(about).encode()).hexdigest()
 
     @property
@@ -83,6 +86,7 @@ class Objective(NamedTuple):
     def record(self) -> dict[str, Any]:
         """What config.json says of it."""
         words = {name: getattr(self, name) for name in ("name", "maximize", "traced", "vectorized", "noisy")}
+        words |= {"restarts": self.restarts} if self.restarts else {}
         return {"checksum": self.checksum, "objective": {**words, "space": self.space.record()}, "name": self.name}
 
     def arrays(self) -> tuple[()]:
@@ -125,11 +129,11 @@ class Objective(NamedTuple):
     def begin(self, search: Any) -> Searched:
         """The strategy's state, and nothing found yet."""
         points = () if self.noisy else Best(jnp.float64(-jnp.inf), self.values(self.origin()))
-        return Searched(search, points)
+        return Searched(search, points, self.first)
 
     def state_shapes(self, search: Any) -> Searched:
         """The shapes of the same."""
-        return Searched(search, jax.eval_shape(lambda: self.begin(()).best))
+        return jax.eval_shape(lambda: self.begin(()))._replace(search=search)
 
     def scores(self, state: Searched) -> dict[str, float | None]:
         """None: the best point is part of the state, so that no state of before can be better."""

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nograd.core.trees import ROOT
-from nograd.core.types import ConfigError, PyTree
+from nograd.core.types import ConfigError, Key, PyTree
 
 STEP = 0.3  # the standard deviation of a search to begin with, in its coordinates
 _RANGE = 0.25  # the same as a share of the range between two bounds
@@ -32,6 +32,9 @@ class Leaf(Protocol):
 
     def value(self, z: Float[Array, "*shape"]) -> Array:
         """What the coordinates stand for: an array, a whole number, or the place of an option."""
+
+    def drawn(self, key: Key) -> Float[Array, "*shape"]:
+        """Coordinates that another search can begin at: anywhere within the bounds; the start where there are none."""
 
     def traced(self, value: Array) -> Array:
         """A value in the form in which a JAX function takes it."""
@@ -63,6 +66,12 @@ class Reals(NamedTuple):
     def value(self, z: Float[Array, "*shape"]) -> Array:
         """fold(start + scale · z)."""
         return fold(self.start + self.scale * z, self.low, self.high)
+
+    def drawn(self, key: Key) -> Float[Array, "*shape"]:
+        """Uniform between two bounds."""
+        between = np.isfinite(self.low) & np.isfinite(self.high)
+        low, high = (np.where(between, side, self.start) for side in (self.low, self.high))
+        return (jax.random.uniform(key, self.shape, minval=low, maxval=high) - self.start) / self.scale
 
     def traced(self, value: Array) -> Array:
         """The array itself."""
@@ -97,9 +106,16 @@ class Integers:
 
     def value(self, z: Float[Array, ""]) -> Array:
         """The whole number nearest to fold(start + scale · z), each of them as wide as any other."""
-        scale = ranged(self.high - self.low + 1.0)
-        folded = fold(self.start + scale * z, self.low - 0.5, self.high + 0.5)
+        folded = fold(self.start + self._scale * z, self.low - 0.5, self.high + 0.5)
         return jnp.clip(jnp.round(folded), self.low, self.high).astype(jnp.int32)
+
+    def drawn(self, key: Key) -> Float[Array, ""]:
+        """Each number as likely as any other."""
+        return (jax.random.uniform(key, (), minval=self.low - 0.5, maxval=self.high + 0.5) - self.start) / self._scale
+
+    @property
+    def _scale(self) -> float:
+        return float(ranged(self.high - self.low + 1.0))
 
     def traced(self, value: Int[Array, ""]) -> Array:
         """The number itself."""
@@ -134,6 +150,11 @@ class Choice:
         """The place of the option with the highest score; the start is given more than the others."""
         ahead = STEP * jax.nn.one_hot(self.start, len(self.options), dtype=z.dtype)
         return jnp.argmax(z + ahead).astype(jnp.int32)
+
+    def drawn(self, key: Key) -> Float[Array, " options"]:
+        """Each option as likely as any other to be ahead, and as far as the start was."""
+        ahead, start = jax.random.randint(key, (), 0, len(self.options)), self.start
+        return STEP * (jax.nn.one_hot(ahead, len(self.options)) - jax.nn.one_hot(start, len(self.options)))
 
     def traced(self, value: Int[Array, ""]) -> Array:
         """The option, which must be a number. Raises ConfigError for any other."""
@@ -210,6 +231,11 @@ class Space(NamedTuple):
     def values(self, coordinates: Sequence[Array]) -> tuple[Array, ...]:
         """What coordinates stand for, leaf by leaf."""
         return tuple(leaf.value(z) for leaf, z in zip(self.leaves, coordinates, strict=True))
+
+    def drawn(self, key: Key) -> tuple[Array, ...]:
+        """Coordinates that another search can begin at; see `Leaf.drawn`."""
+        keys = jax.random.split(key, len(self.leaves))
+        return tuple(leaf.drawn(own) for leaf, own in zip(self.leaves, keys, strict=True))
 
     def traced(self, values: Sequence[Array]) -> PyTree:
         """What a JAX function gets."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from nograd.engines.create import make_engine
 from nograd.strategies.base import State
+from nograd.training.engine import engine_of
 from nograd.training.job import Job
 from nograd.training.loop import Limits, Observer, Progress, Trainer, TrainingEnd
 
@@ -37,9 +37,7 @@ def train_in_memory(
     job: Job, limits: Limits, observer: Observer, stop: Callable[[], str]
 ) -> tuple[TrainingEnd, list[dict[str, Any]]]:
     """Trains from generation 0 on; how it ended, and its lines of metrics."""
-    config, memory = job.config, Memory()
-    words = (config.engine, config.workers, config.deadline, config.address, config.exchange)
-    engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
+    memory, engine = Memory(), engine_of(job)
     try:
         ending = Trainer(job.task, engine, memory, limits, "", observer, stop).run(job.init_state(), Progress(), None)
     finally:

@@ -17,6 +17,7 @@ from nograd.tasks.base import Given, Task
 from nograd.tasks.kinds import Source, kind_of
 from nograd.tasks.targets import Fitness
 from nograd.training.factories import make_strategy, population_of
+from nograd.training.restarts import Restarts
 
 
 class Job(NamedTuple):
@@ -27,6 +28,7 @@ class Job(NamedTuple):
     strategy: Strategy
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
+    restarts: Restarts | None = None  # of a search that begins again where it has ended
 
     @property
     def generation(self) -> Generation:
@@ -41,6 +43,11 @@ class Job(NamedTuple):
         """The shapes and types of any state of this job, without computing one."""
         return self.task.state_shapes(jax.eval_shape(self._search))
 
+    def sized(self, population: int, narrowed: float = 1.0) -> "Job":
+        """This job with another population, and its strategy's first sigma times a factor."""
+        config = replace(self.config, population=population)
+        return self._replace(config=config, strategy=make_strategy(replace(config, sigma=self.config.sigma * narrowed)))
+
     def _search(self) -> Any:
         return self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
 
@@ -54,6 +61,7 @@ class Objects(NamedTuple):
     optimizer: optax.GradientTransformation | None = None
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
+    restarts: Restarts | None = None
 
 
 def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
@@ -64,4 +72,5 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
     chunks = config.chunks or task.chunk_count(population_of(config), config.mirrored)
     cut = replace(config, chunks=chunks)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
-    return Job(config, task, strategy, task.population(strategy.perturbation, strategy.chunks), run_keys(config.seed))
+    local = task.population(strategy.perturbation, strategy.chunks)
+    return Job(config, task, strategy, local, run_keys(config.seed), objects.restarts)

@@ -19,23 +19,27 @@ from nograd.core.types import ConfigError, PyTree
 from nograd.generation.calls import Searched
 from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
+from nograd.strategies.restarts import check_word, first_round
 from nograd.tasks.bounds import space_of
 from nograd.tasks.objective import Objective
 from nograd.tasks.search_space import Space
 from nograd.tasks.traceable import is_traceable
+from nograd.training.factories import population_of
 from nograd.training.in_memory import train_in_memory
 from nograd.training.job import Objects, build_job
-from nograd.training.loop import Observer, Progress
+from nograd.training.loop import Observer
 from nograd.training.minimize_names import check_names
 from nograd.training.observers.combined import CombinedObserver
 from nograd.training.overrides import strategy_word
-from nograd.training.stopping import SUCCESS, Stopping, Tolerances, message
+from nograd.training.restarts import Restarts
+from nograd.training.stopping import NEVER, SUCCESS, Tolerances, longest, message
 from nograd.training.train import Start, limits_of, resumed_settings, run_config
+from nograd.training.watching import Limits, Watching
 
 _FULL = 300  # coordinates up to which the whole covariance matrix is learnt
 _QUICK = 2e-3  # seconds of all calls of a generation, below which other processes are not worth their messages
 _SAVED_EVERY = 100  # generations
-_SHOWN_EVERY = 2.0  # seconds
+_NO_LIMIT = 1_000_000_000  # generations
 
 
 def minimize(
@@ -47,8 +51,10 @@ def minimize(
     population: int | None = None,
     sigma: float | None = None,
     generations: int | None = None,
+    evaluations: int | None = None,
     budget: str | float | None = None,
     target: float | None = None,
+    restarts: str = "none",
     workers: str | int = "auto",
     vectorized: bool = False,
     noisy: bool = False,
@@ -80,8 +86,14 @@ def minimize(
         sigma: standard deviation of the first points around `x0`, in the units of x. Default: a quarter of the range
             between two bounds, elsewhere 0.3.
         generations: at most; default 100 + 150 (n + 3)²/√population.
+        evaluations: calls of `fun` at most, but for those of the last generation; default: no limit.
         budget: seconds, or words such as "10m".
         target: a value that is good enough.
+        restarts: for functions of many local optima: where a search has ended, another begins, from a point drawn
+            within the bounds (without them: from `x0`). "ipop": with twice the population; "bipop": with small
+            populations and smaller sigmas as well, so that both kinds get as many calls; see
+            `nograd.strategies.restarts`. They end after nine doublings: give `evaluations`, `budget` or `target` for
+            an earlier end. `generations` counts those of all searches, and has no limit by default.
         workers: processes that share a generation. "auto": one a core, or this one alone where `fun` is quick.
         vectorized: whether `fun` takes many points at once, with a leading axis, and returns a value for each.
         noisy: whether the same point has another value each time. `fun(x, seed)` is then given a number to draw by (a
@@ -100,8 +112,9 @@ def minimize(
         settings: others of `nograd.train`, such as lr, engine or deadline.
 
     Returns:
-        x, fun, nit (generations), nfev (calls), success, status (the stop reason), message, sigma, seconds, history
-        (arrays over generations: best, mean, sigma) and run (a `Run`, or None).
+        x, fun, nit (generations), nfev (calls), success, status (the stop reason), message, sigma, restarts (how many
+        there were), seconds, history (arrays over generations: best, mean, sigma, evaluations) and run (a `Run`, or
+        None).
 
     Raises:
         NogradError: an argument cannot be, or the function fails; the message says what to do.
@@ -126,8 +139,10 @@ class Arguments(NamedTuple):
     population: int | None
     sigma: float | None
     generations: int | None
+    evaluations: int | None
     budget: str | float | None
     target: float | None
+    restarts: str
     workers: str | int
     vectorized: bool
     noisy: bool
@@ -149,12 +164,14 @@ def _search(given: Arguments, maximize: bool) -> OptimizeResult:
     use_one_thread()
     with in_64_bits():
         space, sigma = space_of(given.x0, given.bounds, given.sigma)
+        check_word(given.restarts)
         task, seconds = _task(given, space, maximize)
         config, objects = _settings(given, task, sigma, seconds)
-        horizon = 10 + math.ceil(30 * space.size / (config.population or 1))
-        tolerances = Tolerances(given.target, *((None, None, None) if given.noisy else (given.tolfun, given.tolx)))
+        task, objects = _with_restarts(given, task, config, objects)
         show = print if given.show is True else given.show or None
-        watching = Watching(Stopping(tolerances, maximize, horizon), given.callback, show, task)
+        tolerances = NEVER if given.noisy else Tolerances(given.tolfun, given.tolx)
+        limits = Limits(given.target, given.evaluations, tolerances)
+        watching = Watching(limits, task, population_of(config), objects.restarts, given.callback, show)
         if show:
             show(f"{task.note}; {config.strategy}, {config.population} points a generation")
         kept = config.out is not None or config.resume is not None
@@ -176,11 +193,12 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
     n = task.size
     strategy, objects = given.strategy, Objects()
     population = given.population or 4 + int(3 * math.log(n))
+    words: dict[str, Any] = {}  # that stand for objects
     wanted: dict[str, Any] = {"seed": given.seed, "workers": given.workers, **given.settings}
     if isinstance(strategy, Strategy):
         objects = Objects(strategy=strategy, perturbation=strategy.perturbation)
         population = strategy.size
-        wanted |= {"strategy": strategy_word(strategy), "perturbation": strategy.perturbation.word}
+        words = {"strategy": strategy_word(strategy), "perturbation": strategy.perturbation.word}
     else:
         word = ("cma-es" if n <= _FULL else "sep-cma-es") if strategy == "auto" else strategy
         mirrored = wanted.get("mirrored", STRATEGIES.entry(word).defaults.get("mirrored", True))
@@ -188,17 +206,33 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
         wanted = {"strategy": word, "noise": "gaussian", "sigma": sigma, "population": population, **wanted}
     if given.workers == "auto" and (task.traced or seconds * population < _QUICK):
         wanted["workers"] = "1"  # the result is the same
-    generations = given.generations or math.ceil(100 + 150 * (n + 3) ** 2 / population**0.5)
+    own = longest(n, population) if given.restarts == "none" else _NO_LIMIT
+    generations = given.generations or own
     wanted |= {"task": task.word, "generations": generations, "budget": given.budget}
     wanted = {"eval_every": 1 if given.callback else _SAVED_EVERY, **wanted}
     for name in ("out", "resume"):
         if (path := getattr(given, name)) is not None:
             wanted[name] = str(path)
     saved = resumed_settings(wanted["resume"]) if "resume" in wanted else None
-    return validate(merge(check_given(wanted), saved)), objects
+    return validate(merge(check_given(wanted) | words, saved)), objects
 
 
-def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching: "Watching") -> OptimizeResult:
+def _with_restarts(
+    given: Arguments, task: Objective, config: TrainConfig, objects: Objects
+) -> tuple[Objective, Objects]:
+    """The task and the objects of a search that begins again where it has ended."""
+    if given.restarts == "none":
+        return task, objects
+    if objects.strategy is not None:
+        raise ConfigError("restarts make a strategy of each population; give it as a word, such as strategy='cma-es'")
+    if given.noisy:
+        raise ConfigError("restarts begin where a search has ended, and a noisy one does not end; use restarts='none'")
+    first = first_round(population_of(config))
+    task = task._replace(restarts=given.restarts, first=first)
+    return task, objects._replace(restarts=Restarts(given.restarts, task.space.drawn, first))
+
+
+def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching: Watching) -> OptimizeResult:
     """A search that leaves nothing on disk."""
     observers = CombinedObserver([watching])
     job = build_job(config, task._replace(watch=watching.sees), objects)
@@ -206,12 +240,11 @@ def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching:
     return _result(task, ending.state.params, ending.reason, lines)
 
 
-def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: "Watching") -> OptimizeResult:
+def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: Watching) -> OptimizeResult:
     """A search with a run directory."""
 
     def start(ready: Start) -> Observer:
-        for line in ready.directory.metrics()[: ready.progress.generation]:
-            watching.stopping.seen(line)
+        watching.goes_on_after(ready.directory.metrics()[: ready.progress.generation])
         return watching
 
     run = run_config(config, source=task._replace(watch=watching.sees), objects=objects, on_start=start)
@@ -219,63 +252,12 @@ def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: "
     return _result(task, state, run.result["stop_reason"], run.metrics, run)
 
 
-class Watching:
-    """The observer of a search: it tells the callback, and asks for the end where that or a tolerance says so."""
-
-    def __init__(
-        self,
-        stopping: Stopping,
-        callback: Callable[[OptimizeResult], Any] | None,
-        show: Callable[[str], Any] | None,
-        task: Objective,
-    ) -> None:
-        self.stopping, self._callback, self._show, self._task = stopping, callback, show, task
-        self._state: Searched | None = None
-        self._shown = time.monotonic()
-
-    def sees(self, state: Searched) -> None:
-        """The state after a generation, just before its line of metrics comes."""
-        self._state = state
-
-    def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
-        """The stop reason after a generation, or None."""
-        self.stopping.seen(line)
-        if self._show and (now := time.monotonic()) - self._shown > _SHOWN_EVERY:
-            self._shown = now
-            self._show(_summary(line))
-        return self._told(line) or self.stopping.reason(line)
-
-    def _told(self, line: dict[str, Any]) -> str | None:
-        if self._callback is None or self._state is None:
-            return None
-        result = OptimizeResult(
-            x=self._task.point(self._state),
-            fun=line["best"],
-            nit=line["generation"],
-            nfev=line["evaluations"] + 1,
-            sigma=line["sigma"],
-        )
-        try:
-            return "callback" if self._callback(result) is True else None
-        except StopIteration:
-            return "callback"
-
-
-def _summary(line: dict[str, Any]) -> str:
-    """How a search goes, for a person."""
-    best, sigma = ("none" if line[name] is None else f"{line[name]:.6g}" for name in ("best", "sigma"))
-    return (
-        f"generation {line['generation']:,}  best {best}  sigma {sigma}  {line['evaluations']:,} calls  "
-        f"{line['seconds']:.1f} s"
-    )
-
-
 def _result(
     task: Objective, state: Searched, reason: str, lines: list[dict[str, Any]], run: Run | None = None
 ) -> OptimizeResult:
     """What `minimize` returns."""
     last: dict[str, Any] = lines[-1] if lines else {"generation": 0, "evaluations": 0, "sigma": None, "seconds": 0.0}
-    curves = {"best": "best", "mean": "fitness_mean", "sigma": "sigma"}
+    curves = {"best": "best", "mean": "fitness_mean", "sigma": "sigma", "evaluations": "evaluations"}
     history = {name: np.array([line[key] for line in lines], np.float64) for name, key in curves.items()}
     history["mean"] *= task.sign
     return OptimizeResult(
@@ -287,6 +269,7 @@ def _result(
         status=reason,
         message=message(reason),
         sigma=last["sigma"],
+        restarts=last.get("restart", 0),
         seconds=last["seconds"],
         history=history,
         run=run,

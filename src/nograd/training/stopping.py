@@ -1,34 +1,68 @@
 """When a search for a minimum has nothing more to find: the stop reasons of CMA-ES, by their names in pycma.
 
-All follow from the lines of metrics, so that a resumed search stops where the whole one would (Hansen 2016, B.3).
+All follow from the lines of metrics, so that a resumed search stops where the whole one would (Hansen 2016, B.3;
+Hansen 2009, doi:10.1145/1570256.1570333, of stagnation).
 """
 
+import math
 from collections import deque
+from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
+
 _TOLERANCE = 1e-11
+_LONGEST = 20_000  # generations that stagnation looks back at most
+_CONDITION = 1e14
+_GROWN = 1e3  # times the first sigma
 _MESSAGES = {
     "target": "the target was reached",
     "tolfun": "the values of the last generations hardly differ (tolfun)",
     "tolflatfitness": "all values of many generations were equal (tolflatfitness)",
     "tolx": "the steps have become too small to matter (tolx)",
+    "stagnation": "neither best nor median values became better for long (stagnation)",
+    "conditioncov": "steps of one direction are ten million times as long as of another (conditioncov)",
+    "tolfacupx": "the steps have grown a thousandfold (tolfacupx): sigma was too small, or the function has no minimum",
+    "maxiter": "all generations of a search are done (maxiter)",
     "generations": "all generations are done (generations)",
+    "evaluations": "all calls of the function are done (evaluations)",
     "budget": "the time is over (budget)",
     "interrupted": "interrupted; go on with resume",
     "callback": "the callback asked for it",
     "nonfinite_fitness": "the function had no value at any point of a generation",
     "nonfinite_parameters": "the search left the finite numbers",
 }
-SUCCESS = ("target", "tolfun", "tolflatfitness", "tolx", "generations", "budget", "callback")
+SUCCESS = (
+    "target",
+    "tolfun",
+    "tolflatfitness",
+    "tolx",
+    "stagnation",
+    "generations",
+    "evaluations",
+    "budget",
+    "callback",
+)
 
 
 class Tolerances(NamedTuple):
     """Where a search stops; None: never for that."""
 
-    target: float | None = None  # value that is good enough
     tolfun: float | None = _TOLERANCE  # range of the values of a generation, and of the best of the last ones
     tolx: float | None = _TOLERANCE  # standard deviation, in the coordinates of the search
     tolflatfitness: int | None = 20  # generations in which all values are equal
+    stagnation: bool = True
+    conditioncov: float | None = _CONDITION  # of the covariance matrix
+    tolfacupx: float | None = _GROWN
+    maxiter: int | None = None
+
+
+NEVER = Tolerances(None, None, None, False, None, None, None)
+
+
+def longest(size: int, population: int) -> int:
+    """Generations that a search of n coordinates may take: 100 + 150 (n + 3)²/√λ."""
+    return math.ceil(100 + 150 * (size + 3) ** 2 / population**0.5)
 
 
 class Stopping:
@@ -36,40 +70,75 @@ class Stopping:
 
     Args:
         tolerances: where a search ends.
-        maximize: whether more is better.
-        generations: of which the best values are compared, 10 + 30 n/λ in CMA-ES.
+        size: n, coordinates of a point.
+        population: λ, points a generation.
     """
 
-    def __init__(self, tolerances: Tolerances, maximize: bool, generations: int) -> None:
-        self._tolerances, self._sign = tolerances, 1.0 if maximize else -1.0
-        self._highest: deque[float] = deque(maxlen=generations)
-        self._flat = 0
+    def __init__(self, tolerances: Tolerances, size: int, population: int) -> None:
+        self._tolerances, each = tolerances, 30 * size / population
+        self._highest: deque[float] = deque(maxlen=10 + math.ceil(each))
+        self._bests: deque[float] = deque(maxlen=_LONGEST)
+        self._medians: deque[float] = deque(maxlen=_LONGEST)
+        self._shortest = math.ceil(120 + each)  # generations that stagnation looks back at least
+        self._flat, self._count, self._sigma = 0, 0, 0.0
 
     def seen(self, line: dict[str, Any]) -> None:
         """Takes a line into account."""
+        self._count += 1
+        self._sigma = self._sigma or line["sigma"] or 0.0
         if line["fitness_max"] is None:
             return
         self._highest.append(line["fitness_max"])
+        self._bests.append(line["fitness_max"])
+        self._medians.append(line["fitness_median"])
         self._flat = self._flat + 1 if line["fitness_max"] == line["fitness_min"] else 0
 
     def reason(self, line: dict[str, Any]) -> str | None:
         """The stop reason after the line that was seen last; None: there is none."""
-        limits, best, sigma = self._tolerances, line["best"], line["sigma"]
-        if limits.target is not None and best is not None and self._sign * (best - limits.target) >= 0:
-            return "target"
-        if limits.tolx is not None and sigma is not None and sigma < limits.tolx:
-            return "tolx"
-        if limits.tolflatfitness is not None and self._flat >= limits.tolflatfitness:
-            return "tolflatfitness"
-        if limits.tolfun is not None and self._range(line) < limits.tolfun:
-            return "tolfun"
-        return None
+        limits = self._tolerances
+        checks = {
+            "tolx": _below(line["sigma"], limits.tolx),
+            "tolflatfitness": limits.tolflatfitness is not None and self._flat >= limits.tolflatfitness,
+            "tolfun": _below(self._range(line), limits.tolfun),
+            "conditioncov": _above(line["condition"], limits.conditioncov),
+            "tolfacupx": _above(line["sigma"], limits.tolfacupx and limits.tolfacupx * self._sigma),
+            "maxiter": limits.maxiter is not None and self._count >= limits.maxiter,
+        }
+        reason = next((name for name, holds in checks.items() if holds), None)
+        return reason or ("stagnation" if limits.stagnation and self._stagnates() else None)
 
     def _range(self, line: dict[str, Any]) -> float:
         """Of the highest fitness of the last generations, and of all fitness of this one."""
         if len(self._highest) < (self._highest.maxlen or 0) or line["fitness_min"] is None or self._flat:
             return float("inf")
         return max(max(self._highest) - min(self._highest), line["fitness_max"] - line["fitness_min"])
+
+    def _stagnates(self) -> bool:
+        """Whether over the last fifth of all generations neither the best nor the median fitness rose.
+
+        The medians of the first and of the last 30% of these are compared.
+        """
+        window = max(self._shortest, math.ceil(0.2 * self._count))
+        if len(self._bests) < min(window, _LONGEST) or self._count % _EVERY:
+            return False
+        part = max(1, round(0.3 * window))
+        return all(_not_better(values, window, part) for values in (self._bests, self._medians))
+
+
+_EVERY = 10  # generations between two looks at stagnation, which takes long
+
+
+def _not_better(values: deque[float], window: int, part: int) -> bool:
+    last = list(islice(values, max(0, len(values) - window), None))
+    return bool(np.median(last[-part:]) <= np.median(last[:part]))
+
+
+def _below(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value < limit
+
+
+def _above(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value > limit
 
 
 def message(reason: str) -> str:

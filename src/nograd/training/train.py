@@ -12,7 +12,7 @@ from nograd.core.forked import refuse_fork
 from nograd.core.runtime import threads_like_this, use_one_thread
 from nograd.core.text import parse_duration
 from nograd.data import Dataset
-from nograd.engines.create import check_engine, make_engine
+from nograd.engines.create import check_engine
 from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
 from nograd.runs.files import write_atomically
@@ -20,6 +20,7 @@ from nograd.runs.placement import anchored, placed
 from nograd.runs.run import Run, saved_settings
 from nograd.strategies.base import State
 from nograd.tasks.kinds import Source, check_source, kind_of, load_source
+from nograd.training.engine import engine_of
 from nograd.training.job import Job, Objects, build_job
 from nograd.training.loop import Best, Limits, Observer, Progress, Trainer, TrainingEnd
 from nograd.training.observers.combined import require_packages, together
@@ -78,9 +79,7 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
     # Both wait for XLA to compile, one on each of two cores.
     with threads_like_this(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
-        config, job = start.job.config, start.job
-        words = (config.engine, config.workers, config.deadline, config.address, config.exchange)
-        engine = make_engine(job.generation, job.state_shapes(), job.keys, *words)
+        engine = engine_of(start.job, start.state)
     with ExitStack() as stack:
         stack.callback(engine.close)
         start = start._replace(workers=engine.workers, worker=engine.kind)
@@ -89,7 +88,7 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
         startup = time.perf_counter() - started - engine.compile_seconds
         told = (start.limits, start.identity, observer, observer.stop)
         trainer = Trainer(start.job.task, engine, start.directory, *told, grace=_GRACE)
-        if config.resume:  # not before all else is ready: what fails until here leaves the run as it was
+        if start.job.config.resume:  # not before all else is ready: what fails until here leaves the run as it was
             resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
         ending = trainer.run(state.result(), start.progress, start.best)

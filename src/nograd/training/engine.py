@@ -1,0 +1,115 @@
+"""The engine of a job: one for all of its generations, or with restarts one for each round."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from nograd.engines.base import Engine
+from nograd.engines.create import make_engine
+from nograd.engines.programs import Program, compile_all
+from nograd.generation.base import Generation, Keys, Outcome
+from nograd.generation.calls import Searched
+from nograd.strategies.base import State
+from nograd.strategies.restarts import Round, next_round
+from nograd.training.job import Job
+from nograd.training.restarts import Restarts
+
+
+def engine_of(job: Job, state: Any = None) -> Engine:
+    """What computes the generations of a job, from this state on where there is one.
+
+    Raises:
+        ConfigError: the engine of the settings cannot run here.
+    """
+    return RestartingEngine(job, job.restarts, state) if job.restarts else _made(job)
+
+
+class RestartingEngine:
+    """An `Engine` whose search begins again; each round has an engine of its own, as their populations differ."""
+
+    def __init__(self, job: Job, restarts: Restarts, state: Searched | None) -> None:
+        self._job, self._restarts = job, restarts
+        self.compile_seconds, self.bytes_down, self.bytes_up = 0.0, 0, 0
+        self._programs: dict[int, Mapping[str, Program]] = {}  # by population
+        now = state.round if state else restarts.round
+        self._inner = self._entered(now)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its workers."""
+        return self._inner.kind
+
+    @property
+    def workers(self) -> int:
+        """The number of workers that share a generation."""
+        return self._inner.workers
+
+    @property
+    def generation(self) -> Generation:
+        """The functions of this round's generations."""
+        return self._inner.generation
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Where the time of this round went."""
+        return self._inner.seconds
+
+    def step(self, state: State) -> tuple[State, Outcome]:
+        """The next generation, of another round where one is due."""
+        if self._restarts.due:
+            assert isinstance(state, Searched)
+            self._inner.close()
+            state = self._begun(state)
+            self._inner = self._entered(state.round)
+            self._restarts.due = False
+        after, outcome = self._inner.step(state)
+        self.bytes_down, self.bytes_up = self._inner.bytes_down, self._inner.bytes_up
+        return after, outcome
+
+    def wait_until_ready(self, seconds: float = 120.0) -> None:
+        """Returns when every worker of this round has started."""
+        self._inner.wait_until_ready(seconds)
+
+    def close(self) -> None:
+        """Ends all workers."""
+        self._inner.close()
+
+    def _begun(self, state: Searched) -> Searched:
+        """The first state of the next round, from the last one of this."""
+        assert isinstance(state.round, Round)
+        schedule, start = jax.random.split(_at(self._job.keys.init, int(state.round.number) + 1))
+        after, factor = next_round(state.round, self._restarts.word, schedule)
+        job = self._job.sized(int(after.population), factor)
+        return Searched(job.strategy.init(self._restarts.drawn(start)), state.best, after)
+
+    def _entered(self, now: Round | tuple[()]) -> Engine:
+        """The engine of a round. Each draws by keys of its own."""
+        assert isinstance(now, Round)
+        self._restarts.round = Round(*map(np.asarray, now))
+        job, number = self._job.sized(int(now.population)), int(now.number)
+        keys = self._job.keys
+        if number:
+            keys = Keys(keys.init, _at(keys.noise, number), _at(keys.batch, number))
+        return _made(job._replace(keys=keys), self._compiled(job))
+
+    def _compiled(self, job: Job) -> Mapping[str, Program]:
+        """The programs of a population, compiled the first time that a round has it."""
+        population, start = job.strategy.size, time.perf_counter()
+        if population not in self._programs:
+            generation = job.generation
+            self._programs[population] = compile_all(generation, job.state_shapes(), generation.fixed(job.keys))
+        self.compile_seconds += time.perf_counter() - start
+        return self._programs[population]
+
+
+def _made(job: Job, programs: Mapping[str, Program] | None = None) -> Engine:
+    config = job.config
+    words = (config.engine, config.workers, config.deadline, config.address, config.exchange)
+    return make_engine(job.generation, job.state_shapes(), job.keys, *words, programs)
+
+
+def _at(key: jax.Array, number: int) -> jax.Array:
+    return jax.random.fold_in(key, number)

@@ -1,0 +1,108 @@
+"""Searches that begin again: the same bits on any number of workers, and from whichever generation they are resumed."""
+
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import objectives
+import pytest
+
+import nograd as ng
+from nograd.core.types import ConfigError, NogradError
+
+START = np.full(2, 2.2)
+SEARCH = {"bounds": (-5, 5), "seed": 2, "population": 4, "evaluations": 700, "tolfun": 1e-2, "tolx": 1e-2}
+
+
+def bits(result):
+    curves = [result.history[name].tobytes() for name in ("best", "mean", "sigma", "evaluations")]
+    return result.x.tobytes(), result.fun, result.nfev, result.restarts, result.status, *curves
+
+
+def search(word, **settings):
+    return ng.minimize(objectives.rastrigin, START, restarts=word, **{"workers": 1, **SEARCH, **settings})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A search of some rounds, with a checkpoint of each generation."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    found = search("bipop", out=out, checkpoint_every=1, keep_checkpoints=1000)
+    assert found.restarts >= 4
+    assert found.status == "evaluations"
+    return found
+
+
+def test_evaluations_grow_by_the_population_of_the_round(whole):
+    lines, steps = whole.run.metrics, np.diff(whole.history["evaluations"], prepend=0)
+    of_round = [{int(step) for step, line in zip(steps, lines, strict=True) if line["restart"] == number}
+                for number in range(whole.restarts + 1)]  # fmt: skip
+    assert all(len(populations) == 1 for populations in of_round)
+    assert of_round[:2] == [{4}, {8}]
+
+
+def test_the_best_of_all_rounds_is_kept(whole):
+    assert np.all(np.diff(whole.history["best"]) <= 0)
+    assert whole.fun == objectives.rastrigin(whole.x) == whole.history["best"][-1]
+
+
+def test_resumed_at_the_end_of_a_round_or_within_one_it_is_the_whole_search(whole, tmp_path):
+    """The last generation of a round is the moment at which the next one is due, and nothing on disk says so."""
+    lines, search_dir = whole.run.metrics, whole.run.path
+    first = [line["generation"] for line, before in zip(lines[1:], lines, strict=False)
+             if line["restart"] != before["restart"]]  # fmt: skip
+    moments = [first[1] - 1, first[1], first[-1] + 1, len(lines) // 2]
+    for number, generation in enumerate(moments):
+        copy = tmp_path / str(number)
+        shutil.copytree(search_dir, copy)
+        checkpoint = next(path for path in (copy / "checkpoints").iterdir() if f"{generation:08d}" in path.name)
+        assert bits(search("bipop", resume=checkpoint)) == bits(whole), generation
+
+
+def test_two_workers_and_no_directory_give_the_same_bits(whole):
+    assert bits(search("bipop", workers=2)) == bits(whole)
+
+
+def test_ipop_finds_what_one_search_misses():
+    one = ng.minimize(objectives.traced_rastrigin, START, bounds=(-5, 5), seed=2, target=1e-6)
+    found = ng.minimize(objectives.traced_rastrigin, START, bounds=(-5, 5), seed=2, target=1e-6, restarts="ipop")
+    assert (one.status, found.status) == ("tolfun", "target")
+    assert one.fun > 0.5
+
+
+def test_other_restarts_than_the_runs_are_refused(whole, tmp_path):
+    shutil.copytree(whole.run.path, tmp_path / "run")
+    with pytest.raises(NogradError, match="space, name or restarts of rastrigin"):
+        search("ipop", resume=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"restarts": "bi"}, "restarts must be one of none, ipop, bipop"),
+        ({"restarts": "ipop", "strategy": ng.cma_es(6)}, "give it as a word"),
+        ({"restarts": "ipop", "noisy": True}, "use restarts='none'"),
+    ],
+)
+def test_what_cannot_be_is_one_line(settings, says):
+    fun = objectives.noisy_bowl if "noisy" in settings else objectives.bowl
+    with pytest.raises(ConfigError, match=says):
+        ng.minimize(fun, np.zeros(3), **settings)
+
+
+def flat_valley(x):
+    return jnp.sum(10.0 ** (jnp.arange(x.size) * 9) * x**2)
+
+
+@pytest.mark.parametrize(
+    ("fun", "settings", "status"),
+    [
+        (lambda x: x[0], {"sigma": 1e-3, "tolfun": None}, "tolfacupx"),
+        (flat_valley, {"tolfun": None, "tolx": None, "generations": 20_000}, "conditioncov"),
+        (lambda x: jnp.sum(jnp.sin(1e9 * x)), {"bounds": (-1, 1), "tolfun": None, "strategy": "snes",
+                                               "generations": 2000}, "stagnation"),
+    ],
+    ids=["tolfacupx", "conditioncov", "stagnation"],
+)  # fmt: skip
+def test_each_sign_that_nothing_more_is_to_be_found(fun, settings, status):
+    assert ng.minimize(fun, np.ones(3), seed=1, **settings).status == status
