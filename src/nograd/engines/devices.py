@@ -1,6 +1,6 @@
-"""Several devices of this process, such as its GPUs: a worker each, with its own copies of what all of them read.
+"""Several devices of this process, such as its GPUs: one worker per device, with its own copy of what all of them read.
 
-No collective takes part: each device runs its own programs on its own chunks, and the sums meet on the host.
+No collective operations are used: each device computes its own chunks, and the sums are added on the host.
 """
 
 import math
@@ -27,7 +27,7 @@ def device_engine(
     generation: Generation, state: State, keys: Keys, devices: Sequence[jax.Device], may_work_alone: bool = False
 ) -> Pool:
     """Generations on several devices of this process, the default one first; see `Pool`."""
-    devices = devices[: generation.plan.chunks]  # more would never be given anything
+    devices = devices[: generation.plan.chunks]  # more would have no chunk to compute
     here = Inline(generation, state, keys, len(devices))
     return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
 
@@ -45,7 +45,7 @@ class Device:
         raise EngineError(f"device {self.device} was lost; go on with --resume and fewer --workers")
 
     def is_placed(self) -> bool:
-        """To compile takes as long as it takes."""
+        """Whether its programs are compiled; that may take any time."""
         return False
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
@@ -66,7 +66,7 @@ class Device:
         return self._saying.pop(0).result()
 
     def end(self) -> None:
-        """Nothing of its own could go on."""
+        """Does nothing: a device computes only what it is sent."""
 
     def close(self) -> None:
         """Ends the thread, and lets go of the arrays."""
