@@ -45,7 +45,7 @@ class Device:
         raise EngineError(f"device {self.device} was lost; go on with --resume and fewer --workers")
 
     def is_placed(self) -> bool:
-        """Whether its programs are compiled; that may take any time."""
+        """Always false: it compiles without a time limit."""
         return False
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:

@@ -52,7 +52,7 @@ class Replica:
         self._held.put("state", epoch, pickle.loads(state))
 
     def update(self, update: bytes) -> None:
-        """The whole update of the state that is held, from what was found of all members."""
+        """Makes the whole update of the state that is held, from the results of all members."""
         self._server.update(self._held, pickle.loads(update))
 
 
