@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Where this variable is set, Python would compile each imported module again in each of the hundred processes of the tests:
+# three seconds of each for JAX alone.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: train test check lint types tests slow clean
 
 train: $(READY)  ## the main job: MNIST where it can be had, else the embedded digits

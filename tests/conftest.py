@@ -16,13 +16,25 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-# LLVM's passes take a quarter of the time, for programs that run for milliseconds. `make slow` has them.
+# Compilation takes most of the time of the tests, whose programs run for milliseconds. It takes a third without LLVM's
+# passes, without XLA's newer code generator, and without dividing each program among 32 modules. `make slow` has all
+# three. Child processes inherit the variables, so that they compile the same programs to the same bits.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] != "0" and "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XLA_FLAGS"] = " ".join(
+        [
+            *os.environ.get("XLA_FLAGS", "").split(),
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
+        ]
+    )
 
 import pytest
 from blobs import make_blobs
 
 from nograd.data import Dataset
+
+_AS_USERS = {"xla_cpu_use_fusion_emitters": True, "xla_cpu_parallel_codegen_split_count": 32}  # XLA's defaults
 
 
 @pytest.fixture
@@ -43,7 +55,16 @@ def blobs() -> Dataset:
 def optimized(monkeypatch):
     """XLA as users have it, for laws about the bits of different programs."""
     import jax
+    from jax._src import compiler
 
+    options = compiler.get_compile_options  # the flags are read once in a process, and compile options go over them
+
+    def as_users(*arguments, env_options_overrides=None, **more):
+        return options(*arguments, env_options_overrides=_AS_USERS | (env_options_overrides or {}), **more)
+
+    monkeypatch.setattr(compiler, "get_compile_options", as_users)
+    kept = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag[2:].partition("=")[0] not in _AS_USERS]
+    monkeypatch.setenv("XLA_FLAGS", " ".join(kept))  # of child processes
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nograd as ng
+from nograd.config.axes import STRATEGIES
 from nograd.config.merge import ALIASES, check_given, merge
 from nograd.config.settings import TrainConfig, all_settings
 from nograd.config.values import form_of
@@ -164,3 +165,13 @@ def test_a_search_checks_its_keywords_alike(flags, words, tmp_path, monkeypatch)
         ng.search("digits", **flags)
     assert all(word in str(error.value) for word in words), error.value
     assert not list(tmp_path.iterdir())
+
+
+def test_the_words_of_a_union_are_those_of_all_its_parts():
+    """`--strategy` of `nograd minimize` takes auto and every strategy."""
+    from nograd.cli.flags import parse_given
+    from nograd.cli.minimize import MinimizeConfig
+
+    assert form_of(typing.Literal["a"] | typing.Literal["b", "c"] | None).choices == ("a", "b", "c")
+    for word in ("auto", *STRATEGIES.words):
+        assert parse_given(MinimizeConfig, ["m:f", "--strategy", word], "nograd minimize")["strategy"] == word

@@ -150,6 +150,7 @@ def test_both_in_one_pass_are_fitness_and_estimate(made):
     jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=0, atol=1e-5), total, estimate)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("made", [Plan(23, 4, 6), Plan(23, 23, 1)])
 def test_a_chunk_of_both_alone_has_the_bits_it_has_in_the_generation(made):
     fitness, total = jax.jit(lambda: both_all(made, own_share))()

@@ -26,17 +26,18 @@ class Flat(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("raw", "kind"),
+    ("make", "kind"),
     [
-        (Flat(), Builder),
-        (nnx.Linear(8, 10, rngs=nnx.Rngs(0)), Model),
-        (eqx.nn.Linear(8, 10, key=KEY), Model),
-        (keras.Sequential([keras.Input((8,)), keras.layers.Dense(10)]), Model),
-        (keras.Sequential([keras.layers.Dense(10)]), Builder),
-        (ng.mlp(3), Builder),
+        (Flat, Builder),
+        (lambda: nnx.Linear(8, 10, rngs=nnx.Rngs(0)), Model),
+        (lambda: eqx.nn.Linear(8, 10, key=KEY), Model),
+        (lambda: keras.Sequential([keras.Input((8,)), keras.layers.Dense(10)]), Model),
+        (lambda: keras.Sequential([keras.layers.Dense(10)]), Builder),
+        (lambda: ng.mlp(3), Builder),
     ],
 )
-def test_models_are_recognised(raw, kind):
+def test_models_are_recognised(make, kind):
+    raw = make()
     assert isinstance(adopt(raw), kind)
     assert isinstance(build_model(raw, (8,), 10), Model)
 

@@ -108,20 +108,21 @@ def test_an_example_gives_the_shape():
         build_model(from_equinox(module), (8, 8), 10)
 
 
+# Modules are made within the tests: every process of pytest collects this file, and to make them takes seconds.
 @pytest.mark.parametrize(
-    ("module", "layer"),
+    ("make", "layer"),
     [
-        (Images(KEY, rate=0.5), "drop"),
-        (eqx.nn.Sequential([eqx.nn.Linear(64, 10, key=KEY), eqx.nn.Dropout(0.5)]), "layers/1"),
-        (Stateful, "norm"),
-        (eqx.nn.make_with_state(Stateful)(KEY), "norm"),
-        (WithKey(eqx.nn.Linear(64, 10, key=KEY)), "WithKey"),
-        (eqx.nn.SpectralNorm(eqx.nn.Linear(64, 10, key=KEY), "weight", key=KEY), "SpectralNorm"),
+        (lambda: Images(KEY, rate=0.5), "drop"),
+        (lambda: eqx.nn.Sequential([eqx.nn.Linear(64, 10, key=KEY), eqx.nn.Dropout(0.5)]), "layers/1"),
+        (lambda: Stateful, "norm"),
+        (lambda: eqx.nn.make_with_state(Stateful)(KEY), "norm"),
+        (lambda: WithKey(eqx.nn.Linear(64, 10, key=KEY)), "WithKey"),
+        (lambda: eqx.nn.SpectralNorm(eqx.nn.Linear(64, 10, key=KEY), "weight", key=KEY), "SpectralNorm"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_state_is_refused(module, layer):
-    assert_refused(lambda: from_equinox(module), layer)
+def test_state_is_refused(make, layer):
+    assert_refused(lambda: from_equinox(make()), layer)
 
 
 def test_a_dropout_that_never_drops_is_no_state():
@@ -140,9 +141,9 @@ def test_frozen_is_inference_mode_with_stored_statistics():
     assert_agrees(build_model(from_equinox((module, state), frozen=True), (8, 8), 10), expected, x)
 
 
-@pytest.mark.parametrize("module", [Stateful, Stateful(KEY), eqx.nn.make_with_state(Stateful)])
-def test_state_is_found_where_it_is(module):
-    model = from_equinox(module, frozen=True)
+@pytest.mark.parametrize("make", [lambda: Stateful, lambda: Stateful(KEY), lambda: eqx.nn.make_with_state(Stateful)])
+def test_state_is_found_where_it_is(make):
+    model = from_equinox(make(), frozen=True)
     assert set(model.init(KEY)) == {"norm/weight", "norm/bias", "out/weight", "out/bias"}
 
 
@@ -160,13 +161,13 @@ def test_what_is_no_module_is_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "model",
+    "make",
     [
-        pytest.param(from_equinox(Words, example=np.zeros((1, 64), int)), id="attention", marks=pytest.mark.slow),
-        pytest.param(from_equinox(Stateful, frozen=True), id="frozen"),
-        pytest.param(Images(KEY), id="raw", marks=pytest.mark.slow),
+        pytest.param(lambda: from_equinox(Words, example=np.zeros((1, 64), int)), id="attention"),
+        pytest.param(lambda: from_equinox(Stateful, frozen=True), id="frozen"),
+        pytest.param(lambda: Images(KEY), id="raw"),
     ],
 )
 @pytest.mark.slow
-def test_it_trains(model, tmp_path):
-    assert_trains(model, tmp_path / "run")
+def test_it_trains(make, tmp_path):
+    assert_trains(make(), tmp_path / "run")

@@ -227,15 +227,15 @@ def test_frozen_nnx_is_its_inference_mode_with_stored_statistics():
 
 
 @pytest.mark.parametrize(
-    "model",
+    "make",
     [
-        pytest.param(from_flax(Transformer()), id="linen-attention", marks=pytest.mark.slow),
-        pytest.param(from_flax(WithNorm(), frozen=True), id="linen-frozen", marks=pytest.mark.slow),
-        pytest.param(from_flax(Images(nnx.Rngs(0))), id="nnx", marks=pytest.mark.slow),
-        pytest.param(from_flax(partial(Images, norm=True, rate=0.1), frozen=True), id="nnx-frozen"),
-        pytest.param(Convolutional(), id="raw-linen", marks=pytest.mark.slow),
+        pytest.param(lambda: from_flax(Transformer()), id="linen-attention"),
+        pytest.param(lambda: from_flax(WithNorm(), frozen=True), id="linen-frozen"),
+        pytest.param(lambda: from_flax(Images(nnx.Rngs(0))), id="nnx"),
+        pytest.param(lambda: from_flax(partial(Images, norm=True, rate=0.1), frozen=True), id="nnx-frozen"),
+        pytest.param(Convolutional, id="raw-linen"),
     ],
 )
 @pytest.mark.slow
-def test_it_trains(model, tmp_path):
-    assert_trains(model, tmp_path / "run")
+def test_it_trains(make, tmp_path):
+    assert_trains(make(), tmp_path / "run")

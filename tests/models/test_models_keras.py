@@ -241,12 +241,12 @@ def test_what_is_no_model_is_refused():
 
 
 @pytest.mark.parametrize(
-    "model",
+    "make",
     [
-        pytest.param(from_keras(attention()), id="attention", marks=pytest.mark.slow),
-        pytest.param(from_keras(with_norm(), frozen=True), id="frozen", marks=pytest.mark.slow),
-        pytest.param(convolutional(), id="raw", marks=pytest.mark.slow),
+        pytest.param(lambda: from_keras(attention()), id="attention", marks=pytest.mark.slow),
+        pytest.param(lambda: from_keras(with_norm(), frozen=True), id="frozen", marks=pytest.mark.slow),
+        pytest.param(convolutional, id="raw", marks=pytest.mark.slow),
     ],
 )
-def test_it_trains(model, tmp_path):
-    assert_trains(model, tmp_path / "run")
+def test_it_trains(make, tmp_path):
+    assert_trains(make(), tmp_path / "run")

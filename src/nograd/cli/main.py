@@ -19,14 +19,14 @@ from nograd.core.types import ConfigError, NogradError  # noqa: E402
 
 _COMMANDS = {
     "train": "train a network by Evolution Strategies",
-    "evaluate": "accuracy of a run on a split of its data, or its return on fresh episodes",
-    "predict": "classes of new examples by a run's network",
-    "minimize": "the point where a function of yours is lowest",
-    "maximize": "the point where a function of yours is highest",
-    "search": "hyperparameters by random search within a budget; the winner as a recipe",
-    "speedup": "the same work on 1, 2, 4 … workers: speedup, efficiency, serial fraction",
-    "report": "one HTML page of a run, of several compared, of a study or of a speedup",
-    "presets": "the recipes that ship with nograd, with their sources",
+    "evaluate": "score a run on a split, on new examples or on fresh episodes",
+    "predict": "predict new examples with the trained network of a run",
+    "minimize": "find the point where a function has its lowest value",
+    "maximize": "find the point where a function has its highest value",
+    "search": "search hyperparameters within a time budget",
+    "speedup": "time the same work on 1, 2, 4 … workers",
+    "report": "write an HTML page about runs, a study or a measured speedup",
+    "presets": "list the recipes that ship with nograd",
 }
 
 
@@ -93,8 +93,9 @@ def _usage() -> str:
     return (
         "nograd: train neural networks without gradients, by Evolution Strategies\n\n"
         f"{commands}\n\n"
-        "nograd COMMAND --help lists a command's flags; --debug shows the traceback of an error.\n"
-        "First steps: nograd train digits    nograd train mnist --preset blog --generations 1000"
+        "nograd COMMAND --help lists the flags of a command.\n"
+        "Add --debug to any command to see the traceback of an error.\n\n"
+        "First steps:\n  nograd train digits\n  nograd train FILE.csv --label COLUMN\n  nograd train CartPole-v1"
     )
 
 

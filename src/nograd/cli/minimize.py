@@ -15,27 +15,30 @@ from nograd.core.types import ConfigError
 
 @dataclass(frozen=True)
 class MinimizeConfig:
-    """The point where a function of yours is lowest, by Evolution Strategies; nograd maximize finds the highest."""
+    """Find the point where a function of yours has its lowest value (nograd minimize) or its highest (nograd maximize),
+    by Evolution Strategies.
+    """
 
     function: Positional[str] = setting(MISSING)
-    """module:function, which takes an array [n] and returns a number. A function of JAX is compiled."""
+    """module:function, which takes an array [n] and returns a number. A function written in JAX is compiled."""
     start: str | None = setting(None, heading="The search")
-    """Where to begin: numbers such as 0,0,1.5, or VALUExN for N equal ones, such as 0x10. Needed where no --bounds are
-    given for each element; default: their middle."""
+    """Where to begin: numbers such as 0,0,1.5, or 0x10 for ten zeros (VALUExN). Default: the middle of --bounds; needed
+    unless they give both sides for each element."""
     bounds: str | None = setting(None)
-    """low,high for all elements, such as -5,5; or a pair for each, such as -5,5:0,1. A side left empty has none."""
+    """low,high for all elements, such as -5,5; or a pair for each, such as -5,5:0,1. A side that is left empty has no
+    bound."""
     strategy: Literal["auto"] | Strategy = setting("auto")
-    """How values move the search: auto (cma-es, for many elements sep-cma-es), or a strategy of nograd train."""
+    """auto (cma-es; sep-cma-es for many elements), or a strategy of nograd train."""
     population: int | None = setting(None, check=at_least(2))
-    """Points a generation. Default: 4 + 3 ln n for n elements."""
+    """Points in each generation. Default: 4 + 3 ln n for n elements."""
     sigma: float | None = setting(None, check=positive("0.3"))
     """Standard deviation of the first points. Default: a quarter of the range between two bounds, elsewhere 0.3."""
     noisy: bool = setting(False)
-    """The function has another value each time; it is given a seed as its second argument."""
+    """The function is random: it takes an integer seed as its second argument."""
     vectorized: bool = setting(False)
-    """The function takes points [points, n] and returns values [points]."""
+    """The function takes an array of points [points, n] and returns their values [points]."""
     seed: int = setting(0, check=seed)
-    """The seed of the search."""
+    """The seed of everything random."""
     generations: int | None = setting(None, heading="When to stop, and where it runs", check=at_least(1))
     """Stop after this many generations. Default: as CMA-ES does, 100 + 150 (n + 3)²/√population."""
     evaluations: int | None = setting(None, check=at_least(1))
@@ -47,15 +50,15 @@ class MinimizeConfig:
     restarts: Literal["none", "ipop", "bipop"] = setting("none")
     """Where a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
     workers: str = setting("auto", numeric=True, check=workers)
-    """Processes that share a generation. auto: one a core, or one alone where the function is quick."""
+    """Processes that share a generation. auto: one per core, or this one alone where the function is quick."""
     engine: Literal["auto", "inline", "process", "ray"] = setting("auto")
     """Where the function is called, as in nograd train."""
     deadline: float = setting(60.0, check=positive("60"))
-    """Seconds that a call may take, after which its worker counts as hung."""
+    """Seconds that one call may take before its worker counts as hung."""
     out: str | None = setting(None, path=True, check=file_name)
-    """A run directory to write, with checkpoints. Default: none."""
+    """Write a run directory here, with checkpoints. Default: none is written."""
     resume: str | None = setting(None, path=True, check=file_name)
-    """A run directory to go on with; give the same function, start and bounds."""
+    """Continue the search of a run directory; give the same function, start and bounds."""
     json: bool = setting(False)
     """Print the result as JSON."""
 
@@ -77,13 +80,13 @@ def minimize(arguments: list[str], started: float, word: str = "minimize") -> in
 
 
 def maximize(arguments: list[str], started: float) -> int:
-    """The same, upwards."""
+    """Searches for the highest value, and prints what was found."""
     return minimize(arguments, started, "maximize")
 
 
 _HANDED_ON = (
-    "strategy", "population", "sigma", "noisy", "vectorized", "seed", "generations", "evaluations", "budget", "target", "restarts", "workers",
-    "engine", "deadline", "out", "resume",
+    "strategy", "population", "sigma", "noisy", "vectorized", "seed", "generations", "evaluations", "budget", "target",
+    "restarts", "workers", "engine", "deadline", "out", "resume",
 )  # fmt: skip
 
 

@@ -15,23 +15,23 @@ from nograd.runs.files import write_atomically
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Accuracy of a run's chosen network on a split of its data, or its mean return, with a 95% confidence interval."""
+    """Score the trained network of a run on a split of its data or on new examples, or play fresh episodes with it."""
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
     file: Positional[str | None] = setting(None, path=True, check=file_name)
-    """New examples with their labels, all of which count: a table, or .npz with x and y. Default: a split of the
+    """New examples with their labels, all of which are scored: a table, or .npz with x and y. Default: a split of the
     run's own data."""
     split: str = "test"
-    """test, val or train, for a run on examples."""
+    """Which split of the run's data to score: test, val or train."""
     episodes: int | None = setting(None, check=at_least(1))
-    """Fresh episodes, for a run on an environment. Default: 100."""
+    """Fresh episodes to play, for a run on an environment. Default: 100."""
     data: str | None = setting(None, path=True, check=file_name)
-    """Where the data lie now, if they have moved: the file, or the folder of MNIST's files."""
+    """Where the data lie now, if they have moved: the file, or the folder of the MNIST files."""
     video: str | None = setting(None, path=True, check=file_name)
-    """Film the first of them: FILE.mp4 or FILE.gif."""
+    """Film the first of the episodes: FILE.mp4 or FILE.gif."""
     json: bool = False
-    """Print JSON."""
+    """Print the figures as JSON."""
 
 
 def evaluate(arguments: list[str], started: float) -> int:
@@ -75,19 +75,19 @@ def evaluate(arguments: list[str], started: float) -> int:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """What a run's chosen network predicts of new examples, one a line: classes by name, numbers in their unit."""
+    """Predict new examples with the trained network of a run, one per line: class names, or numbers in their unit."""
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
     file: Positional[str] = setting(MISSING, path=True, check=file_name)
-    """Examples: a table (.csv, .parquet, .json, .xlsx …; - for CSV on standard input), whose columns are taken by name;
-    .npz (key x), .npy, images, or MNIST's IDX files."""
+    """New examples: a table (.csv, .parquet, .json, .xlsx …, or - for CSV on standard input), whose columns are found
+    by name; .npz (key x), .npy, images, or MNIST's IDX files."""
     out: str | None = setting(None, path=True, check=file_name)
-    """Write a file here in place of the terminal: .csv, .parquet, .json or .jsonl."""
+    """Write the predictions to this file, .csv, .parquet, .json or .jsonl, in place of the terminal."""
     proba: bool = setting(False, short="--probabilities")
-    """Add the probability of each class (also: --probabilities)."""
+    """Add a column with the probability of each class (also: --probabilities)."""
     keep: str | None = setting(None, names=True)
-    """Columns of the table to carry along into the output: id,name, or all."""
+    """Columns of the table to copy into the output: id,name, or all."""
 
 
 def predict(arguments: list[str], started: float) -> int:
@@ -118,7 +118,7 @@ def presets(arguments: list[str], started: float) -> int:
 
     @dataclass(frozen=True)
     class PresetsConfig:
-        """The recipes that ship with nograd, with their sources and measured figures."""
+        """List the recipes that ship with nograd, with their sources and measured results."""
 
     parse(PresetsConfig, arguments, "nograd presets")
     for name, recipe in shipped().items():

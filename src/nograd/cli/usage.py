@@ -20,7 +20,7 @@ def usage(kind: type, prog: str) -> str:
     takes = " ".join(_argument(setting) for setting in found if setting.form.positional)
     lines = [" ".join(part for part in (f"usage: {prog}", takes, "[FLAGS]") if part), ""]
     lines += textwrap.wrap(" ".join((inspect.getdoc(kind) or "").split()), width)
-    if not any(setting.metadata.get("heading") for setting in found):
+    if not (found and found[0].metadata.get("heading")):
         lines.append("")
     for setting in found:
         if heading := setting.metadata.get("heading"):

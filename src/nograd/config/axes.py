@@ -18,7 +18,7 @@ STRATEGIES = Axis(
     "strategy",
     {
         "openai-es": Entry(
-            "the estimate of the gradient, up by an optimizer (Salimans et al. 2017)",
+            "an optimizer along the estimated gradient (Salimans et al. 2017)",
             "nograd.strategies.openai_es:openai_es",
             ("perturbation", "shaping", *_STEP, "mirrored"),
         ),
@@ -51,7 +51,7 @@ STRATEGIES = Axis(
             searched=False,  # a matrix of parameters × parameters
         ),
         "sep-cma-es": Entry(
-            "learns the variances and the step size (Ros and Hansen 2008)",
+            "learns a variance for each parameter and a step size (Ros and Hansen 2008)",
             "nograd.strategies.sep_cma_es:sep_cma_es",
             (),  # never mirrored
             {"noise": "gaussian", "sigma": 0.1, "mirrored": False},
@@ -69,12 +69,12 @@ PERTURBATIONS = Axis(
     "perturbation",
     {
         "dense": Entry(
-            "every parameter has its own draw",
+            "each parameter has a draw of its own",
             "nograd.perturbations.dense:dense",
             searches=(*_FIRST, "shaping", "population", "batch", "lr_sigma"),
         ),
         "lowrank": Entry(
-            "A·B for each matrix, on groups of examples (EGGROLL)",
+            "a low-rank product A·B added to each matrix, per group of examples (EGGROLL)",
             "nograd.perturbations.lowrank:lowrank",
             ("directions", "rank", "group", "densify"),
             excludes=_LOCAL,
@@ -82,7 +82,7 @@ PERTURBATIONS = Axis(
             searches=(*_FIRST, "rank", "directions", "population", "batch"),
         ),
         "node": Entry(
-            "noise on the outputs of layers, for each example",
+            "noise added to the outputs of layers, for each example",
             "nograd.perturbations.node:node",
             ("directions", "densify"),
             excludes=_LOCAL,
@@ -97,7 +97,9 @@ NOISES = Axis(
     {
         "gaussian": Entry("normal numbers", "nograd.perturbations.noise:gaussian"),
         "rademacher": Entry("random signs, the cheapest to draw", "nograd.perturbations.noise:rademacher"),
-        "table": Entry("slices of a shared table of normal numbers; dense only", "nograd.perturbations.noise:table"),
+        "table": Entry(
+            "slices of a shared table of normal numbers; for dense only", "nograd.perturbations.noise:table"
+        ),
     },
 )
 
@@ -107,8 +109,10 @@ SHAPINGS = Axis(
         "raw": Entry("the fitness itself", "nograd.strategies.shaping:raw"),
         "standardized": Entry("mean 0 and standard deviation 1", "nograd.strategies.shaping:standardized"),
         "centered_rank": Entry("ranks, from -1/2 to 1/2", "nograd.strategies.shaping:centered_rank"),
-        "sign": Entry("which one of a mirrored pair is better", "nograd.strategies.shaping:sign"),
-        "utilities": Entry("the better half counts, the better the more", "nograd.strategies.shaping:utilities"),
+        "sign": Entry("+1 for the better one of a mirrored pair, -1 for the other", "nograd.strategies.shaping:sign"),
+        "utilities": Entry(
+            "log-rank weights that favour the better half, as in CMA-ES", "nograd.strategies.shaping:utilities"
+        ),
     },
 )
 
@@ -123,10 +127,10 @@ OPTIMIZERS = Axis(
             "momentum that looks one step ahead (Nesterov 1983)", "nograd.strategies.optimizers:nesterov", ("momentum",)
         ),
         "rmsprop": Entry(
-            "steps by the size of recent estimates (Tieleman and Hinton 2012)", "nograd.strategies.optimizers:rmsprop",
+            "steps over the size of the estimates (Tieleman and Hinton 2012)", "nograd.strategies.optimizers:rmsprop",
             ("momentum",),
         ),
-        "adam": Entry("running means of estimate and square (Kingma and Ba 2015)", "nograd.strategies.optimizers:adam"),
+        "adam": Entry("means of the estimate and its square (Kingma and Ba 2015)", "nograd.strategies.optimizers:adam"),
         "adamw": Entry(
             "adam with decoupled weight decay (Loshchilov and Hutter 2019)", "nograd.strategies.optimizers:adamw"
         ),
@@ -144,27 +148,28 @@ MODELS = Axis(
             policy="nograd.models.policy:policy_mlp",
         ),
         "mlp-linear": Entry(
-            "a linear layer with dense layers beside it, from 0; for tables",
+            "a linear layer plus an MLP, whose output begins at 0; for tables",
             "nograd.models.mlp:mlp_linear",
             form="mlp-linear:16",
         ),
-        "mlp-sign": Entry("units that are −1 or +1", "nograd.models.sign:mlp_sign", form="mlp-sign:128"),
-        "mlp-int8": Entry("weights and units of 8 bits", "nograd.models.int8:mlp_int8", form="mlp-int8:128"),
+        "mlp-sign": Entry("an MLP whose hidden units are −1 or +1", "nograd.models.sign:mlp_sign", form="mlp-sign:128"),
+        "mlp-int8": Entry("an MLP of 8-bit weights and units", "nograd.models.int8:mlp_int8", form="mlp-int8:128"),
         "mlp-spiking": Entry(
-            "units that spike over time steps", "nograd.models.spiking:mlp_spiking", form="mlp-spiking:128"
+            "an MLP whose units spike over time steps", "nograd.models.spiking:mlp_spiking", form="mlp-spiking:128"
         ),
         "oriented": Entry(
             "fixed oriented filters of an image, then dense layers",
             "nograd.models.oriented:oriented",
             form="oriented:32,128",
         ),
-        "linear2": Entry("two linear layers, the blog's network", "nograd.models.mlp:linear2"),
+        "linear2": Entry("two linear layers without activation, as in the blog post", "nograd.models.mlp:linear2"),
         "cnn": Entry("two convolutions and a dense layer, for images", "nograd.models.mlp:cnn"),
         "linear": Entry(
-            "one matrix, from 0", tasks=(ENVIRONMENT,), policy="nograd.models.policy:linear_policy"
+            "one matrix, which begins at 0; for environments", tasks=(ENVIRONMENT,),
+            policy="nograd.models.policy:linear_policy",
         ),
         "atari": Entry(
-            "Atari's network with virtual batch normalisation", tasks=(ENVIRONMENT,),
+            "the network for Atari games, with virtual batch normalisation", tasks=(ENVIRONMENT,),
             policy="nograd.models.atari:atari",
         ),
     },
@@ -173,7 +178,7 @@ MODELS = Axis(
 PROBLEMS = Axis(
     "problem",
     {
-        "auto": Entry("by the values of the labels"),
+        "auto": Entry("found from the values of the labels"),
         "classification": Entry("one of several classes", "nograd.tasks.classification:Classes"),
         "regression": Entry("a number, or several", "nograd.tasks.regression:Numbers"),
         "multilabel": Entry("several labels of 0 and 1", "nograd.tasks.multilabel:Labels"),
@@ -228,7 +233,7 @@ ENGINES = Axis(
     {
         "auto": Entry("process on a CPU with several cores, else inline", "nograd.engines.local:Automatic"),
         "inline": Entry("this process, on one or several devices", "nograd.engines.local:OnDevices"),
-        "process": Entry("one process a core", "nograd.engines.local:OnProcesses"),
+        "process": Entry("one process per core of this machine", "nograd.engines.local:OnProcesses"),
         "ray": Entry("a Ray cluster", "nograd.engines.ray:OnCluster", ("address", "exchange")),
     },
 )

@@ -18,7 +18,7 @@ FITNESSES = Axis(
     "fitness",
     {
         "cross_entropy": Entry(
-            "log probability of the right class or of each label",
+            "log probability of the right class, or of each label",
             tasks=_DATA,
             targets={CLASSES: f"{_OF_CLASSES}:cross_entropy", LABELS: f"{_OF_LABELS}:cross_entropy"},
         ),
@@ -28,7 +28,7 @@ FITNESSES = Axis(
             targets={CLASSES: f"{_OF_CLASSES}:squared_error", NUMBERS: f"{_OF_NUMBERS}:squared_error"},
         ),
         "accuracy": Entry(
-            "the share that is right",
+            "the share of right classes or labels",
             tasks=_DATA,
             targets={CLASSES: f"{_OF_CLASSES}:accuracy", LABELS: f"{_OF_LABELS}:accuracy"},
         ),
@@ -36,37 +36,37 @@ FITNESSES = Axis(
             "minus the absolute error of numbers", tasks=_DATA, targets={NUMBERS: f"{_OF_NUMBERS}:absolute_error"}
         ),
         "huber": Entry(
-            "squared error up to so many deviations, absolute beyond",
+            "squared error up to that many standard deviations, absolute beyond",
             tasks=_DATA,
             targets={NUMBERS: f"{_OF_NUMBERS}:HUBER"},
             form="huber:1",
         ),
         "quantile": Entry(
-            "the pinball loss: that share of the numbers is below",
+            "minus the pinball loss, which is least at that quantile",
             tasks=_DATA,
             targets={NUMBERS: f"{_OF_NUMBERS}:QUANTILE"},
             form="quantile:0.9",
         ),
         "balanced_accuracy": Entry(
-            "mean recall of the classes; of the batch, so dense only",
+            "mean recall of the classes; on whole batches, so for dense only",
             tasks=_DATA,
             targets={CLASSES: f"{_WHOLE}:balanced_accuracy"},
             whole=True,
         ),
         "f1": Entry(
-            "mean F1 of the classes or labels; of the batch, so dense only",
+            "mean F1 of the classes or labels; on whole batches, so for dense only",
             tasks=_DATA,
             targets={CLASSES: f"{_WHOLE}:f1_of_classes", LABELS: f"{_WHOLE}:f1_of_labels"},
             whole=True,
         ),
         "auc": Entry(
-            "area under the ROC curve; of the batch, so dense only",
+            "area under the ROC curve; on whole batches, so for dense only",
             tasks=_DATA,
             targets={CLASSES: f"{_WHOLE}:auc_of_classes", LABELS: f"{_WHOLE}:auc_of_labels"},
             whole=True,
         ),
         "r2": Entry(
-            "the share of the variance; of the batch, so dense only",
+            "R², the explained share of the variance; whole batches, so for dense only",
             tasks=_DATA,
             targets={NUMBERS: f"{_WHOLE}:r2"},
             whole=True,
@@ -78,7 +78,7 @@ METRICS = Axis(
     "metric",
     {
         "accuracy": Entry(
-            "the share of examples that are right (all labels of each)",
+            "the share of examples that are right (with several labels: all of them)",
             tasks=_DATA,
             targets={CLASSES: f"{_MEASURED}:ACCURACY_OF_CLASSES", LABELS: f"{_MEASURED}:ACCURACY_OF_LABELS"},
             measure=metrics.ACCURACY,
@@ -108,7 +108,7 @@ METRICS = Axis(
             measure=metrics.AUC,
         ),
         "r2": Entry(
-            "the share of the variance that is predicted",
+            "R², the explained share of the variance",
             tasks=_DATA,
             targets={NUMBERS: f"{_MEASURED}:R2"},
             measure=metrics.R2,

@@ -43,8 +43,9 @@ def form_of(hint: Any) -> Form:
     if get_origin(hint) in (Union, UnionType):
         kinds = get_args(hint)
         forms = [form_of(kind) for kind in kinds if kind is not NoneType]
-        types = tuple(kind for form in forms for kind in form.types)
-        return forms[0]._replace(types=types, optional=NoneType in kinds)
+        types = tuple(dict.fromkeys(kind for form in forms for kind in form.types))
+        words = tuple(word for form in forms for word in form.choices)
+        return forms[0]._replace(types=types, choices=words, optional=NoneType in kinds)
     if get_origin(hint) is Literal:
         return Form((str,), get_args(hint))
     if get_origin(hint) is tuple:

@@ -1,6 +1,6 @@
 """Data sets: MNIST, the embedded digits, and a user's own tables, arrays and images.
 
-NumPy only until a table is read.
+Importing it loads NumPy alone; Polars is imported when a table is read.
 """
 
 from nograd.data.arrays_encoding import ArrayEncoding, describe_arrays

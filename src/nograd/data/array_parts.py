@@ -19,7 +19,7 @@ SPLITS = ("auto", "random", "stratified")
 
 
 class ArrayParts(NamedTuple):
-    """Inputs and labels of the parts that are given; training always."""
+    """Inputs and labels by part: "train" always, "val" and "test" where they are given."""
 
     parts: Mapping[str, tuple[Array, Array]]
     source: str  # what messages call it
@@ -28,7 +28,7 @@ class ArrayParts(NamedTuple):
     def fields(
         self, problem: str = "auto", split: str = "auto", seed: int = 0, standardize: str = "auto"
     ) -> dict[str, Any]:
-        """The fields of a data set; parts that are not given are taken, 10% each, from the training examples.
+        """The fields of a `Dataset`. Each part that is not given takes 10% of the training examples.
 
         Raises:
             DataError: what is wrong with the arrays.
@@ -65,7 +65,7 @@ class ArrayParts(NamedTuple):
         }
 
     def _labels(self, there: Sequence[str], problem: str, seed: int, split: str) -> tuple[dict[str, Array], Any]:
-        """The labels of each part: whole numbers 0..k-1 as they are; else columns, and what problem they pose."""
+        """The labels of each part (whole numbers 0..k-1 unchanged, others as columns), and their problem."""
         y = {part: array_target(self.parts[part][1]) for part in there}
         if problem in ("auto", "classification") and all(_plain(array) for array in y.values()):
             present = np.unique(np.concatenate(list(y.values())))
@@ -85,7 +85,7 @@ class ArrayParts(NamedTuple):
 
 
 def _plain(y: Array) -> bool:
-    """Whether labels are whole numbers, one an example."""
+    """Whether labels are whole numbers, one per example."""
     if y.ndim != 1 or y.dtype.kind not in "uif" or not y.size:
         return False
     return y.dtype.kind != "f" or bool((np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) < 2**53)).all())
@@ -116,7 +116,7 @@ def array_target(y: Array) -> Array:
 
 
 def _deal(y: Array, missing: int, split: str, seed: int, source: str, target: object) -> list[Array]:
-    """The rows of training and of the missing parts."""
+    """The rows for training and for each part that is not given."""
     if not missing:
         return [np.arange(len(y))]
     sizes = part_sizes(len(y), [SHARE] * missing, seed, source)

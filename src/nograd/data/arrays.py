@@ -1,4 +1,4 @@
-"""What all of the data folder calls an array, and the three parts of a data set."""
+"""The type of the arrays in this folder, and the names of the three parts of a data set."""
 
 from typing import Any, TypeAlias
 

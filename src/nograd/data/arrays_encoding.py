@@ -1,4 +1,4 @@
-"""The unit of arrays: what the numbers of a training meant, so that new ones are not taken for another unit."""
+"""The range of a training's inputs, so that new ones in another unit (0..1 in place of 0..255) are refused."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from nograd.data.arrays import Array
 
 
 class ArrayEncoding(NamedTuple):
-    """The form of the examples, and what values the training had."""
+    """The shape of the training inputs, and the range of their values."""
 
     shape: tuple[int, ...]  # of one example
     whole: bool  # all values were whole numbers
@@ -29,7 +29,7 @@ class ArrayEncoding(NamedTuple):
         return cls(**{**fields, "shape": tuple(fields["shape"])})
 
     def check(self, x: Array, what: str) -> Array:
-        """`x`, if it can be in the unit of the training.
+        """`x`, once it is known to be in the same unit as the training inputs.
 
         Raises:
             DataError: fractions where the training had pixels of 0 to 255, or the other way round.
@@ -74,9 +74,9 @@ def describe_arrays(x_train: Array, limit: float | None = None) -> ArrayEncoding
 
 
 def byte_unit(x_train: Array) -> float:
-    """What bytes are divided by: 255 for images [examples, height, width, …]; else the largest of them.
+    """The number that bytes are divided by: 255 for images [examples, height, width, …]; else the largest value.
 
-    A table of bytes has no unit of its own: flags are 0 and 1, and stay so.
+    Bytes in a table may be anything: flags of 0 and 1 must stay 0 and 1.
     """
     if x_train.dtype != np.uint8:
         return 1.0

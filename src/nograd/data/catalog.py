@@ -47,17 +47,17 @@ def load(
             file, or of a folder of images.
         data_dir: the folder of MNIST's files; the other tasks do not need one.
         label: the label column of a table, or several: a sequence, or names with commas between them.
-        seed: of the split; mnist and digits have splits of their own.
+        seed: of the split, 0 or more; mnist and digits have fixed splits.
         standardize: "auto", "none", "center" or "standard"; see `scaling`.
         progress: show a download on stderr.
         problem: "auto", "classification", "regression" or "multilabel".
         columns: the features of a table to use, all by default; drop: those to leave out.
-        kinds: the kind of a column where the one found is not meant: number, category, flag or date, by its name.
+        kinds: by column name, the kind to read it as (number, category, flag or date) in place of the one found.
         split: "auto" is "stratified" for a table of classes, else "random"; "time:COLUMN", "group:COLUMN".
-        test, val: files of their own for these parts of a table.
-        size: of images, "28x28" pixels.
+        test, val: further tables that are these parts.
+        size: "28x28", the width and height in pixels that images are resized to.
     Raises:
-        DataError: no such task or file, an option that does not suit it, or what its loader refuses.
+        DataError: there is no such task or file, an option does not suit it, or its content cannot be read.
     """
     check_standardize(standardize)
     table: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What arrays must satisfy before they are trained on. Every refusal names the value and the remedy."""
+"""Checks of arrays before a training. Every error names the value and the remedy."""
 
 from collections.abc import Callable, Sequence
 
@@ -59,7 +59,7 @@ def as_labels(y: Array, what: str, place: Callable[[int], str] = "row {}".format
         y: the labels. what: their name in messages, as "labels y_train of FILE".
         place: turns an index into words, "row 17" by default.
     Raises:
-        DataError: not one whole number an example, or a label below 0.
+        DataError: the labels are not one whole number per example, or one is below 0.
     """
     if y.ndim != 1:
         remedy = "y.reshape(-1)" if y.size == len(y) else "y.argmax(axis=1) if the rows are one-hot"

@@ -1,4 +1,4 @@
-"""Columns of any origin in one of four forms: numbers, true or false, times, text. The same cells give the same column.
+"""Brings the columns of any file or frame into one of four forms: numbers, true or false, times, or text.
 
 A table has the same columns whether it came as text, as Parquet or as a frame: text that is all numbers is numbers,
 text that is all dates is dates.
@@ -20,23 +20,23 @@ from nograd.data.words import FALSE, MISSING, TRUE
 
 _FEW = 20  # levels that a category among numbers may have: doors 2, 3, 4, 5more
 _DAY = 86_400_000_000  # microseconds
-_OFTEN = 5  # times that a word among numbers must occur to be a level and not a slip
+_OFTEN = 5  # times that a word among numbers must occur to be a level, and not a typing error
 
 
 class Canonical(NamedTuple):
-    """A column in one of the four forms, and what is to be said of it."""
+    """A column in one of the four forms, with a remark for the user."""
 
     values: pl.Series  # Float64, Boolean, Datetime("us") or String; null where a value is missing
     remark: str = ""
-    form: str = ""  # of dates whose day and month must be told apart in the same way again
+    form: str = ""  # the format of dates whose day and month could be confused
 
 
 class Columns(NamedTuple):
     """The columns of a table, each in its form."""
 
     frame: pl.DataFrame
-    remarks: dict[str, str]  # what is to be said of a column, by its name
-    forms: dict[str, str]  # the format of a column of dates, where new dates need it
+    remarks: dict[str, str]  # for the user, by the name of the column
+    forms: dict[str, str]  # the formats of such dates, by the name of the column
 
 
 def canonical(table: Table, kinds: Mapping[str, str], forms: Mapping[str, str] | None = None) -> Columns:

@@ -1,4 +1,4 @@
-"""The same for each of many columns, side by side where they are long."""
+"""Applies a function to each column of a table, in several threads where the columns are long."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,9 +13,9 @@ Result = TypeVar("Result")
 
 
 def columnwise(function: Callable[[Item], Result], columns: Iterable[Item], rows: int) -> list[Result]:
-    """The results in the order of the columns; the first error in that order is raised.
+    """function(column) for each of the columns, in their order; the first error in that order is raised.
 
-    NumPy and Polars let other threads run while they compute, so that threads use several cores.
+    NumPy and Polars release Python's lock while they compute, so that threads use several cores.
     """
     if rows < _LONG:
         return list(map(function, columns))

@@ -1,4 +1,4 @@
-"""A data set in memory: its arrays, what they mean, and its fingerprint."""
+"""A data set in memory: its arrays, what they mean, and its checksum."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _ARRAYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "offset",
 
 
 class Dataset(NamedTuple):
-    """Labelled examples in three parts. Inputs stay as compact as they came until a batch is drawn."""
+    """Labelled examples in three parts. Inputs keep their type, such as uint8, until a batch is drawn."""
 
     name: str  # "mnist", "digits", or the stem of the file
     x_train: Array  # uint8 or float32 [examples, *features]
@@ -35,7 +35,7 @@ class Dataset(NamedTuple):
     target: "Target | None" = None  # what is predicted; None for classes 0..classes-1 without other names
     encoding: "Encoding | ArrayEncoding | None" = None  # from a file's values to x; what `predict` applies
     account: "tuple[ColumnReport, ...]" = ()  # what became of each column of a table
-    remarks: tuple[str, ...] = ()  # what a person should know: rows left out, rare classes
+    remarks: tuple[str, ...] = ()  # for the user: rows left out, rare classes
     rows: tuple[Array, Array, Array] | None = None  # of training, validation, test: their rows in the table
 
     @property
@@ -107,7 +107,7 @@ def _plain(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def account_lines(dataset: Dataset) -> list[str]:
-    """What became of each column of a table, a line each, in three columns of text; then the remarks."""
+    """One line per column of a table on what became of it, in three columns of text; then the remarks."""
     names = [" ".join(line.column.split())[:30] or "(no name)" for line in dataset.account]
     width = max(map(len, names), default=0)
     lines = [

@@ -88,11 +88,11 @@ def years(seconds: Array) -> Array:
     return 1970.0 + seconds / _YEAR
 
 
-# What comes round again: the name, and the length of the round in seconds.
+# The cycles by name, with their length in seconds.
 CYCLES = {"day of year": _YEAR, "day of week": _WEEK, "time of day": _DAY}
 
 
 def cycle(seconds: Array, name: str) -> Array:
-    """sin and cos of where a time stands in a round, float64 [n, 2]: its end lies beside its beginning."""
+    """sin and cos of the phase of a time in a cycle, float64 [n, 2]: 31 December lies next to 1 January."""
     angle = 2 * math.pi * np.mod(seconds, CYCLES[name]) / CYCLES[name]
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)

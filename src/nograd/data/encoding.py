@@ -1,4 +1,4 @@
-"""From a table to what a network sees: learnt once, on the training rows, and applied to any table by name."""
+"""From the columns of a table to the inputs of a network: learnt on the training rows, applied by column name."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ class Encoding(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example."""
+        """The shape of one encoded example."""
         return (len(self.features),)
 
     def unknown(self, names: Iterable[str]) -> list[str]:
@@ -57,7 +57,7 @@ class Encoding(NamedTuple):
         """The encoding that `to_json` wrote.
 
         Raises:
-            DataError: what it wrote has been changed, or is of a later version.
+            DataError: the record was edited, or written by a later version.
         """
         try:
             columns = tuple(column_from_json(column) for column in record["columns"])
@@ -117,8 +117,8 @@ def learn_encoding(
     Args:
         train: the training rows, in canonical form.
         asked: the kinds the user asks for, by column.
-        positional: the network gets the columns in the order in which they stand; else by name, so that the order
-            in the file is of no account.
+        positional: keep the order of the columns; else they are sorted by name, so that their order in the file
+            does not matter.
         forms: formats of dates that new rows need, by column.
     Raises:
         DataError: no column is left, or one is not what the user asks for.
@@ -134,7 +134,7 @@ def learn_encoding(
     ]
     dropped = tuple(column for column in learnt if isinstance(column, Dropped))
     if not columns:
-        # Better what looked of no use than nothing; where hardly any rows are left to learn from, all is constant.
+        # Columns that looked useless are better than none: with few training rows all of them may be constant.
         columns = [kept for name in names if (kept := last_resort(train[name], standardize)) is not None]
         dropped = tuple(column for column in dropped if column.name not in {kept.name for kept in columns})
     if not columns:

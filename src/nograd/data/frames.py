@@ -1,4 +1,4 @@
-"""Tables out of a program: frames of any library, mappings of columns, arrays and lists."""
+"""Tables from Python: frames of any library, mappings of columns, arrays and lists."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -128,6 +128,6 @@ def array_table(x: Any, source: str) -> Table:
 
 
 def natural(name: str) -> tuple[tuple[str, int], ...]:
-    """What names are ordered by: x2 before x10."""
+    """A sort key for names that puts x2 before x10."""
     parts = re.findall(r"(\D*)(\d*)", name)
     return tuple((text, int(number) if number else -1) for text, number in parts)

@@ -1,6 +1,6 @@
 """The kinds of columns: what each learns from the training rows, and the numbers that a network gets of it.
 
-One class a kind, of plain values that JSON can hold; `KINDS` is their registry.
+One class per kind, whose fields are plain values for JSON; `KINDS` is their registry.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the column."""
+        """The name of the column."""
 
     def features(self) -> tuple[str, ...]:
         """A name for each number that the network gets."""
@@ -49,7 +49,7 @@ class Scale:
 
 
 def learn_scale(ordered: Array, standardize: str) -> Scale:
-    """The mean and 1/standard deviation of values in ascending order: the file's order is of no account."""
+    """The mean and 1/standard deviation of values in ascending order, so that the order of the rows does not matter."""
     if standardize == "none" or not len(ordered):
         return Scale(0.0, 1.0)
     middle = float(ordered[len(ordered) // 2])
@@ -69,7 +69,7 @@ class Number:
     name: str
     scale: Scale
     fill: float
-    missing: int  # training rows without a value; any, and a feature says where
+    missing: int  # training rows without a value; if any, one more feature is 1 where a value is missing
     varies: bool  # False: always the same value, where there is one
     flag: bool = False
 
@@ -88,7 +88,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """One of a few levels: a feature each, which is 1 where the column has that level."""
+    """A category (one-hot): one feature per level, which is 1 where the column has that level, else 0."""
 
     kind: ClassVar[str] = "category"
     name: str
@@ -112,14 +112,14 @@ class Category:
 
 @dataclass(frozen=True)
 class Date:
-    """A time: in years, scaled, and as sines and cosines of what comes round again."""
+    """A date or time: scaled years, and sin and cos of its phase in the year, the week and the day."""
 
     kind: ClassVar[str] = "date"
     name: str
     scale: Scale
     fill: float  # seconds since 1970
     missing: int
-    cycles: tuple[str, ...]  # those of `CYCLES` that differ among the training rows
+    cycles: tuple[str, ...]  # those of `CYCLES` in which the training rows differ
     form: str = ""  # "%d/%m/%Y" or "%m/%d/%Y": 03/04/2012 alone does not tell which
 
     def features(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What kind a column is, and what it becomes: learnt on the training rows alone."""
+"""The kind of a column and its encoding, learnt from the training rows alone."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from nograd.data.messages import one_line
 from nograd.data.words import FALSE, TRUE
 
 AS = ("number", "category", "flag", "date")  # what --as can ask for
-_FEW, _MANY = 10, 100  # levels: so few are always a category, so many are only by request
+_FEW, _MANY = 10, 100  # levels: up to the first always a category, beyond the second only if asked for
 _ROWS_A_LEVEL = 4
 _MOST_LEVELS = 1000  # of a category, where it is that or nothing
 _COUNTED = 20  # rows from which a column 0, 1, 2, … is taken for a row counter
@@ -113,7 +113,7 @@ def _number(values: pl.Series, standardize: str, source: str) -> ColumnKind | Dr
 def last_resort(values: pl.Series, standardize: str) -> ColumnKind | None:
     """A column that `learn_column` dropped, where all others were dropped too; None where it holds nothing at all.
 
-    An index or a constant as a number, text of many values as a category where its values come again.
+    An index or a constant becomes a number; text of many values a category, where some value occurs more than once.
     """
     if values.null_count() == len(values):
         return None

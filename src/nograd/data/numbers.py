@@ -32,7 +32,7 @@ def without_sign(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String or not column.head(_SAMPLE).str.contains("[%$€£¥]").any():
         return column
     signed = column.str.contains(_SIGNED) | column.str.contains(_PLAIN)
-    if not signed.all():  # missing cells are of no account
+    if not signed.all():  # missing cells do not count
         return column
     return column.str.replace_all(r"[%$€£¥\s]", "")
 

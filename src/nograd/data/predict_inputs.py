@@ -36,10 +36,10 @@ def load_inputs(
         path: a table (.csv, .parquet, …), .npz with key x or one array, .npy, IDX (plain or .gz), an image, or a
             folder of images.
         shape: of one example, as the model was trained on. Rows of equally many numbers are reshaped to it.
-        columns: the columns to take from a table of numbers, in the model's order; all by default.
+        columns: the columns to take from a table of numbers, in the order of the network's inputs; () for all.
         encoding: what the training learnt of its data: a table is encoded by it, by the names of its columns, and
             arrays must be in its unit.
-        keep: columns of the table that are there to be carried along; None for any.
+        keep: columns that may be there although the training did not use them; None for any.
     Raises:
         DataError: unreadable, examples of another shape or unit, a missing or unknown column, or values not finite.
     """

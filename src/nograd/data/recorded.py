@@ -1,4 +1,4 @@
-"""What a run has written down of its data, read again."""
+"""Reads what the config.json of a run says about its data."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What a person should know of a prepared table before trusting its scores: a line each."""
+"""Remarks on a prepared table, one per line, that a user should read before trusting its scores."""
 
 from collections.abc import Mapping
 from itertools import groupby

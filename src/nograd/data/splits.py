@@ -1,6 +1,6 @@
 """Which examples are for training, validation and test: by chance, by class, by time or by group.
 
-A split is a function of the seed and of what stands in the file: it holds no state.
+A split is a pure function of the seed and of the content of the file.
 """
 
 from collections.abc import Sequence
@@ -90,10 +90,10 @@ def stratified_rows(classes: Array, sizes: Sequence[int], seed: int) -> list[Arr
 
 
 def time_rows(times: Array, sizes: Sequence[int], source: str) -> list[Array]:
-    """The latest examples for the last part, those before them for the part before it: never a look ahead.
+    """The latest examples for the test, those before them for validation: training never sees the future.
 
     Args:
-        times: anything that can be put in order, one an example, none missing.
+        times: anything that can be sorted, one per example, none missing.
     Raises:
         DataError: so few different times that a part would be empty.
     """
@@ -111,7 +111,7 @@ def time_rows(times: Array, sizes: Sequence[int], source: str) -> list[Array]:
 
 
 def group_rows(groups: Array, sizes: Sequence[int], seed: int, source: str) -> list[Array]:
-    """Whole groups in one part each: what is measured is how well it does on groups that it has never seen.
+    """All rows of a group in one part, so that scores are measured on groups that training has never seen.
 
     Args:
         groups: the number of the group of each example, 0..k-1.

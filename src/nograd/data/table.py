@@ -1,4 +1,4 @@
-"""A table as it was read: a frame, where it is from, and how a row is found again."""
+"""A table as it was read: a frame, its source, and the place of each row in the source for messages."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

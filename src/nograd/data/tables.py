@@ -24,7 +24,7 @@ LABEL_NAMES = ("label", "target", "class", "y")
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What a user can say of a table."""
+    """What a user can choose about a table; see `load`."""
 
     label: str | Sequence[str] | None = None
     problem: str = "auto"
@@ -86,7 +86,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     parts = _rows(frame, values, problem, options, table.source)
     target = learn_target(values, parts[0], problem, table.source)
     frame = frame.drop(_PART, *_split_column(options.split, "group"))
-    # Filtered, not gathered, and encoded before it is dealt: rows are moved once, as numbers that lie side by side.
+    # Encoded before it is split: the rows are then copied once, as one contiguous array of numbers.
     chosen = np.zeros(frame.height, bool)
     chosen[parts[0]] = True
     encoding = learn_encoding(

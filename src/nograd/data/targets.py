@@ -14,7 +14,7 @@ from nograd.data.frames import natural
 from nograd.data.messages import name_list, one_line
 
 _FEW = 20  # different whole numbers that are taken for classes
-_ROWS_A_CLASS = 20  # more classes than that, 0..k-1, if each has so many rows
+_ROWS_A_CLASS = 20  # whole numbers 0..k-1 are classes beyond that, if each occurs this often
 
 
 class Target(NamedTuple):

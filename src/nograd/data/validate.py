@@ -1,4 +1,4 @@
-"""A data set of one's own, checked."""
+"""Checks of a data set that the user made."""
 
 import numpy as np
 

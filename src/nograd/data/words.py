@@ -1,4 +1,4 @@
-"""Words that stand for something else in a cell: missing values, and yes and no."""
+"""The texts in a cell that mean a missing value, or yes and no."""
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "."})
 TRUE = frozenset({"true", "yes", "y", "t", "on"})

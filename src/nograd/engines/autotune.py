@@ -1,13 +1,13 @@
-"""Whether to share the work or to do it alone, by trying both: the bits are the same, so only time decides."""
+"""Decides by timing whether workers share the generations or the driver works alone; both give the same bits."""
 
 import statistics
 
 _PERIOD = 400  # generations from one trial to the next
-_TRIES = 5  # generations of each way in a trial, in turns
+_TRIES = 5  # generations in a trial that are shared, and as many in between that are not
 
 
 class Trial:
-    """Says for each generation whether it is shared, from the seconds that both ways took lately."""
+    """Says for each generation whether it is to be shared: the faster way in the last trial, by the median time."""
 
     def __init__(self) -> None:
         self._generation, self._better = 0, True
@@ -19,7 +19,7 @@ class Trial:
         return at % 2 == 0 if at < 2 * _TRIES else self._better
 
     def note(self, seconds: float) -> None:
-        """How long that generation took."""
+        """Notes how many seconds that generation took."""
         at = self._generation % _PERIOD
         if at < 2 * _TRIES:
             self._seconds[self.shared()].append(seconds)

@@ -1,4 +1,4 @@
-"""What an engine is, and what the driver of other workers asks of whatever carries its words to them."""
+"""The protocols of an engine, which computes generations, and of a transport between a driver and its workers."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,8 +15,8 @@ from nograd.strategies.base import State
 class Engine(Protocol):
     """What computes the generations of a training. Every engine gives the same bits."""
 
-    bytes_down: int  # to other workers in the last generation
-    bytes_up: int  # from them
+    bytes_down: int  # sent to other workers in the last generation
+    bytes_up: int  # received from them
 
     @property
     def kind(self) -> str:
@@ -28,7 +28,7 @@ class Engine(Protocol):
 
     @property
     def generation(self) -> Generation:
-        """The functions of its generations."""
+        """The pure functions of the generations that it computes."""
 
     @property
     def compile_seconds(self) -> float:
@@ -39,21 +39,21 @@ class Engine(Protocol):
         """Where the time went: evaluate (this process's own share), communicate, wait (for others), update."""
 
     def step(self, state: State) -> tuple[State, Outcome]:
-        """The next generation. The state handed in stays valid: a bad update can be thrown away.
+        """Computes the next generation. The given state stays valid, so that a bad update can be discarded.
 
         Raises:
-            EngineError: it cannot be done; the engine can only be closed then.
+            EngineError: it cannot be computed; nothing but `close` may be called afterwards.
         """
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         """Returns when every worker has started. Raises EngineError where one cannot, or takes longer."""
 
     def close(self) -> None:
-        """Ends all workers, and gives back all that is held beyond this process's own memory."""
+        """Ends all workers, and releases all resources outside of this process."""
 
 
 class EngineArguments(NamedTuple):
-    """What an engine is made from."""
+    """The arguments of `EngineMaker.make`."""
 
     generation: Generation
     state: State  # of the shapes and types of every state
@@ -61,12 +61,12 @@ class EngineArguments(NamedTuple):
     workers: str  # "auto", or how many share a generation, this process included
     deadline: float  # seconds of silence after which a worker counts as dead
     address: str | None  # of a cluster
-    exchange: str  # what travels there: "sums" or "scalars"
+    exchange: str  # what its workers send: "sums" or "scalars"
     programs: Mapping[str, Program] | None = None  # of the generation, where they are compiled already
 
 
 class EngineMaker(Protocol):
-    """A word of `config.axes.ENGINES`: says how many workers an engine can have here, and makes it."""
+    """What a word of `config.axes.ENGINES` names: counts the workers that are possible here, and makes the engine."""
 
     def count(self, generation: Generation, workers: str) -> int:
         """The workers that would share a generation, this process included; 0 where only the made engine can tell.
@@ -87,7 +87,7 @@ class EngineMaker(Protocol):
 
 
 class Transport(Protocol):
-    """Shared memory and processes, threads and devices, or a cluster and its actors."""
+    """How a driver reaches its workers: processes by shared memory, devices by threads, or actors of a cluster."""
 
     @property
     def kind(self) -> str:
@@ -98,20 +98,20 @@ class Transport(Protocol):
         """The handles of the other workers."""
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
-        """Lays down what all of a crew read in a phase, under its epoch; returns the bytes."""
+        """Makes arrays readable for the workers of a crew, under a name and an epoch; returns the bytes sent."""
 
     def result(self, handle: WorkerHandle, share: Share, kind: str, result: Any) -> tuple[Done, int]:
-        """What a worker's answer stands for, and the bytes that it left elsewhere."""
+        """The result that an answer refers to, and the bytes of it that did not come with the answer."""
 
     def close(self) -> None:
-        """Ends all workers, and gives back all that is held."""
+        """Ends all workers, and releases all resources."""
 
 
 class Replicas(Transport, Protocol):
-    """A transport to workers that can hold a whole state."""
+    """A transport to workers that can keep a copy of the whole state."""
 
     def load(self, handles: Sequence[WorkerHandle], epoch: Epoch, state: list[Any]) -> int:
-        """Sends the state to some workers; returns the bytes."""
+        """Sends the state to some workers; returns the bytes sent."""
 
     def update(self, handles: Sequence[WorkerHandle], update: Update) -> int:
-        """Has some workers update the state that they hold; returns the bytes."""
+        """Makes some workers update their copies of the state; returns the bytes sent."""

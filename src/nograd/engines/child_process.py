@@ -1,7 +1,7 @@
-"""A child process of ours that runs Python: started, spoken to, ended, reaped. Its own side is `child_start`.
+"""A child process of ours that runs Python: started, sent messages, ended, reaped. The child runs `child_start`.
 
-A child imports what its parent imports. It starts without the current folder on its path, takes every module that the
-parent has from where the parent has it, and looks into the current folder last: a user's `random.py` or `jax.py` there
+A child must import the same modules as its parent. It starts without the current folder on its path, finds every
+module where the parent found it, and searches the current folder last: a user's `random.py` or `jax.py` there
 is not taken for the module of that name.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from nograd.engines import child_start
 
-ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would gain nothing, and sum in another order
+ENVIRONMENT = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # one thread: more would save no time, and add in another order
 _LAST = 0.2  # seconds: a closed connection comes just before the end of a process
 
 
@@ -35,8 +35,8 @@ class ChildProcess:
 
     Args:
         module: of nograd, whose `serve(link, pinned, *words)` the child calls.
-        words: for that function, as texts.
-        core: to run on; None for any.
+        words: further arguments of that function, as texts.
+        core: the number of the core to run on; None for any.
         environment: variables on top of this process's own.
         files: descriptors that the child inherits under the same numbers.
         own_session: out of reach of the terminal's Ctrl-C and Ctrl-Z.
@@ -74,7 +74,7 @@ class ChildProcess:
             self.link.send((search_path(), module_folders()))
 
     def end(self, grace: float = _LAST) -> str:
-        """Kills the process where it does not end within some seconds by itself; returns what it died of."""
+        """Kills the process unless it ends within `grace` seconds; returns the cause of its end, in words."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(grace)
         self.process.kill()

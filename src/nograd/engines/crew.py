@@ -1,4 +1,4 @@
-"""One generation of a driver: who works on it is chosen when it begins, and holds for all of its phases."""
+"""One generation of a driver. Its workers are chosen when it begins, and stay the same in all of its phases."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _NAMES = ("communicate", "evaluate", "wait", "communicate")
 
 
 class Phase(NamedTuple):
-    """All chunks of one phase of a generation, to be done."""
+    """One phase of a generation, to be done for all chunks."""
 
     kind: str  # "evaluate", "estimate" or "both"
     number: Any  # of the generation, by the state: part of the address of every draw
@@ -26,7 +26,7 @@ class Phase(NamedTuple):
 
     @property
     def reads(self) -> dict[str, list[Any]]:
-        """What is published for it."""
+        """The arrays that workers read in it, by the names under which they are published."""
         return {"params": self.params} | ({} if self.fitness is None else {"fitness": [self.fitness]})
 
 
@@ -36,7 +36,7 @@ class Crew:
     A worker that dies leaves the crew for good: its successor waits for the next generation.
 
     Args:
-        here: what the driver computes with.
+        here: the engine that computes the driver's own share.
         transport: to the workers.
         free: gives up to so many workers that are free now: they work on this generation.
         run: the driver's random number.
@@ -55,13 +55,13 @@ class Crew:
     ) -> None:
         self.here, self.transport, self.follows = here, transport, follows
         self.chunks = here.generation.plan.chunks
-        self.handles = free(self.chunks - 1)  # no more hands than chunks
+        self.handles = free(self.chunks - 1)  # no more workers than chunks
         self.bytes_down = self.bytes_up = 0
         self._free, self._epoch = free, Epoch(run, generation, 0)
         self._published: dict[str, Epoch] = {}  # in this generation
 
     def epoch(self, name: str) -> Epoch:
-        """Of what is published under a name in this generation."""
+        """The epoch of what is published under a name in this generation."""
         return self._epoch._replace(phase=1 if name == "fitness" else 0)
 
     def alone(self, phase: Phase) -> dict[Share, Done]:
@@ -79,7 +79,7 @@ class Crew:
         return done
 
     def phase(self, phase: Phase, done: dict[Share, Done] | None = None) -> tuple[list[Any], list[Any]]:
-        """(what is found of all members, Σ w · ε), each where asked for; `done`: chunks that were done before."""
+        """(the results of all members, Σ w · ε), each where the phase asks for it. `done`: finished chunks."""
         done = done or {}
         first = len(done)
         if not self.handles and not done:
@@ -127,7 +127,7 @@ class Crew:
         return answers
 
     def merged(self, kind: str, done: dict[Share, Done]) -> tuple[list[Any], list[Any]]:
-        """The shares put together: what was found in the order of the chunks, sums along their tree."""
+        """The whole result from its shares: the members' results in the order of the chunks, sums along their tree."""
         found = [] if kind == "estimate" else joined([done[share].found or [] for share in sorted(done)])
         if kind == "evaluate":
             return found, []
@@ -148,7 +148,7 @@ class Crew:
                 self._published[name] = epoch
 
     def _result(self, handle: WorkerHandle, request: Request, answer: Answer | Refused) -> Done:
-        """What a worker has done."""
+        """The result that a worker's answer refers to."""
         if isinstance(answer, Refused):
             raise EpochError(f"{handle.name} was sent the wrong thing: {answer.text}; this is a fault of nograd")
         done, size = self.transport.result(handle, request.share, request.kind, answer.result)

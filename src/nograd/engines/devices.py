@@ -1,6 +1,6 @@
-"""Several devices of this process, such as its GPUs: a worker each, with its own copies of what all of them read.
+"""Several devices of this process, such as its GPUs: one worker per device, with its own copy of what all of them read.
 
-No collective takes part: each device runs its own programs on its own chunks, and the sums meet on the host.
+No collective operations are used: each device computes its own chunks, and the sums are added on the host.
 """
 
 import math
@@ -32,7 +32,7 @@ def device_engine(
     programs: Mapping[str, Program] | None = None,
 ) -> Pool:
     """Generations on several devices of this process, the default one first; see `Pool`."""
-    devices = devices[: generation.plan.chunks]  # more would never be given anything
+    devices = devices[: generation.plan.chunks]  # more would have no chunk to compute
     here = Inline(generation, state, keys, len(devices), programs)
     return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
 
@@ -50,7 +50,7 @@ class Device:
         raise EngineError(f"device {self.device} was lost; go on with --resume and fewer --workers")
 
     def is_placed(self) -> bool:
-        """To compile takes as long as it takes."""
+        """Always false: it compiles without a time limit."""
         return False
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any]) -> int:
@@ -71,7 +71,7 @@ class Device:
         return self._saying.pop(0).result()
 
     def end(self) -> None:
-        """Nothing of its own could go on."""
+        """Does nothing: a device computes only what it is sent."""
 
     def close(self) -> None:
         """Ends the thread, and lets go of the arrays."""

@@ -1,4 +1,4 @@
-"""What travels between the workers of a generation: parameters and sums, or fitness alone."""
+"""What the workers of a generation send each other: parameters and sums, or fitness alone."""
 
 import time
 from typing import Any, Protocol
@@ -16,17 +16,17 @@ from nograd.strategies.base import State
 
 
 class Exchange(Protocol):
-    """How a crew comes to what an update is made of."""
+    """How a crew computes what the update of the state needs."""
 
     def generation(self, crew: Crew, state: State) -> tuple[list[Any], list[Any]]:
-        """(what was found of all members, Σ w · ε)."""
+        """(the results of all members, the fitness first; Σ w · ε)."""
 
 
 class Sums:
-    """Parameters go out; what was found and partial sums come back."""
+    """The driver sends parameters; workers send back their members' results and partial sums."""
 
     def generation(self, crew: Crew, state: State) -> tuple[list[Any], list[Any]]:
-        """(what was found of all members, Σ w · ε)."""
+        """(the results of all members, the fitness first; Σ w · ε)."""
         generation = crew.here.generation
         params, number = generation.leaves(state), np.int32(state.generation)
         if generation.halves:
@@ -37,10 +37,10 @@ class Sums:
 
 
 class Scalars:
-    """Algorithm 2 of Salimans et al. 2017: each worker holds the state and makes the whole update, and fitness travels.
+    """Algorithm 2 of Salimans et al. 2017: each worker keeps the state and computes the whole update; fitness is sent.
 
-    4 bytes a member up and down in place of 4 bytes a parameter, for more arithmetic. A worker whose state is not
-    bitwise the driver's, as that of other hardware or after an update that failed there, is sent the state again.
+    It sends 4 bytes per member in place of 4 bytes per parameter, at the price of more arithmetic. A worker whose state
+    differs from the driver's by a bit, as on other hardware or after a failed update, is sent the state again.
 
     Args:
         replicas: the transport.
@@ -51,7 +51,7 @@ class Scalars:
         self.resynchronised = 0  # how often a worker held another state than it should have
 
     def generation(self, crew: Crew, state: State) -> tuple[list[Any], list[Any]]:
-        """(what was found of all members, Σ w · ε)."""
+        """(the results of all members, the fitness first; Σ w · ε)."""
         if not crew.handles:
             return Sums().generation(crew, state)
         phase = Phase("evaluate", np.int32(state.generation), crew.here.generation.leaves(state))
@@ -83,7 +83,7 @@ class Scalars:
             handle.holds = epoch
 
     def _found(self, crew: Crew, handle: WorkerHandle, answer: Answer | Refused | None, mine: int) -> Done | None:
-        """What a worker found; None where it is lost, or where its parameters are not bitwise the driver's."""
+        """A worker's result; None where the worker is lost, or its parameters are not bitwise the driver's."""
         if isinstance(answer, Answer):
             crew.bytes_up += answer.size
             if answer.result.checksum == mine:

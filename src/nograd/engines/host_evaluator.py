@@ -1,7 +1,7 @@
-"""The part of an evaluation that no program can do: a share's episodes, run on the host.
+"""Evaluation on the host, for environments that no compiled program can run: the episodes of a share.
 
 It is made from JSON alone (the environment's name and the rules of the episodes) and calls two compiled programs, so
-a worker knows neither the user's model nor the task. It stands where a compiled `evaluate` would.
+a worker knows neither the user's model nor the task. It takes the place of the compiled program `evaluate`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +20,10 @@ Call = Callable[..., Any]
 
 
 class Rollout:
-    """Evaluates the members of some chunks: (fixed, published, generation, start, count) -> what is found of them.
+    """Evaluates the members of some chunks: (fixed, published, generation, start, count) -> their results.
 
     Args:
-        order: what `Episodes.host` says.
+        order: the JSON object that `Episodes.host` returns.
         calls: by name, the program that makes the `members` of a chunk, and the one that gives their actions, `act`.
     """
 
@@ -31,10 +31,12 @@ class Rollout:
         self._order, self._members, self._act = order, calls["members"], calls["act"]
         self._env_spec: EnvSpec = from_portable(order["env_spec"])
         self._vector_env: VectorEnv | None = None
-        self.tell: Callable[[], None] | None = None  # told now and then that the work goes on; None: an alarm is set
+        self.tell: Callable[[], None] | None = (
+            None  # called now and then while the work goes on; None: a time limit is set instead
+        )
 
     def __call__(self, fixed: Sequence[Any], published: Sequence[Any], number: Any, start: Any, count: Any) -> Any:
-        """What is found, zeros outside of the span of chunks."""
+        """The results, with zeros outside of the span of chunks."""
         chunks, size, width = self._order["shape"]
         fitness, lengths = (np.zeros((chunks, size, width), np.float32) for _ in range(2))
         found, at_hand = [fitness, lengths], jax.device_put(list(published))
@@ -49,7 +51,7 @@ class Rollout:
         return found
 
     def _chunk(self, fixed: Sequence[Any], published: Sequence[Any], number: int, chunk: int) -> list[Any]:
-        """Fitness and length of each slot of a chunk, and the moments of what all of them saw."""
+        """Fitness and episode length of each slot of a chunk, and the moments of all observations."""
         order = self._order
         per = order["shape"][1] * order["shape"][2]
         held = self._members(fixed, published, np.int32(number), np.int32(chunk))

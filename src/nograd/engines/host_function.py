@@ -1,7 +1,8 @@
-"""The part of an evaluation that no program can do: a function of Python, called at the points of a share.
+"""Evaluation on the host, for an objective in plain Python: the function is called at the points of a share.
 
-It stands where a compiled `evaluate` would, and is made from JSON and the program that makes the points, so that a
-worker process can make the same. The function travels pickled, from a process to its own workers, and is in no file.
+It takes the place of the compiled program `evaluate`, and is made from JSON and the program that makes the points, so
+that a worker process can make the same. The function is sent pickled, from a process to its own workers; it is never
+written to a file.
 """
 
 import base64
@@ -17,20 +18,22 @@ from nograd.envs.watch import Heartbeat, watched
 
 
 class HostFunction:
-    """Evaluates the members of some chunks: (fixed, published, generation, start, count) -> what is found of them.
+    """Evaluates the members of some chunks: (fixed, published, generation, start, count) -> their results.
 
     Args:
-        order: what `HostCalls.host` says.
+        order: the JSON object that `HostCalls.host` returns.
         calls: the compiled programs, `members` among them.
     """
 
     def __init__(self, order: dict[str, Any], calls: Mapping[str, Callable[..., Any]]) -> None:
         self._order, self._members = order, calls["members"]
         self.given: tuple[Callable[..., Any], Callable[..., Any]] | None = None  # the objects, where they are at hand
-        self.tell: Callable[[], None] | None = None  # told now and then that the work goes on; None: an alarm is set
+        self.tell: Callable[[], None] | None = (
+            None  # called now and then while the work goes on; None: a time limit is set instead
+        )
 
     def __call__(self, fixed: Sequence[Any], published: Sequence[Any], number: Any, start: Any, count: Any) -> Any:
-        """What is found: fitness, and the best point of each chunk where values are not noisy."""
+        """The results: fitness, and the best point of each chunk where values are not noisy."""
         order, at_hand = self._order, jax.device_put(list(published))
         chunks, size, width = order["shape"]
         fitness, best = np.zeros((chunks, size * width)), list[np.ndarray]()

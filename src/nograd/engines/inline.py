@@ -16,7 +16,7 @@ from nograd.strategies.base import Info, State
 
 
 class Inline:
-    """Runs generations here: an `Engine` by itself, and the driver's own part of every other one.
+    """Computes generations in this process: an `Engine` by itself, and the driver's own share in every other engine.
 
     Compiled once, ahead of the first generation.
 
@@ -24,7 +24,7 @@ class Inline:
         generation: what is computed.
         state: of these shapes and types.
         keys: of the run.
-        workers: that share a generation with others: fewer of them are advised where memory runs out.
+        workers: how many share a generation; where memory runs out, the error advises fewer.
         programs: of a generation of the same shapes and settings, where they are compiled already.
     """
 
@@ -47,11 +47,11 @@ class Inline:
         self.calls = {name: program.call for name, program in self.programs.items()}
         self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)
         self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
-        self.bytes_down = self.bytes_up = 0  # there is nobody else
+        self.bytes_down = self.bytes_up = 0  # nothing is sent
         self._parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.params))  # bytes
 
     def step(self, state: State) -> tuple[State, Outcome]:
-        """The next generation. The state handed in stays valid: a bad update can be thrown away."""
+        """Computes the next generation. The given state stays valid, so that a bad update can be discarded."""
         params, number = self.generation.leaves(state), np.int32(state.generation)
         if self.generation.halves:
             found, total = self.share("both", params, number)
@@ -61,7 +61,7 @@ class Inline:
         return self.updated(state, total, found)
 
     def updated(self, state: State, total: list[Any], found: list[Any]) -> tuple[State, Outcome]:
-        """The next state, from the whole sum of w · ε and what was found of all."""
+        """The next state, from Σ w · ε over all chunks and the results of all members."""
         start = time.perf_counter()
         leaves, told = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, found))
         self.seconds["update"] += time.perf_counter() - start
@@ -70,7 +70,7 @@ class Inline:
         return jax.tree.unflatten(jax.tree.structure(state), leaves), outcome
 
     def share(self, kind: str, params: list[Any], number: Any, fitness: Any = None) -> tuple[list[Any], list[Any]]:
-        """All chunks of one phase: (what is found of all members, Σ w · ε), each where asked for."""
+        """All chunks of one phase: (the results of all members, Σ w · ε), each where asked for."""
         start, chunks = time.perf_counter(), self.generation.plan.chunks
         done = self.own(kind, params, number, (0, chunks), fitness)
         self.seconds["evaluate"] += time.perf_counter() - start
@@ -87,7 +87,7 @@ class Inline:
         return memory_advice.remedy(self.generation, self.programs, self._parameters, fewer)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
-        """Nothing is waited for: this process is here."""
+        """Returns at once: there are no other workers."""
 
     def close(self) -> None:
-        """Nothing is held beyond this process's memory."""
+        """Does nothing: there are no other workers, and no resources outside of this process."""

@@ -1,4 +1,4 @@
-"""What a worker takes of memory, and the setting that makes it less.
+"""How much memory a worker needs, and which setting reduces it.
 
 XLA plans the memory of a program when it compiles it, so the largest plan is known before anything runs out. It holds
 
@@ -41,7 +41,7 @@ def out_of_memory(error: BaseException | str) -> bool:
 
 @contextmanager
 def named(worker: str, remedy: Callable[[], str]) -> Iterator[None]:
-    """Where memory runs out meanwhile, the error says so, and what to do. Raises EngineError."""
+    """Turns an out-of-memory error in the block into an EngineError that names the worker and a remedy."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
@@ -52,7 +52,7 @@ def named(worker: str, remedy: Callable[[], str]) -> Iterator[None]:
 
 
 def remedy(generation: Generation, programs: Mapping[str, Program], parameters: int, workers: str) -> str:
-    """What to do where memory ran out.
+    """The remedy where memory ran out, in words.
 
     Args:
         generation: what was to be done.
@@ -67,7 +67,7 @@ def remedy(generation: Generation, programs: Mapping[str, Program], parameters: 
 
 
 def smaller(generation: Generation, programs: Mapping[str, Program], parameters: int) -> Saving | None:
-    """The setting that makes the largest plan smaller; None where none does by much."""
+    """The setting that reduces the largest plan; None where none does so by a quarter or more."""
     plans = {name: planned(program) for name, program in programs.items() if name != "update"}
     name = max(plans, key=plans.__getitem__)
     whole, local, chunks = plans[name], generation.local, generation.plan.chunks

@@ -1,6 +1,7 @@
-"""The driver: an engine that shares its generations with other workers, whatever they are and however they are reached.
+"""The driver: an engine that shares its generations with other workers, which it reaches by a transport.
 
-Chunks are dealt, done, collected in order, and done again here where a worker is lost: see docs/workers.md.
+Chunks are handed out, computed and collected in order; those of a lost worker are computed again here. See
+docs/workers.md.
 """
 
 import secrets
@@ -23,14 +24,15 @@ _LOOK = 1.0  # seconds between two looks at workers that start
 class Pool:
     """An `Engine`: generations on this process, the first worker, and on those of a transport.
 
-    It begins alone: a worker that has started joins the next generation, and one that dies, or is silent for too long,
-    is replaced while the others go on; its chunks are done again here. Who does a chunk changes no bit of it.
+    It begins alone. A worker that has started takes part from the next generation on. One that dies or is silent for
+    too long is replaced while the others go on, and its chunks are computed again here. No bit of a result depends on
+    which worker computed it.
 
     Args:
-        here: what this process computes with.
+        here: the engine that computes this process's own share.
         transport: to the other workers.
         may_work_alone: generations are not shared where that is slower, as small ones are on a busy machine.
-        exchange: what travels.
+        exchange: what the workers send each other; default parameters and sums.
     """
 
     def __init__(
@@ -51,12 +53,12 @@ class Pool:
 
     @property
     def compile_seconds(self) -> float:
-        """What compilation took here."""
+        """Seconds of compilation in this process."""
         return self.here.compile_seconds
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Where the time went."""
+        """Seconds by activity; see `Engine.seconds`."""
         return self.here.seconds
 
     @property

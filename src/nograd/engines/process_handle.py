@@ -1,4 +1,4 @@
-"""The channel to a worker process of this machine: started, spoken to, ended, replaced."""
+"""The channel to a worker process of this machine: started, sent requests, ended, replaced."""
 
 import contextlib
 import pickle
@@ -19,7 +19,7 @@ class Child:
         self._start()
 
     def setup(self, message: Any) -> None:
-        """Says where in the shared memory all lies; the process reads it when it has started."""
+        """Tells the process the layout of the shared memory; it reads this when it has started."""
         self._setup = pickle.dumps(message)
         self._send(self._setup)
 
@@ -29,7 +29,7 @@ class Child:
         self._start()
 
     def is_placed(self) -> bool:
-        """It starts at once."""
+        """Always true: a process starts at once."""
         return True
 
     def send(self, request: Request) -> int:
@@ -70,6 +70,6 @@ class Child:
             self._send(self._setup)
 
     def _send(self, content: bytes) -> int:
-        with contextlib.suppress(OSError):  # it is dead: to ask for its answer will tell
+        with contextlib.suppress(OSError):  # it is dead, which the next `receive` finds out
             self._link.send_bytes(content)
         return len(content)

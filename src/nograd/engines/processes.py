@@ -33,7 +33,7 @@ def process_engine(
     programs: Mapping[str, Program] | None = None,
 ) -> Pool:
     """Generations on `workers` processes of this machine, of which this one is the first; see `Pool`."""
-    workers = max(1, min(workers, generation.plan.chunks))  # more would never be given anything
+    workers = max(1, min(workers, generation.plan.chunks))  # more would have no chunk to compute
     with ExitStack() as undone:
         # Started first: they import JAX while this process compiles.
         transport = undone.enter_context(closing(Processes()))
@@ -51,7 +51,7 @@ class MemoryChannel(Channel, Protocol):
     number: int
 
     def setup(self, message: Any) -> None:
-        """Says where in the shared memory all lies."""
+        """Tells the process the layout of the shared memory."""
 
 
 class Processes:
@@ -79,7 +79,7 @@ class Processes:
             self.handles.append(WorkerHandle(child.number, child, patience, here.remedy, clock=self._clock))
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
-        """Into the shared memory."""
+        """Copies the arrays into the shared memory; returns their bytes."""
         return self._block.publish(name, epoch, arrays)
 
     def result(self, handle: WorkerHandle, share: Share, kind: str, result: list[Node]) -> tuple[Done, int]:

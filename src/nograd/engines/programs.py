@@ -1,8 +1,8 @@
 """The functions of a generation as compiled programs over flat lists of arrays.
 
-Flat, because a program travels: a worker gets it as StableHLO, so that it needs neither the user's model nor the
-task, and finds it compiled in JAX's cache. The same program compiled for the same processor has the same bits. What
-the host does for an environment travels as JSON, and takes the place of the program `evaluate`.
+Flat, because programs are sent to workers: a worker gets StableHLO, so that it needs neither the user's model nor the
+task, and finds it compiled in JAX's cache. The same program compiled for the same processor gives the same bits. What
+the host does for an environment is sent as JSON, and takes the place of the program `evaluate`.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 
 
 def functions(generation: Generation, state: Any, fixed: Fixed) -> Named:
-    """The functions that a generation takes."""
+    """The functions of a generation over flat lists of arrays, by name."""
     published = generation.published(state)
     back, state_tree = flattened(fixed, published), jax.tree.structure(state)
     total = generation.around(published)
@@ -83,11 +83,11 @@ def assembled(
     each: Callable[..., Any] = map,
     load_one: Callable[[bytes, bool], Callable[..., Any]] | None = None,
 ) -> dict[str, Any]:
-    """What can be called, by name, from what has travelled.
+    """The functions to call, by name, from the programs that were sent.
 
     Args:
-        each: `map`, or what does the same side by side.
-        load_one: `loaded`, or what remembers its results.
+        each: `map`, or a parallel map.
+        load_one: `loaded`, or a version of it that keeps its results.
     """
     make = load_one or loaded
     compiled = {name: content for name, content in portable.items() if name != _HOST or "members" not in portable}

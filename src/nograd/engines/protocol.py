@@ -1,8 +1,8 @@
-"""What driver and workers say to each other, and what neither may do without; see docs/workers.md.
+"""The messages between a driver and its workers; see docs/workers.md.
 
 What is published carries an epoch. A request names the epochs of all that it reads, a worker refuses to compute with
-any other, and an answer names its request. So nothing is computed from what another phase left, and no answer is taken
-for another's: a mistake is an error, not other bits.
+any other, and an answer names its request. So nothing is computed from the data of another phase, and no answer is
+mistaken for another: a mistake raises an error, and never gives a wrong result.
 """
 
 from collections.abc import Mapping
@@ -48,20 +48,20 @@ class Ready(NamedTuple):
 
 
 class Alive(NamedTuple):
-    """It goes on, with what takes long."""
+    """The worker is still busy with something that takes long."""
 
 
 class Answer(NamedTuple):
-    """What came of a request."""
+    """The result of a request."""
 
     request: int
-    result: Any  # of the transport's own kind: where it lies, or all of it
+    result: Any  # of a type of the transport: the place of the result, or the result itself
     seconds: float  # that the share took by the worker's own clock; 0 where that was stopped meanwhile
     size: int = 0  # bytes that came with it
 
 
 class Failed(NamedTuple):
-    """It could not be done; request 0: the worker cannot start."""
+    """A request could not be done; request 0: the worker cannot start."""
 
     request: int
     text: str
@@ -78,16 +78,16 @@ Message: TypeAlias = Ready | Alive | Answer | Failed | Refused
 
 
 class EpochError(EngineError):
-    """What was published is not what is to be read. With a correct driver it never happens."""
+    """What was published is not what a request reads. It never happens with a correct driver."""
 
 
 class LostError(Exception):
     """A worker has died.
 
     Args:
-        cause: what of, to follow "worker 1 …".
-        words: what it said at its end.
-        itself: whether it ended by itself, so that another one would fare no better.
+        cause: of its death, as the end of a sentence that begins with "worker 1".
+        words: the last that it wrote to its standard error.
+        itself: whether it ended by itself, so that a new worker would probably end in the same way.
     """
 
     def __init__(self, cause: str, words: str = "", itself: bool = False) -> None:
@@ -96,7 +96,7 @@ class LostError(Exception):
 
 
 def require(reads: Mapping[str, Epoch], held: Mapping[str, Epoch]) -> None:
-    """Raises EpochError where what is held is of any other epoch than what is to be read."""
+    """Raises EpochError where something that is to be read is held in another epoch, or not at all."""
     for name, epoch in reads.items():
         if (other := held.get(name, NEVER)) != epoch:
             raise EpochError(f"{name} of {_words(epoch)} are to be read, but those of {_words(other)} are there")

@@ -1,6 +1,6 @@
-"""The Ray engine: the same workers as actors of a cluster, with sums or with scalars travelling.
+"""The Ray engine: workers are actors of a cluster, and send sums or scalars.
 
-sums: the parameters go out, partial sums Σ w · ε come back, as between processes. scalars: Algorithm 2 of Salimans et
+sums: the driver sends parameters and gets partial sums Σ w · ε, as with processes. scalars: Algorithm 2 of Salimans et
 al. 2017; see `Scalars`.
 """
 
@@ -59,7 +59,7 @@ def ray_engine(
         programs: of the generation, where they are compiled already.
 
     Raises:
-        ConfigError: Ray is not installed, the cluster does not answer, or the work cannot be exchanged so.
+        ConfigError: Ray is not installed, the cluster does not answer, or this exchange does not suit the work.
     """
     if exchange == "scalars" and generation.halves:
         raise ConfigError(
@@ -115,13 +115,13 @@ class StateChannel(Channel, Protocol):
     """A channel to a worker that can hold a state, and takes what is published by reference."""
 
     def publish(self, name: str, epoch: Epoch, reference: Any) -> None:
-        """Where the arrays lie that the next requests read."""
+        """Tells it the reference to the arrays that the next requests read."""
 
     def load(self, epoch: Epoch, state: bytes) -> None:
         """Sends it a state."""
 
     def update(self, content: bytes) -> None:
-        """Has it update its state."""
+        """Makes it update its state."""
 
 
 class Cluster:
@@ -145,7 +145,7 @@ class Cluster:
         ]
 
     def publish(self, name: str, epoch: Epoch, arrays: list[Any], crew: Sequence[WorkerHandle]) -> int:
-        """Into Ray's object store, from where each node takes it once."""
+        """Puts the arrays into Ray's object store, from which each node copies them once; returns their bytes."""
         leaves = [np.asarray(leaf) for leaf in arrays]
         reference = self._put((name, epoch, leaves))
         for handle in crew:
@@ -153,7 +153,7 @@ class Cluster:
         return sum(leaf.nbytes for leaf in leaves)
 
     def result(self, handle: WorkerHandle, share: Share, kind: str, result: Copied) -> tuple[Done, int]:
-        """All of it came with the answer."""
+        """The result, all of which came with the answer."""
         return result.done, 0
 
     def load(self, handles: Sequence[WorkerHandle], epoch: Epoch, state: list[Any]) -> int:
@@ -164,7 +164,7 @@ class Cluster:
         return len(content) * len(handles)
 
     def update(self, handles: Sequence[WorkerHandle], update: Update) -> int:
-        """Has some actors update the state that they hold; returns the bytes."""
+        """Makes some actors update their copies of the state; returns the bytes sent."""
         content = pickle.dumps(update)
         for handle in handles:
             self._actors[handle.number].update(content)

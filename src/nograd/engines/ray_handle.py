@@ -25,24 +25,24 @@ class ActorSpec(NamedTuple):
 
 
 class Replica:
-    """What an actor holds: a worker, and with scalars the state. It knows neither the model nor the task."""
+    """The object in an actor: a worker, and with scalars a copy of the state. It needs neither model nor task."""
 
     def placed(self) -> bool:
-        """Answers when there is a core for it."""
+        """Returns True as soon as the actor has a core."""
         return True
 
     def setup(self, portable: dict[str, bytes], local: bool, fixed: list[Any], chunks: int, width: int) -> bool:
-        """Compiles; answers when it can be asked."""
+        """Compiles the programs; returns True when requests can be sent."""
         self.hold(assembled(portable, local), [jax.device_put(array) for array in fixed], chunks, width)
         return True
 
     def hold(self, programs: Programs, fixed: list[Any], chunks: int, width: int) -> None:
-        """Can be asked from now on."""
+        """Takes the compiled programs, after which requests can be served."""
         self._held = Held()
         self._server = Server(programs, fixed, chunks, self._held, copied, width)
 
     def serve(self, request: bytes, *published: tuple[str, Epoch, list[Any]]) -> bytes:
-        """A share, with what was published for it."""
+        """Computes a share, from what was published for it; returns the encoded answer."""
         for each in published:
             self._held.put(*each)
         return pickle.dumps(self._server.serve(pickle.loads(request)))
@@ -52,7 +52,7 @@ class Replica:
         self._held.put("state", epoch, pickle.loads(state))
 
     def update(self, update: bytes) -> None:
-        """The whole update of the state that is held, from what was found of all members."""
+        """Makes the whole update of the state that is held, from the results of all members."""
         self._server.update(self._held, pickle.loads(update))
 
 
@@ -60,7 +60,7 @@ class Actor:
     """A replica on the cluster, and its successors; a `Channel`.
 
     Args:
-        order: what it is made from.
+        order: the arguments of the actor.
         head: of the cluster.
     """
 
@@ -89,7 +89,7 @@ class Actor:
         return True
 
     def publish(self, name: str, epoch: Epoch, reference: Any) -> None:
-        """Where on the cluster the arrays lie that the next requests read."""
+        """Notes the reference to the arrays that the next requests read."""
         self._published[name] = epoch, reference
 
     def send(self, request: Request) -> int:
@@ -135,7 +135,7 @@ class Actor:
         self.actor.load.remote(epoch, state)
 
     def update(self, content: bytes) -> None:
-        """Has it update its state."""
+        """Makes it update its state."""
         self.actor.update.remote(content)
 
     def _wait(self, seconds: float) -> bool:

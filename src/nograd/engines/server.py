@@ -1,4 +1,4 @@
-"""A worker's side of the protocol: it computes with exactly what was published for the request, or not at all."""
+"""A worker's side of the protocol: it computes from exactly the arrays that a request names, or refuses it."""
 
 import time
 import zlib
@@ -20,10 +20,10 @@ class PublishedData(Protocol):
     """What was published to a worker."""
 
     def epochs(self) -> dict[str, Epoch]:
-        """Of all that it holds."""
+        """The epochs of all that it holds, by name."""
 
     def arrays(self, name: str) -> list[Any]:
-        """What it holds under a name."""
+        """The arrays that it holds under a name."""
 
 
 class Held(PublishedData):
@@ -33,28 +33,28 @@ class Held(PublishedData):
         self._all: dict[str, tuple[Epoch, list[Any]]] = {}
 
     def put(self, name: str, epoch: Epoch, arrays: list[Any]) -> None:
-        """In place of what was there under this name."""
+        """Stores arrays under a name and an epoch, in place of earlier ones."""
         self._all[name] = epoch, arrays
 
     def epochs(self) -> dict[str, Epoch]:
-        """Of all that it holds."""
+        """The epochs of all that it holds, by name."""
         return {name: epoch for name, (epoch, _) in self._all.items()}
 
     def arrays(self, name: str) -> list[Any]:
-        """What it holds under a name."""
+        """The arrays that it holds under a name."""
         return self._all[name][1]
 
 
 class Server:
-    """Answers requests.
+    """Computes the shares that requests ask for.
 
     Args:
         programs: by name.
         fixed: what all of them read.
         chunks: of a generation.
         held: what was published to it.
-        packed: what becomes of a result, such as a copy of it in shared memory.
-        width: how many of a state's leaves are what evaluation reads.
+        packed: turns a result into what is sent, such as its place in shared memory.
+        width: how many leaves of a state, the first ones, evaluation reads.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Server:
         return Answer(request.id, result, time.perf_counter() - start if self.stops == stops else 0.0)
 
     def update(self, held: "Held", update: Update) -> None:
-        """The state that is held here, updated. Nothing happens where it is not the one that is meant."""
+        """Updates the state that is held here, if it is the one that the update is for."""
         if held.epochs().get("state") != update.before:
             return
         state, number = held.arrays("state"), np.int32(update.generation)
@@ -98,7 +98,7 @@ class Server:
 
 
 class Copied(NamedTuple):
-    """A result that travels as a whole."""
+    """A result that is sent as a whole."""
 
     done: Done
     checksum: int  # of the parameters that it was computed with; 0: they were published

@@ -90,7 +90,7 @@ class Block:
         return sum(place.nbytes for place in places)
 
     def publish(self, name: str, epoch: Epoch, arrays: Sequence[Any]) -> int:
-        """Copies arrays into a section under their epoch; returns the bytes. Meanwhile it has none."""
+        """Copies arrays into a section under their epoch; returns the bytes. Until then it has none."""
         mark = self._epochs[name]
         mark[:] = NEVER
         size = self.fill(name, arrays)
@@ -98,17 +98,17 @@ class Block:
         return size
 
     def clear(self) -> None:
-        """Nothing is published yet."""
+        """Marks everything as not published yet."""
         for mark in self._epochs.values():
             mark[:] = NEVER
 
     def epochs(self) -> dict[str, Epoch]:
-        """Of all that is published."""
+        """The epochs of all that is published, by name."""
         return {name: Epoch(*mark.tolist()) for name, mark in self._epochs.items()}
 
 
 def left_by(block: Block, worker: int) -> Callable[[Request, Done, int], list[Node]]:
-    """What a worker does with its results: it leaves them in the memory, and says of which subtrees the sums are."""
+    """A function that writes a worker's results into the memory, and returns the subtrees whose sums they hold."""
     found, sums = block.arrays(found_of(worker)), block.arrays(sums_of(worker))
 
     def leave(request: Request, done: Done, checksum: int) -> list[Node]:

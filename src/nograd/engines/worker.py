@@ -1,4 +1,4 @@
-"""What does a share of a generation: some consecutive chunks, in this process."""
+"""Computes a share of a generation, some consecutive chunks, in this process."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,7 +21,7 @@ class Done(NamedTuple):
 
 
 def split(chunks: int, workers: int) -> list[Share]:
-    """The chunks dealt to some workers, as evenly as can be."""
+    """One share of consecutive chunks per worker, as even as possible."""
     cuts = [index * chunks // workers for index in range(workers + 1)]
     return list(pairwise(cuts))
 
@@ -39,7 +39,7 @@ class Worker:
         self._programs, self._fixed, self._chunks = programs, fixed, chunks
 
     def run(self, kind: str, params: list[Any], generation: Any, share: Share, fitness: Any = None) -> Done:
-        """Evaluates, estimates or does both for a share. The arrays may still be on their way: read them to wait."""
+        """Evaluates, estimates or does both for a share. JAX may still be computing the arrays; reading them waits."""
         start, stop = share
         program, number = self._programs[kind], np.int32(generation)
         if kind == "evaluate":
@@ -58,7 +58,7 @@ class Worker:
 
 
 def joined(parts: Sequence[list[Any]]) -> list[Any]:
-    """What was found of consecutive shares, as of one."""
+    """The results of consecutive shares as those of one."""
     return [np.concatenate([np.asarray(part) for part in same]) for same in zip(*parts, strict=True)]
 
 

@@ -12,7 +12,7 @@ from nograd.core.types import EngineError
 from nograd.engines.memory_advice import out_of_memory
 from nograd.engines.protocol import Alive, Answer, Epoch, Failed, LostError, Message, Ready, Refused, Request
 
-Clock: TypeAlias = Callable[[], float]  # seconds that go on
+Clock: TypeAlias = Callable[[], float]  # seconds; it never goes back
 
 _DEATHS = 3  # in a row, without one share done between, before a worker is given up
 _SLOWER = 20.0  # times its slowest share so far, before a silent worker counts as dead
@@ -21,16 +21,16 @@ _COMPILING = 5.0  # times as long as the driver, that a worker may take to compi
 
 
 class Channel(Protocol):
-    """How one worker is started, spoken to and ended."""
+    """How one worker is started, sent requests and ended."""
 
     def start(self) -> None:
-        """A worker in place of one that has ended."""
+        """Starts a worker in place of one that has ended."""
 
     def is_placed(self) -> bool:
-        """Whether it has a place to start at; an actor may wait for a free core as long as it takes."""
+        """Whether it has a core to start on; an actor may wait for one without a time limit."""
 
     def send(self, request: Request) -> int:
-        """Asks for a share; returns the bytes sent. A worker that is dead says so when it is listened to."""
+        """Asks for a share; returns the bytes sent. If it is dead, `receive` says so."""
 
     def receive(self, seconds: float) -> Message | None:
         """The next thing that it says within some seconds; None: nothing yet. Raises LostError where it has died."""
@@ -65,7 +65,7 @@ class WorkerHandle:
         channel: to it, already started.
         patience: after which it counts as dead.
         remedy: what to do where memory ran out.
-        clock: seconds that go on.
+        clock: seconds; it never goes back.
         name: of it in messages.
     """
 
@@ -131,7 +131,7 @@ class WorkerHandle:
         return self.channel.send(request)
 
     def answer(self, request: Request) -> Answer | Refused | None:
-        """The answer to a request; None where the worker is dead, or as good as, and was replaced.
+        """The answer to a request; None where the worker is dead, or silent for too long, and was replaced.
 
         Late answers to other requests, and one that comes twice, are thrown away.
 

@@ -1,6 +1,6 @@
 """A generation as pure functions over its chunks: key → members → fitness → update → info.
 
-What is particular to a task (how members are evaluated) is in `batches` and `episodes`; the rest is the same.
+How members are evaluated depends on the task: see `minibatch`, `policy` and `calls`. The rest is here.
 """
 
 from abc import ABC, abstractmethod
@@ -38,30 +38,30 @@ def run_keys(seed: int) -> Keys:
 
 
 class Fixed(NamedTuple):
-    """What every generation of a run reads and none writes."""
+    """The constants of a run, which every generation reads."""
 
-    arrays: PyTree  # of the task
-    shared: PyTree  # of the noise, such as its table
+    arrays: PyTree  # the task's data
+    shared: PyTree  # the noise's data, such as its table
     noise: Array  # the words of keys.noise and keys.batch: plain arrays can go anywhere
     batch: Array
 
 
 class Outcome(NamedTuple):
-    """What one generation reports beside its new state."""
+    """The report of one generation, apart from its new state."""
 
     info: Info
     finite: Bool[Array, ""]  # whether every parameter of the new state is finite
     evaluations: Int[Array, ""]  # forward passes of one example, or steps of the environment
-    watched: tuple[Array, ...] = ()  # what else the task says, under the names of `Generation.watched`
+    watched: tuple[Array, ...] = ()  # further values of the task, named by `Generation.watched`
 
 
 @dataclass(frozen=True)
 class Generation(ABC):
     """The functions of one training's generations.
 
-    What members are drawn from, and all else that evaluation reads of a state, is *published* to the workers: a tree
-    whose leaves are the first ones of the state's own. What evaluation *found* are arrays with a leading axis of
-    chunks, of which the fitness is the first.
+    The part of a state that evaluation reads, such as the distribution of the members, is *published* to the workers: a
+    tree whose leaves are the first leaves of the state. The results of evaluation are called *found*: arrays with a
+    leading axis of chunks, the fitness first.
     """
 
     task: Any
@@ -93,12 +93,12 @@ class Generation(ABC):
 
     @property
     def evaluations(self) -> int | None:
-        """Forward passes of one example a generation; None where only its outcome tells."""
+        """Forward passes of one example a generation; None where it is known only afterwards."""
         return None
 
     @property
     def given(self) -> Any:
-        """What the host's part of evaluation reads in this process alone; None where its JSON is enough."""
+        """A Python object that evaluation on the host uses in this process alone; None where its JSON is enough."""
         return None
 
     @property
@@ -113,15 +113,15 @@ class Generation(ABC):
 
     @abstractmethod
     def around(self, published: PyTree) -> Distribution:
-        """What members are drawn from."""
+        """The distribution from which members are drawn."""
 
     @abstractmethod
     def published(self, state: Any) -> PyTree:
-        """What workers read of a state."""
+        """The part of a state that workers read."""
 
     @abstractmethod
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
-        """The examples that a local perturbation goes by, and how a part of them is read."""
+        """The examples whose noise a local perturbation draws, and a function that reads some of them."""
 
     @abstractmethod
     def evaluating(self, fixed: Fixed, published: PyTree, flat: Sequence[Any]) -> Named:
@@ -129,7 +129,7 @@ class Generation(ABC):
 
     @abstractmethod
     def update(self, state: Any, total: Distribution, found: Sequence[Array]) -> tuple[Any, Outcome]:
-        """The next state, from the whole population's estimate and what was found of all."""
+        """The next state, from the whole population's estimate and the results of all members."""
 
     @abstractmethod
     def host(self) -> dict[str, Any] | None:
@@ -140,7 +140,7 @@ class Generation(ABC):
         return jax.tree.leaves(self.published(state))
 
     def fixed(self, keys: Keys) -> Fixed:
-        """What the functions below read, on the default device."""
+        """The constants of a run on the default device."""
         shared = self.strategy.perturbation.shared()
         return Fixed(self.task.arrays(), shared, *map(jax.random.key_data, (keys.noise, keys.batch)))
 
@@ -154,7 +154,7 @@ class Generation(ABC):
     ) -> Distribution:
         """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, from the fitness of all of them.
 
-        The noise is made again. Each worker makes the weights anew: that takes no longer than to be sent them.
+        The noise is drawn again. Each worker computes the weights itself, which takes no longer than to receive them.
         """
         around, weights = self.around(published), self._shaped(fitness)
         if self.local:
@@ -171,7 +171,7 @@ class Generation(ABC):
     def stepped(
         self, state: State, total: Distribution, fitness: Float[Array, "chunks size width"]
     ) -> tuple[Any, Info, Bool[Array, ""]]:
-        """The strategy's next state, what is watched of it, and whether its parameters are finite."""
+        """The strategy's next state, its info, and whether the parameters are finite."""
         rows = self._rows(fitness)
         valid = valid_members(rows)
         if self.halves:
@@ -193,15 +193,15 @@ class Generation(ABC):
 
 
 class OneProgram(Generation):
-    """Generations whose whole evaluation is one program: a chunk's part is given, and laid into its place."""
+    """Generations whose whole evaluation is one compiled program, from the results of one chunk (`chunk`)."""
 
     def host(self) -> None:
-        """Nothing is left to the host."""
+        """None: no part is left to the host."""
         return None
 
     @abstractmethod
     def chunk(self, fixed: Fixed, published: Any, generation: Int[Array, ""], chunk: Int[Array, ""]) -> list[Array]:
-        """What is found of the members of one chunk, each array with the elements of its place in `found`."""
+        """The results of the members of one chunk: the arrays of `found` without their axis of chunks."""
 
     def evaluating(self, fixed: Fixed, published: Any, flat: Sequence[Any]) -> Named:
         """`evaluate`."""
@@ -213,7 +213,7 @@ class OneProgram(Generation):
         return {"evaluate": (evaluate, [*flat, number, number])}
 
     def evaluate(self, fixed: Fixed, published: Any, generation: Int[Array, ""], span: Span) -> list[Array]:
-        """What is found of the members of a span of chunks, zeros elsewhere."""
+        """The results of the members of a span of chunks, zeros elsewhere."""
         start, count = span
 
         def step(index: Array, found: list[Array]) -> list[Array]:
@@ -237,7 +237,7 @@ def shapes_of(tree: PyTree) -> Any:
 
 
 def flattened(fixed: Fixed, published: PyTree) -> Callable[[Sequence[Any], Sequence[Any]], tuple[Fixed, PyTree]]:
-    """The way back from flat lists of arrays to these two trees."""
+    """A function from flat lists of arrays back to these two trees."""
     trees = jax.tree.structure(fixed), jax.tree.structure(published)
 
     def back(fixed: Sequence[Any], published: Sequence[Any]) -> tuple[Fixed, PyTree]:

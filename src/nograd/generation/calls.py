@@ -27,15 +27,15 @@ class Best(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """The state of a search: of the strategy, and what was best."""
+    """The state of a search: that of the strategy, and the best point."""
 
-    search: Any  # first: what is published are its first leaves
+    search: Any  # first, as the published leaves are the first of the state
     best: Best | tuple[()]  # () where a value is noisy, so that the highest says little
     round: Round | tuple[()] = ()  # () where there are no restarts
 
     @property
     def params(self) -> "Searched":
-        """What is learnt."""
+        """The result of the search: the state itself."""
         return self
 
     @property
@@ -73,16 +73,16 @@ class Objective(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the function."""
+        """The name of the function."""
 
     def values(self, coordinates: Sequence[Array]) -> tuple[Array, ...]:
         """The point at some coordinates, leaf by leaf."""
 
     def fitness(self, values: Sequence[Array], key: Key) -> Float[Array, ""]:
-        """Of a point, where the function is one of JAX."""
+        """The fitness of a point, for a JAX function."""
 
     def called(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """The function of Python, and what makes its argument of a point's leaves."""
+        """The Python function, and a function that makes its argument from the leaves of a point."""
 
     def origin(self) -> tuple[Array, ...]:
         """The coordinates of the start."""
@@ -108,7 +108,7 @@ class Calls(Generation):
 
     @property
     def halves(self) -> None:
-        """A member's fitness comes first."""
+        """None: fitness and estimate are two passes."""
         return None
 
     @property
@@ -123,15 +123,15 @@ class Calls(Generation):
         return [*super().found, *(jax.ShapeDtypeStruct((self.plan.chunks, *leaf.shape), leaf.dtype) for leaf in points)]
 
     def published(self, state: Searched) -> Distribution:
-        """What members are drawn from."""
+        """The distribution from which members are drawn."""
         return self.strategy.distribution(state.search)
 
     def around(self, published: Distribution) -> Distribution:
-        """What members are drawn from."""
+        """The distribution from which members are drawn."""
         return published
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> Any:
-        """Nothing: a point is the same for every member of a dense population."""
+        """Nothing: a dense population reads no examples."""
         raise NotImplementedError("an objective has no examples for a local perturbation to go by")
 
     def points(
@@ -161,7 +161,7 @@ class Calls(Generation):
         return Searched(search, best, after), Outcome(info, finite, jnp.int32(self.evaluations), tuple(watched))
 
     def _better(self, before: Best, found: Sequence[Array]) -> Best:
-        """The better of what was best and the best of each chunk; what only fills the last chunks is no member."""
+        """The best of the earlier best and the best of each chunk, without the padding of the last chunks."""
         fitness = _members(found[0], self.members)
         chunked = jnp.max(jnp.where(jnp.isfinite(fitness), fitness, -jnp.inf), axis=(1, 2))
         place = jnp.argmax(chunked)

@@ -1,4 +1,4 @@
-"""What a policy needs besides its parameters, and what a generation on episodes asks of its task."""
+"""The inputs of a policy besides its parameters, and the protocol of a task on episodes."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ class Context(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """What a training leaves: the network's parameters and their context."""
+    """The result of a training: the network's parameters and their context."""
 
     params: Params
     context: Context
@@ -59,20 +59,20 @@ class EpisodeTask(Protocol):
 
     @property
     def bonus(self) -> float:
-        """Part of every step's reward that does not count."""
+        """The part of every step's reward that does not count in the fitness."""
 
     @property
     def member_steps(self) -> int:
         """Steps after which a member starts no further episode."""
 
     def whole(self, params: Params, context: Context) -> Any:
-        """What the network's `apply` takes first."""
+        """The first argument of the network's `apply`."""
 
     def see(self, context: Context, observations: Array | np.ndarray) -> Array:
-        """What the network gets of observations."""
+        """The network's inputs from observations."""
 
     def act(self, outputs: Array | np.ndarray) -> Array:
-        """Actions of a network's outputs."""
+        """The actions that the outputs of a network stand for."""
 
     def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
         """Outputs with the action noise of one step."""

@@ -17,7 +17,7 @@ from nograd.generation.policy import EpisodeGeneration, Published
 
 
 class _Slots(NamedTuple):
-    """Members of a chunk that play round after round."""
+    """The members of a chunk while they play one round of episodes after another."""
 
     active: Bool[Array, " slots"]
     returns: Float[Array, " slots"]
@@ -32,7 +32,7 @@ class Traced(EpisodeGeneration, OneProgram):
     """Generations of an `Environment` task whose environment is written in JAX."""
 
     def chunk(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> list[Array]:
-        """Fitness and length of each slot of a chunk, and the moments of what all of them saw."""
+        """Fitness and length of each slot of a chunk, and the moments of all observations."""
         task, per = self.task, self.slots
         held = self.chunk_members(fixed, published, generation, chunk)
         slots = chunk * per + jnp.arange(per)

@@ -20,7 +20,7 @@ from nograd.strategies.shaping import Fused, fused, weights
 
 
 class Sampled(Protocol):
-    """What a generation on examples asks of its task."""
+    """The protocol of a task on examples, as a generation uses it."""
 
     @property
     def batch(self) -> int:
@@ -34,7 +34,7 @@ class Sampled(Protocol):
         """The training examples on the default device."""
 
     def pick(self, arrays: PyTree, key: Key) -> PyTree:
-        """Which examples are in the minibatch at an address, by number [batch]."""
+        """The examples of the minibatch at an address, by number [batch]."""
 
     def read(self, arrays: PyTree, picks: PyTree) -> tuple[Array, Array]:
         """The examples picked: inputs and targets with the leading axes of `picks`."""
@@ -63,20 +63,20 @@ class Batches(Generation):
         return fused(self.strategy.shaping, self.local.perturbation.signs) if self.local else None
 
     def published(self, state: State) -> Distribution:
-        """What members are drawn from."""
+        """The distribution from which members are drawn."""
         return self.strategy.distribution(state)
 
     def around(self, published: Distribution) -> Distribution:
-        """Where members are evaluated: at the distribution as it is published."""
+        """The distribution from which members are drawn: the published one."""
         return published
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
-        """The numbers of the minibatch's examples. Each chunk reads its own: to read all costs as much as a chunk."""
+        """The numbers of the minibatch's examples. Each chunk reads its own: all take as long as a chunk."""
         picks = self.task.pick(fixed.arrays, at(fixed.batch, generation))
         return picks, lambda part: self.task.read(fixed.arrays, part)
 
     def host(self) -> None:
-        """All of it is a program."""
+        """None: all of it is compiled."""
         return None
 
     def evaluate(

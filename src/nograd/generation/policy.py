@@ -24,9 +24,9 @@ from nograd.strategies.shaping import Fused
 
 
 class PolicyState(NamedTuple):
-    """The state of a training on an environment: of the search, and what policies read beside their parameters."""
+    """The state of a training on an environment: that of the strategy, and the context of the policies."""
 
-    context: Context  # first: what is published are the first leaves
+    context: Context  # first, as the published leaves are the first of the state
     search: Any
 
     @property
@@ -41,7 +41,7 @@ class PolicyState(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What workers read of it."""
+    """The part of the state that workers read."""
 
     context: Context
     around: Distribution
@@ -83,15 +83,15 @@ class EpisodeGeneration(Generation):
         return Published(state.context, self.strategy.distribution(state.search))
 
     def around(self, published: Published) -> Distribution:
-        """What members are drawn from."""
+        """The distribution from which members are drawn."""
         return published.around
 
     def inputs(self, fixed: Fixed, generation: Int[Array, ""]) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
-        """An observation that stands for any: the noise of a low-rank member does not depend on what it sees."""
+        """One observation in place of all: the noise of a low-rank member does not depend on observations."""
         return (jnp.zeros((1, *self.task.env_spec.observation.input_shape), jnp.float32),), lambda part: part
 
     def chunk_members(self, fixed: Fixed, published: Published, generation: Array, chunk: Array) -> PyTree:
-        """What the members of a chunk act by: (the limit of their episodes, the context, their parameters).
+        """The policies of a chunk's members: (the limit of their episodes, the context, their parameters).
 
         Of a dense perturbation the parameters of each, [slots, …]; of a low-rank one the mean and the factors, so that
         the product with the mean is shared by all.

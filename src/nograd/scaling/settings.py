@@ -14,54 +14,57 @@ _WORK = ("model", "perturbation", "population", "batch", "directions", "group", 
 
 @dataclass(frozen=True)
 class SpeedupConfig:
-    """The same work on 1, 2, 4 … workers: time, speedup, efficiency, serial fraction, each with its uncertainty."""
+    """Time the same generations on 1, 2, 4 … workers. Prints speedup, efficiency and serial fraction, each with its 95%
+    interval.
+    """
 
     task: Positional[str | None] = setting(None, path=True, check=file_name)
-    """What is trained meanwhile: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
+    """What is trained meanwhile: anything that nograd train takes. Default: as in nograd train."""
     preset: str | None = None
-    """The recipe whose work is measured; see nograd presets. Default: the task's own."""
+    """The recipe whose generations are timed; nograd presets lists them. Default: the task's own."""
     workers: str = "auto"
-    """Worker counts such as 1,2,4; 1 is measured in any case. auto: 1, 2, 4 and so on up to all cores (devices)."""
+    """Numbers of workers such as 1,2,4; 1 is always measured. auto: 1, 2, 4 and so on, up to all cores (or devices)."""
     engine: Literal["auto", "process", "inline", "ray"] = "auto"
     """What the workers are: processes of this machine, devices of this process (inline), or actors of a Ray cluster.
     auto: processes on a CPU, else devices. One worker is this process alone."""
     address: str | None = None
-    """The Ray cluster: HOST:PORT, or auto for the one that this machine belongs to. Default: one of this machine."""
+    """The Ray cluster to join: HOST:PORT, or auto for the one that this machine belongs to. Default: start one on this
+    machine."""
     exchange: Literal["sums", "scalars"] = "sums"
-    """What travels on a Ray cluster, as in nograd train."""
+    """What the workers of a Ray cluster send, as in nograd train."""
     generations: int | None = None
     """Generations of one timing. Default: as many as take about a second on one worker."""
     rounds: int = 5
-    """How often every worker count is timed. The intervals are from the scatter of the rounds."""
+    """How often each number of workers is timed; the intervals follow from the scatter of these times."""
     weak: bool = True
-    """Measure weak scaling too: work that grows with the workers (its population, or its batch where the
-    population follows from that)."""
+    """Measure weak scaling, too: the work grows with the number of workers (a larger population, or a larger batch
+    where the population follows from it)."""
     out: str = setting("speedup", path=True, check=file_name)
     """The folder for speedup.json and speedup.png."""
     json: bool = False
     """Print JSON in place of the tables."""
     model: str | None = None
-    """The network, as in nograd train. This and what follows: default as in the recipe."""
+    """The network, as in nograd train. The default of this flag and of all below is that of the recipe."""
     strategy: Strategy | None = None
-    """How fitness moves the search."""
+    """How the fitness of the population moves the parameters."""
     perturbation: Perturbation | None = None
-    """How members differ from the mean."""
+    """How the members of the population differ from their mean."""
     population: int | None = None
-    """Members a generation, where the perturbation leaves it open."""
+    """Members evaluated in each generation, where the perturbation lets it be set."""
     batch: int | None = None
-    """Examples of a minibatch."""
+    """Examples in a minibatch."""
     directions: int | None = None
-    """Directions that each example or group of examples is evaluated along, for node and lowrank."""
+    """How many random directions are tried for each example (node) or for each group of examples (lowrank)."""
     group: int | None = None
-    """Examples that see the same members, for lowrank; 0: the whole batch."""
+    """For lowrank: how many examples share the same random directions. 0: all of a batch."""
     chunks: int | None = None
-    """Parts that a generation is cut into, the most workers that can share it."""
+    """Parts that the work of a generation is cut into; no more workers than that can share it."""
     seed: int | None = None
-    """Of everything random."""
+    """The seed of everything random."""
     label: str | None = None
-    """The label column of a CSV file."""
+    """The label column of a table."""
     data_dir: str | None = setting(None, path=True, check=file_name)
-    """Where the MNIST files lie."""
+    """The folder of the MNIST files."""
 
 
 def training(given: SpeedupConfig) -> TrainConfig:

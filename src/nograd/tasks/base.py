@@ -1,4 +1,4 @@
-"""What a training asks of its task, and what a finished run asks of it without the data."""
+"""The protocols of a task: `Task` for a training, `TrainedTask` for a finished run, which has no data."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ class ReportInfo(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Objects in place of a config's words."""
+    """Python objects that a caller gives in place of the config's words."""
 
     model: Model | Builder | None = None
     fitness: Fitness | None = None
@@ -40,15 +40,15 @@ class Given(NamedTuple):
 
 
 class SourceInfo(NamedTuple):
-    """The facts about a source that do not need a task."""
+    """Facts about a data set or an environment that need no task."""
 
     note: str
     checksum: str
     measure: Measure
     validation: int  # examples or episodes of a validation score
     examples: int | None  # of the training split; None where there is none
-    parts: str  # what has changed where the checksum has
-    fitnesses: tuple[str, ...] = ()  # that a search may draw: those of single examples
+    parts: str  # what may have changed where the checksum differs, in words
+    fitnesses: tuple[str, ...] = ()  # those that a search may draw: one value per example
 
 
 class TrainedTask(Protocol):
@@ -63,13 +63,13 @@ class TrainedTask(Protocol):
         """What a run is judged by: its name, direction, format and how its interval is made."""
 
     def read_params(self, read: ReadPart) -> Params:
-        """What is learnt, from the parts of a checkpoint."""
+        """The trained parameters, read from the parts of a checkpoint."""
 
     def outputs(self, params: Params, x: np.ndarray) -> np.ndarray:
         """The network's outputs [examples, outputs] for examples as the data store them, or for observations."""
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """What outputs [examples, outputs] predict: classes, numbers, actions."""
+        """The predictions of outputs [examples, outputs]: classes, numbers or actions."""
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
         """Predictions as the text of a CSV file, with the probabilities where details are asked for.
@@ -86,13 +86,13 @@ class TrainedTask(Protocol):
         """
 
     def film(self, params: Params, path: Path) -> dict[str, Any]:
-        """One episode as a film; its return and length. Raises ConfigError where there are none."""
+        """Films one episode; returns its return and length. Raises ConfigError where a task has no episodes."""
 
 
 class Task(Protocol):
     """What a training asks of its task: member → fitness by `generation`, parameters → score by `scores`.
 
-    `nograd.testing.task` has the laws that every task keeps.
+    `nograd.testing.task` tests that a task keeps the laws of this protocol.
     """
 
     @property
@@ -115,20 +115,24 @@ class Task(Protocol):
         """The facts that config.json records about the task."""
 
     def chunk_count(self, population: int, mirrored: bool) -> int | None:
-        """The chunks that a population is cut into where the settings name no number; None: as many as suit it."""
+        """The number of chunks of a population where the settings name none; None: as many as suit the population."""
 
     def population(self, perturbation: Perturbation, chunks: int | None) -> Local | None:
-        """How a population lies on this task's examples; None where its members are whole networks.
+        """The layout of a local perturbation's population on the examples; None where members are whole networks.
 
         Raises:
             ConfigError: members of this perturbation cannot be evaluated on this task.
         """
 
     def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
-        """The functions of its generations. `deadline`: seconds after which a host that does not answer is hung."""
+        """The functions of its generations.
+
+        Args:
+            deadline: seconds without an answer after which an environment or a function counts as hung.
+        """
 
     def begin(self, search: Any) -> Any:
-        """The state of generation 0: the strategy's, and what else the task carries between generations."""
+        """The state of generation 0: the strategy's own, with what else the task keeps between generations."""
 
     def state_shapes(self, search: Any) -> Any:
         """The shapes of any state, from those of the strategy's own, without computing one."""

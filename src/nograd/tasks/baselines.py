@@ -1,4 +1,4 @@
-"""What a network has to beat: the most frequent class or the mean; and logistic or ridge regression."""
+"""Baselines that a network should beat: the most frequent class or the mean; and logistic or ridge regression."""
 
 import warnings
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Linear(NamedTuple):
 
 
 def constant_outputs(targets: Targets, y_train: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
-    """What knows the training targets alone, as outputs: the share of each class or label, the mean of numbers.
+    """The outputs of a constant predictor: the share of each class or label in training, or the mean of the numbers.
 
     None for a kind of target of one's own.
     """
@@ -36,8 +36,8 @@ def constant_outputs(targets: Targets, y_train: np.ndarray, shape: tuple[int, in
 def linear_outputs(targets: Targets, dataset: Dataset) -> Linear | None:
     """Logistic regression (classes, labels) or ridge regression (numbers), with scikit-learn's own settings.
 
-    It is fitted to the training split's encoded inputs, or as many of them as take two seconds; data that are larger
-    still go without. None for a kind of target of one's own.
+    It is fitted to the encoded training inputs, or to as many of them as take two seconds; for still larger data it is
+    left out. None for a kind of target of one's own.
     """
     if targets.word not in _KINDS:
         return None
@@ -49,19 +49,19 @@ def linear_outputs(targets: Targets, dataset: Dataset) -> Linear | None:
     # Rows come in no order of their own but in splits by time, whose latest ones are the nearest to the test.
     x, y = _inputs(dataset, dataset.x_train[-most:]), dataset.y_train[-most:]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one that has not converged is a baseline all the same
+        warnings.simplefilter("ignore")  # a fit that has not converged is a baseline, too
         outputs = kind.fitted(x, y, _inputs(dataset, dataset.x_test), targets.width(dataset))
     return Linear(kind.name, outputs, f"fitted to {'all' if most >= rows else 'the last'} {len(x):,} training examples")
 
 
 def _inputs(dataset: Dataset, x: np.ndarray) -> np.ndarray:
-    """What the network sees, a row an example."""
+    """The inputs as the network sees them, one row per example."""
     seen = (np.asarray(x, np.float64) - dataset.offset) * dataset.scale
     return seen.reshape(len(x), -1)
 
 
 def _logistic(x: np.ndarray, y: np.ndarray, seen: np.ndarray, width: int) -> np.ndarray:
-    """Log probabilities of the classes [examples, width]; a class that was not there is next to impossible."""
+    """Log probabilities of the classes [examples, width]; a class without a training example has a very low one."""
     from sklearn.linear_model import LogisticRegression  # here and below: scikit-learn takes a second to import
 
     outputs = np.full((len(seen), width), -50.0)

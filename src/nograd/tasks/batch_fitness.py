@@ -1,7 +1,7 @@
-"""Fitness of a whole batch: one number, the metric itself, as scikit-learn computes it.
+"""Fitness of a whole batch: one number, the metric as scikit-learn defines it.
 
-F1, AUC and balanced accuracy have no value for a single example and no useful gradient; Evolution Strategies ask for
-neither. Outputs that hold a NaN are worth NaN, so that their member drops out of the update.
+F1, AUC and balanced accuracy have no value for a single example and no useful gradient; Evolution Strategies need
+neither. If an output is NaN, so is the fitness, and the member is left out of the update.
 """
 
 from functools import partial
@@ -46,7 +46,7 @@ def auc_of_classes(outputs: Float[Array, "batch classes"], labels: Int[Array, " 
     """f = the area under the ROC curve of log softmax(outputs); of several classes the mean of each against the rest.
 
     Ties count half. A class without an example in the batch, or without any other beside it, is left out; a batch of
-    one class is worth 1/2, what chance reaches.
+    one class has the value of chance, 1/2.
     """
     outputs = as_floats(outputs)
     classes = outputs.shape[-1]
@@ -110,5 +110,5 @@ def _mean(values: Float[Array, " columns"], among: Bool[Array, " columns"]) -> F
 
 
 def _known(outputs: Array, value: Array) -> Float[Array, ""]:
-    """The value, or NaN where an output is none."""
+    """The value, or NaN where an output is NaN."""
     return jnp.where(jnp.isnan(outputs).any(), jnp.nan, value)

@@ -1,4 +1,4 @@
-"""From what a caller gives to a search space: the start `x0`, and its bounds as SciPy takes them or as a tree."""
+"""The search space of `minimize` from its arguments: the start `x0`, and bounds as in SciPy or as a tree."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from nograd.tasks.search_space import STEP, Choice, Integers, Reals, Space, rang
 def space_of(x0: PyTree, bounds: Any, sigma: float | None) -> tuple[Space, float]:
     """The space around a start, and the standard deviation to begin with, in its coordinates.
 
-    Without a sigma, a coordinate's is a quarter of the range between two bounds, and elsewhere 0.3 of its own units.
+    Where no sigma is given, it is a quarter of the range between two bounds, and 0.3 for elements without both.
 
     Args:
         x0: numbers, arrays, `integers` and `choice` in any tree; a list of numbers is an array, as in SciPy.

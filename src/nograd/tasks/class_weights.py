@@ -1,4 +1,4 @@
-"""Classes that count more or less in the fitness: balanced, or a weight for each."""
+"""Weights of the classes in the fitness: balanced, or one given for each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class Weighted:
 
 
 def weighted(fitness: Fitness, word: str | None, targets: Targets, dataset: Dataset) -> Fitness:
-    """The fitness with the weights of classes that a setting names; as it is where it names none.
+    """The fitness with class weights; the fitness itself where `word` is None.
 
     Args:
         word: "balanced" for n/(k·n_c) of the training split, with k classes in it and n_c examples of class c, as in
             scikit-learn; or "a=1,b=3", where a class that is not named has weight 1.
 
     Raises:
-        ConfigError: the targets have no classes, or no such class; or a weight cannot be.
+        ConfigError: the targets have no classes, a named class is unknown, or a weight is no valid number.
     """
     if word is None:
         return fitness

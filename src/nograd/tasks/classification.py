@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classes:
-    """Labels 0..classes−1, int [examples]; an output for each class."""
+    """Labels 0..classes−1, int [examples]; one network output per class."""
 
     target: "Target | None" = None  # the names of the classes; None where they are their numbers
 
@@ -28,15 +28,15 @@ class Classes:
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
-        """Cross-entropy first."""
+        """The fitness functions for classes; the default, cross-entropy, is the first."""
         return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
-        """Where the data say that their targets are classes."""
+        """Whether the targets of the data set are classes."""
         return dataset.problem == "classification"
 
     def width(self, dataset: Dataset) -> int:
-        """An output a class."""
+        """The number of classes."""
         return dataset.classes
 
     def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
@@ -44,11 +44,11 @@ class Classes:
         return {self.measure.name: float(np.mean(outputs.argmax(-1) == targets))}
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """The most likely class of each example, [examples]: as it was called in the data, whole numbers as int."""
+        """The most likely class of each example, [examples], by its name in the data; whole numbers as int."""
         return self.truth(outputs.argmax(-1))
 
     def truth(self, targets: np.ndarray) -> np.ndarray:
-        """Targets as `predictions` says them: the classes by their names."""
+        """Targets in the form of `predictions`: the classes by name."""
         return targets if self.target is None else _labels(self.target.classes)[targets]
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ class Classes:
         return softmax(outputs)
 
     def table(self, outputs: np.ndarray, details: bool = False) -> str:
-        """A row an example: its class, and the softmax of its outputs where asked for."""
+        """A CSV text with one row per example: its class and, with `details`, the softmax of its outputs."""
         names = self.target.classes if self.target else tuple(map(str, range(outputs.shape[-1])))
         found = self.predictions(outputs).tolist()
         if not details:

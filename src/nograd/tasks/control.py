@@ -38,7 +38,7 @@ from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.scores import mean_return
 from nograd.tasks.slots import chunk_count, slot_layout
 
-_STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # of the seeds of episodes that no member plays
+_STREAMS = {"val": 1, "test": 2, "fresh": 3, "reference": 4}  # seeds of episodes that are not played in training
 _FRESH = 100  # episodes that `evaluate` plays
 
 
@@ -50,7 +50,7 @@ class Environment(NamedTuple):
 
     env_spec: EnvSpec
     model: Model
-    seed: int = 0  # of the episodes that no member plays
+    seed: int = 0  # of the episodes that are not played in training
     episodes: int = 1  # of each member
     eval_episodes: int = 16
     normalise: bool = False
@@ -77,7 +77,7 @@ class Environment(NamedTuple):
 
     @property
     def checksum(self) -> str:
-        """Of what a run on it is bound to."""
+        """The checksum of the environment: a run can only be resumed on the same."""
         return self.env_spec.checksum
 
     def record(self) -> dict[str, Any]:
@@ -89,25 +89,25 @@ class Environment(NamedTuple):
         return ()
 
     def blank(self) -> Context:
-        """A context of the shapes of any."""
+        """A context with the shapes of every context of this task."""
         shown = self.env_spec.observation
         moments = no_moments(shown.input_shape) if self.normalise else ()
         reference = jnp.zeros((_REFERENCE, *shown.shape), shown.dtype) if self.model.prepare else ()
         return Context(moments, jnp.int32(self.limit) if self.adaptive else (), reference)
 
     def context(self) -> Context:
-        """The context of generation 0. The reference batch is what random actions meet."""
+        """The context of generation 0. The reference batch holds observations under random actions."""
         blank = self.blank()
         return blank._replace(reference=jnp.asarray(_reference(self))) if self.model.prepare else blank
 
     def whole(self, params: Params, context: Context) -> Any:
-        """What the network's `apply` takes first."""
+        """The first argument of the network's `apply`: parameters, prepared with any reference batch."""
         if self.model.prepare is None:
             return params
         return params, self.model.prepare(params, self.see(context, jnp.asarray(context.reference)))
 
     def see(self, context: Context, observations: Array | np.ndarray) -> Array:
-        """What the network gets of observations [batch, *shape]: bytes as 0..1, states one-hot, moments taken out."""
+        """Network inputs from observations [batch, *shape]: bytes as 0..1, states one-hot, normalised if asked for."""
         shown = self.env_spec.observation
         if shown.states:
             return jax.nn.one_hot(jnp.asarray(observations, jnp.int32), shown.states)
@@ -121,11 +121,11 @@ class Environment(NamedTuple):
         return encoded(self.env_spec.observation, list(observations), self.env_spec.name)
 
     def act(self, outputs: Array | np.ndarray) -> Array:
-        """What is chosen by a network's outputs: what an environment's environments step by; see `envs.actions`."""
+        """The actions that the outputs of a network stand for, as arrays; see `envs.actions`."""
         return chosen(self.env_spec.action, self.bins, jnp.asarray(outputs))
 
     def actions(self, outputs: Array | np.ndarray) -> Any:
-        """The environment's own actions of a network's outputs: an array, or a list of them where they are nested."""
+        """The actions in the environment's own form: an array, or a list of actions where they are nested."""
         return decoded(self.env_spec.action, self.bins, jnp.asarray(outputs))
 
     def noisy(self, outputs: Array, seed: Array, step: Array) -> Array:
@@ -140,7 +140,7 @@ class Environment(NamedTuple):
     def scores(self, policy: Policy) -> dict[str, float | None]:
         """The mean return of the evaluation's episodes, its standard error, their mean length: each time the same.
 
-        Episodes that were dropped, since something was no finite number, are left out and counted.
+        Episodes that were dropped because a number was not finite are left out and counted.
         """
         results = self.results(policy, "val", self.eval_episodes)
         returns = results.sound.returns
@@ -152,13 +152,13 @@ class Environment(NamedTuple):
         }
 
     def tested(self, policy: Policy) -> dict[str, Any]:
-        """The mean return of as many other episodes, for the end, with its interval."""
+        """The mean return of the test's episodes, as many as for validation, with its 95% interval."""
         found = mean_return(self.results(policy, "test", self.eval_episodes))
         interval = None if found["return"] is None else found["interval"]
         return {self.measure.test: found["return"], "test_interval": interval}
 
     def chunk_count(self, population: int, mirrored: bool) -> int:
-        """As many as hold enough episodes for one call of the policy."""
+        """The number of chunks; each has enough episodes for one efficient call of the policy."""
         return chunk_count(self, population, mirrored)
 
     def population(self, perturbation: Perturbation, chunks: int | None) -> Local | None:
@@ -176,7 +176,7 @@ class Environment(NamedTuple):
         return PolicyState(self.context(), search)
 
     def state_shapes(self, search: Any) -> PolicyState:
-        """The shapes of the same."""
+        """The shapes of any state, from those of the strategy's own."""
         return PolicyState(jax.eval_shape(self.blank), search)
 
     # What a finished run asks of it; see `TrainedTask`.
@@ -196,7 +196,7 @@ class Environment(NamedTuple):
         return self.actions(outputs)
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
-        """There are no files of observations."""
+        """Raises ConfigError: there are no files of observations."""
         raise ConfigError(f"this run was trained on the environment {self.env_spec.name}; use nograd evaluate")
 
     def evaluate(self, policy: Policy, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class Environment(NamedTuple):
 
     @contextmanager
     def _vector_env(self, where: VectorEnv | None, count: int) -> Iterator[tuple[VectorEnv, Heartbeat]]:
-        """Lanes, watched, and closed at the end."""
+        """Environments side by side and a heartbeat that watches them; closed at the end."""
         found = vector_env(self.env_spec) if where is None else where
         try:
             with watched(self.deadline, self.env_spec.name, environments=count) as pulse:

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A header and rows, quoted where a name has a comma or a quotation mark in it."""
+    """CSV text of a header and rows; cells with a comma or a quotation mark are quoted."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(header)

@@ -1,4 +1,4 @@
-"""What follows from the size of a data set where the settings leave it open: the batch and the network."""
+"""Defaults that follow from the size of a data set: the batch and the network."""
 
 from nograd.config.settings import DEFAULT_BATCH, DEFAULT_MODEL
 from nograd.data import Dataset
@@ -8,14 +8,14 @@ _SMALL, _LARGE = 60, 4000  # training rows
 
 
 def default_batch(dataset: Dataset) -> int:
-    """All training examples, where that is not too many for one batch."""
+    """All training examples, but at most 1,024 rows of a table or 256 examples of other data."""
     return min(_TABLE_BATCH if dataset.columns else DEFAULT_BATCH, len(dataset.x_train))
 
 
 def default_model(dataset: Dataset) -> str:
-    """Of a table a linear network with a nonlinear one beside it, as wide as the rows can tell; else that of images.
+    """The network of `--model auto`: for a table, a linear layer plus an MLP that is wider the more rows there are.
 
-    Fewer than 60 rows say too little of how the outputs bend.
+    Fewer than 60 rows are too few to learn more than the linear layer. Data without columns have `mlp:64`.
     """
     rows = len(dataset.x_train)
     if not dataset.columns:

@@ -1,4 +1,4 @@
-"""Examples on the device and off it: minibatches picked and read, and a network's outputs block by block."""
+"""Minibatches of examples on the device, and the outputs of a network block by block."""
 
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -19,7 +19,7 @@ _EVALUATION_BLOCK = 250  # examples: what a network makes of so many stays in th
 
 
 class Arrays(NamedTuple):
-    """What a generation reads, on the device. Images stay uint8 until a batch is drawn."""
+    """The training examples on the device. Images stay uint8 until a batch is drawn."""
 
     x: Array  # [examples, *input]
     y: Array  # [examples, ...]: int32 [examples] for classes
@@ -28,7 +28,7 @@ class Arrays(NamedTuple):
 
 
 class ExampleIndices(NamedTuple):
-    """Some examples, by number: little to draw, where the examples themselves are read only by who needs them."""
+    """The examples of a minibatch, by number, so that examples are read only where they are needed."""
 
     rows: Int[Array, " batch"]
     corners: Int[Array, "batch 2"] | None  # where the window of each image starts, with a shift

@@ -1,4 +1,4 @@
-"""What a network's outputs are worth where the targets are classes: fitness per example, higher is better.
+"""Fitness functions for classes: one value per example, higher is better.
 
 A fitness is a function `(outputs [batch, classes], labels [batch]) -> [batch]`; it need not be differentiable. Those of
 the whole batch are in `batch_fitness`; every word stands in the registry `nograd.config.scores`.
@@ -43,7 +43,7 @@ def accuracy(outputs: Float[Array, "batch classes"], labels: Int[Array, " batch"
 
 
 def mean_fitness(values: Array) -> Float[Array, ""]:
-    """What a member is worth, in float32: the mean of the values, which may be booleans, whole numbers or floats."""
+    """The fitness of a member, float32: the mean of its values, which may be booleans, whole numbers or floats."""
     return jnp.mean(as_floats(values)).astype(jnp.float32)
 
 
@@ -67,7 +67,7 @@ def checked_fitness(fitness: Fitness, batch: int, width: int, targets: jax.Shape
 
 @cache
 def fitnesses_of(kind: str) -> Mapping[str, Fitness]:
-    """All that a kind of target can be ranked by, the default first; see `config.scores`."""
+    """The fitness functions of a kind of target, the default first; see `config.scores`."""
     return MappingProxyType({word: load(path) for word, path in FITNESSES.for_targets(kind).items()})
 
 

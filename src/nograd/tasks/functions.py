@@ -1,4 +1,4 @@
-"""Functions of one's own as what a task is made from."""
+"""Tasks from a Python function: `nograd.minimize` and `maximize`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class Functions:
         return source
 
     def settings(self, source: Objective) -> dict[str, Any]:
-        """No settings name a function, beside the task."""
+        """{}: no setting besides the task names a function."""
         return {}
 
     def with_defaults(self, config: TrainConfig, source: Objective) -> TrainConfig:

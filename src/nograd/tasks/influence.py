@@ -1,4 +1,4 @@
-"""How sure a metric is: its standard error, from what each example adds to it (DeLong et al. 1988 for the AUC).
+"""The standard error of a metric, from the influence of each example (DeLong et al. 1988 for the AUC).
 
 A metric m of n examples is, to first order, the mean of influences uᵢ; its standard error is the standard deviation of
 these over √n. No resampling: it takes about as long as the metric, for any number of examples.
@@ -10,8 +10,8 @@ import numpy as np
 def standard_error(influences: np.ndarray) -> float | None:
     """s/√n of influences [examples].
 
-    None of a single example, where they are not finite, and where all are the same, as with all examples right: such a
-    sample does not say how sure its value is.
+    None for a single example, where they are not finite, and where all are the same, as when all examples are right:
+    such a sample does not tell the error of its mean.
     """
     if len(influences) < 2 or not np.isfinite(influences).all() or np.ptp(influences) <= 1e-12:
         return None

@@ -1,4 +1,4 @@
-"""What a task is made from, and how: a data set, or an environment. The one place that another source is added to."""
+"""How tasks are made from a source: a data set, an environment or a function. New kinds of source are added here."""
 
 import json
 from collections.abc import Mapping
@@ -114,7 +114,7 @@ class Examples:
         return data.validate(source)
 
     def settings(self, source: Dataset) -> dict[str, Any]:
-        """None: the values themselves are the task."""
+        """{}: no setting names values that are given from Python."""
         return {}
 
     def with_defaults(self, config: TrainConfig, source: Dataset) -> TrainConfig:
@@ -222,7 +222,7 @@ class Environments:
         return ReportInfo((), "steps of the environment", units, facts)
 
     def summary(self, source: EnvSpec, wanted: TrainConfig, final: TrainConfig) -> list[str]:
-        """An empty list: an environment has no parts to tell of."""
+        """[]: there is nothing more to say about an environment."""
         return []
 
     def describe(self, config: TrainConfig, source: EnvSpec) -> SourceInfo:

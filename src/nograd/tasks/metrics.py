@@ -1,4 +1,4 @@
-"""The usual metrics of outputs, by scikit-learn, each with its standard error; which words there are: `config.scores`.
+"""The usual metrics of outputs, by scikit-learn, each with its standard error; their names are in `config.scores`.
 
 To add one, write an object of `Scorer` and its line in the registry.
 """
@@ -32,7 +32,7 @@ class Scorer(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """What a network is chosen by: its measure, and how that is computed."""
+    """A metric: its name, direction and format, and how it is computed."""
 
     measure: Measure
     scorer: Scorer

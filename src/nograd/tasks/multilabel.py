@@ -43,19 +43,19 @@ class Labels:
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
-        """Cross-entropy first."""
+        """The fitness functions for labels; the default, cross-entropy, is the first."""
         return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
-        """Where the data say that they have several labels."""
+        """Whether the data set has several labels per example."""
         return dataset.problem == "multilabel"
 
     def width(self, dataset: Dataset) -> int:
-        """An output a label."""
+        """The number of labels."""
         return dataset.classes
 
     def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
-        """The mean over labels of F1 = 2·tp/(2·tp + fp + fn), 0 where a label is neither there nor predicted; and the
+        """The mean over labels of F1 = 2·tp/(2·tp + fp + fn), 0 for a label that never occurs nor is predicted; and the
         share of examples whose labels are all right.
         """
         found, y = outputs > 0, targets > 0.5
@@ -65,7 +65,7 @@ class Labels:
         return {"f1": float(f1.mean()), "accuracy": float((found == y).all(axis=1).mean())}
 
     def truth(self, targets: np.ndarray) -> np.ndarray:
-        """Targets as `predictions` says them, int [examples, labels]."""
+        """Targets in the form of `predictions`, int [examples, labels]."""
         return (targets > 0.5).astype(int)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ class Labels:
         return 1 / (1 + np.exp(-np.clip(outputs.astype(np.float64), -500, 500)))
 
     def table(self, outputs: np.ndarray, details: bool = False) -> str:
-        """A row an example, a column a label."""
+        """A CSV text with one row per example and one column per label."""
         names = self.target.names if self.target else tuple(f"y{i}" for i in range(outputs.shape[1]))
         found = self.predictions(outputs).tolist()
         if not details:

@@ -1,4 +1,4 @@
-"""A function as a task: a member is a point, its fitness the function's value, and what is learnt the best point."""
+"""A function as a task: a member is a point, its fitness the value of the function; the result is the best point."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -43,13 +43,13 @@ class Objective(NamedTuple):
     noisy: bool = False
     seed: int = 0
     deadline: float = DEADLINE
-    watch: Callable[[Searched], None] | None = None  # is told of each state that is looked at
+    watch: Callable[[Searched], None] | None = None  # called with each state that is scored
     restarts: str = ""  # how a search that has ended begins again; "": it does not
     first: Round | tuple[()] = ()  # of its rounds, where it does
 
     @property
     def word(self) -> str:
-        """What stands for it in config.json."""
+        """The text for it in config.json."""
         return f"{'maximize' if self.maximize else 'minimize'} {self.name}"
 
     @property
@@ -64,12 +64,12 @@ class Objective(NamedTuple):
 
     @property
     def note(self) -> str:
-        """One line about it."""
+        """One line about the function."""
         return f"function: {self.name}, {self.size:,} coordinates, {'maximized' if self.maximize else 'minimized'}"
 
     @property
     def checksum(self) -> str:
-        """Of what a run is bound to: the space, and the function's name. What the function does is not known."""
+        """The checksum of the space, the function's name and the restarts; what it computes cannot be checked."""
         about = [self.name, self.maximize, self.noisy, self.space.record(), *([self.restarts] if self.restarts else [])]
         return hashlib.sha256(to_json(about).encode()).hexdigest()
 
@@ -102,11 +102,11 @@ class Objective(NamedTuple):
         return self.space.values(coordinates)
 
     def called(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """The function, and what makes its argument of a point's leaves."""
+        """The function, and a function that makes its argument from the leaves of a point."""
         return self.function, self.space.stacked if self.vectorized else self.space.plain
 
     def fitness(self, values: Sequence[Array], key: Key) -> Float[Array, ""]:
-        """Of a point, where the function is one of JAX; an infinite value is none. Raises ConfigError for no number."""
+        """The fitness of a point, for a JAX function; NaN if it is infinite. Raises ConfigError for no number."""
         found = jnp.asarray(self.function(self.space.traced(values), *([key] if self.noisy else [])))
         if found.size != 1 or not is_real(found.dtype):
             raise ConfigError(f"the function {self.name} returned {found.dtype}{list(found.shape)}; return one number")
@@ -132,11 +132,11 @@ class Objective(NamedTuple):
         return Searched(search, points, self.first)
 
     def state_shapes(self, search: Any) -> Searched:
-        """The shapes of the same."""
+        """The shapes of any state, from those of the strategy's own."""
         return jax.eval_shape(lambda: self.begin(()))._replace(search=search)
 
     def scores(self, state: Searched) -> dict[str, float | None]:
-        """None: the best point is part of the state, so that no state of before can be better."""
+        """The score None: the best point is part of the state, so that no earlier state can be better."""
         if self.watch:
             self.watch(state)
         return {self.measure.val: None}
@@ -167,7 +167,7 @@ class Objective(NamedTuple):
             raise ConfigError(f"the function {self.name} fails at x0: {summary(error)}") from error
 
     def point(self, state: Searched) -> PyTree:
-        """What is learnt, as the function takes it."""
+        """The best point, in the form of the function's argument; the mean of the search for a noisy function."""
         values = (
             state.best.values if isinstance(state.best, Best) else self.values(jax.tree.leaves(state.search.params))
         )
@@ -180,34 +180,34 @@ class Objective(NamedTuple):
         return self.point(self.read_state(read))
 
     def read_state(self, read: ReadPart) -> Searched:
-        """What a checkpoint says of the point."""
+        """The part of a search's state that a checkpoint needs to give the point."""
         with in_64_bits():
             if self.noisy:
                 return Searched(_Mean(read(jax.eval_shape(self.origin), "search/params")), ())
             return Searched((), read(self.state_shapes(()).best, "best"))
 
     def outputs(self, params: Any, x: np.ndarray) -> np.ndarray:
-        """There is no network."""
+        """Raises ConfigError: there is no network."""
         raise ConfigError(f"this run searched the function {self.name}, and has no outputs; see its params")
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """There is no network."""
+        """Raises ConfigError: there is no network."""
         return self.outputs((), outputs)
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
-        """There is no network."""
+        """Raises ConfigError: there is no network."""
         raise ConfigError(f"this run searched the function {self.name}, and predicts nothing")
 
     def evaluate(self, params: Any, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
-        """The function is not at hand."""
+        """Raises ConfigError: a finished run has no function to call."""
         raise ConfigError(f"this run searched the function {self.name}; call it on the run's params")
 
     def film(self, params: Any, path: Path) -> dict[str, Any]:
-        """There are no episodes."""
+        """Raises ConfigError: there are no episodes."""
         raise ConfigError(f"--video cannot be {path}: this run searched the function {self.name}; leave it out")
 
     def _at(self, state: Searched) -> np.ndarray:
-        """The values of some calls at the mean of the search, by seeds that no member has."""
+        """The values of several calls at the mean of the search, with seeds that no member has."""
         words = np.random.SeedSequence([self.seed, _APART]).generate_state(_SEEDS)
         values = self.values(jax.tree.leaves(state.search.params))
         if self.traced:

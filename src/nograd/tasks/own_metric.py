@@ -1,4 +1,4 @@
-"""A metric of the user's own, as scikit-learn's are: a function (y_true, y_pred) -> a number."""
+"""A metric of the user's own: a function (y_true, y_pred) -> a number, as in scikit-learn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class OwnMetric:
         return self.function(y_true, y_pred)
 
     def metric(self) -> Metric:
-        """What a training goes by."""
+        """The metric that a training uses."""
         measure = Measure(self.name, ".5g", self.name.replace("_", " "), "examples", None, self.greater_is_better)
         return Metric(measure, Scorer(self._value, self._error, cheap=False))
 
@@ -88,7 +88,7 @@ def make_metric(
         greater_is_better: False for a loss or an error.
 
     Raises:
-        ConfigError: it is no function, or there is no such response.
+        ConfigError: `function` cannot be called, or there is no such `response_method`.
     """
     if not callable(function):
         raise ConfigError(f"a metric is a function (y_true, y_pred), got {type(function).__name__}")
@@ -120,7 +120,7 @@ def _own(found: Any) -> Metric:
 
 
 def _missing(name: str) -> Metric:
-    """What stands for a Python function that a run was chosen by, until somebody asks for its value."""
+    """A stand-in for a run's own metric where its function is not given; it raises an error when a value is needed."""
 
     def value(targets: Targets, outputs: np.ndarray, y: np.ndarray) -> float | None:
         raise ConfigError(
@@ -145,6 +145,6 @@ def _figure(targets: Targets) -> Scorer:
 
 
 def _truth(targets: Targets, y: np.ndarray) -> np.ndarray:
-    """Targets as predictions are said; those of a kind of one's own that does not say how, as they are."""
+    """Targets in the form of predictions; unchanged for a user's kind of target without `truth`."""
     truth = getattr(targets, "truth", None)
     return np.asarray(truth(y) if truth else y)

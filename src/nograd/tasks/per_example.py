@@ -1,4 +1,4 @@
-"""What a perturbation that is local to examples asks of a fitness and a network: that each example counts alone."""
+"""Checks for perturbations that evaluate each example alone: fitness and network must not mix examples."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ _REMEDY = (
 def require_alone(fitness: Fitness, model: Model, dataset: Dataset, batch: int, width: int) -> None:
     """Raises ConfigError where the fitness or the network's outputs for an example depend on the rest of the batch.
 
-    By the shape of the fitness, then by a trial on a few examples. What the library brings along is not tried.
+    Checked by the shape of the fitness, then by a trial on a few examples. The library's own parts are not tried.
     """
     if batch > 1 and checked_fitness(fitness, batch, width, target_shapes(dataset, batch)) == ():
         raise ConfigError(f"the fitness is one number for the whole batch, and {_REMEDY} return one value an example")

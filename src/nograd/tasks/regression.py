@@ -1,6 +1,6 @@
-"""Targets that are numbers: R² with the errors beside it in the user's unit, and what members are ranked by.
+"""Targets that are numbers: R², errors in the unit of the data, and the fitness functions.
 
-A network is trained on targets that are standardised; what a person sees is in the unit of the data.
+A network is trained on standardised targets; scores and predictions are in the unit of the data.
 """
 
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def squared_error(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
-    """f = −1/k Σₖ (oₖ − yₖ)² over the k targets of an example, in standard deviations; best is the mean."""
+    """f = −1/k Σₖ (oₖ − yₖ)² over the k targets of an example, in standard deviations. The mean is best."""
     return -jnp.mean(_errors(outputs, y) ** 2, axis=-1)
 
 
 def absolute_error(outputs: Float[Array, "batch targets"], y: Float[Array, "batch targets"]) -> Float[Array, " batch"]:
-    """f = −1/k Σₖ |oₖ − yₖ|; best is the median, which outliers do not move."""
+    """f = −1/k Σₖ |oₖ − yₖ|. The median is best, which outliers do not move."""
     return -jnp.mean(jnp.abs(_errors(outputs, y)), axis=-1)
 
 
@@ -46,7 +46,7 @@ class Huber:
         return -jnp.mean(jnp.where(size <= delta, size**2 / 2, delta * (size - delta / 2)), axis=-1)
 
     def of(self, text: str) -> "Huber":
-        """The one that the text behind the colon names. Raises ConfigError for no positive number."""
+        """This fitness with δ from the text after the colon. Raises ConfigError unless it is a positive number."""
         delta = _number(text)
         if not 1e-6 <= delta <= 1e6:
             raise ConfigError(
@@ -59,7 +59,7 @@ class Huber:
 class Quantile:
     """Minus the loss of Koenker and Bassett (1978), q·e above the output and (1 − q)·(−e) below it, with e = y − o.
 
-    Best is the q-quantile: a share q of the targets lies below the output.
+    The q-quantile is best: a share q of the targets lies below the output.
     """
 
     share: float = 0.5
@@ -71,7 +71,7 @@ class Quantile:
         return -jnp.mean(jnp.maximum(self.share * over, (self.share - 1) * over), axis=-1)
 
     def of(self, text: str) -> "Quantile":
-        """The one that the text behind the colon names. Raises ConfigError for no share between 0 and 1."""
+        """This fitness with q from the text after the colon. Raises ConfigError unless 0 < q < 1."""
         share = _number(text)
         if not 0 < share < 1:
             raise ConfigError(f"--fitness quantile:{text} names no quantile; use a share between 0 and 1: quantile:0.9")
@@ -95,9 +95,9 @@ HUBER, QUANTILE = Huber(), Quantile()
 
 @dataclass(frozen=True)
 class Numbers:
-    """Targets float32 [examples, targets], standardised; an output for each."""
+    """Targets float32 [examples, targets], standardised; one network output per target."""
 
-    target: "Target | None" = None  # their names, means and deviations; None where they are what they are
+    target: "Target | None" = None  # their names, means and deviations; None where targets are used unchanged
 
     word: ClassVar[str] = "numbers"
     measure: ClassVar[Measure] = R2
@@ -105,15 +105,15 @@ class Numbers:
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
-        """Squared error first."""
+        """The fitness functions for numbers; the default, squared error, is the first."""
         return fitnesses_of(self.word)
 
     def fits(self, dataset: Dataset) -> bool:
-        """Where the data say that their targets are numbers."""
+        """Whether the targets of the data set are numbers."""
         return dataset.problem == "regression"
 
     def width(self, dataset: Dataset) -> int:
-        """An output a target."""
+        """The number of targets."""
         return dataset.classes
 
     def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
@@ -135,16 +135,16 @@ class Numbers:
         return values.astype(np.float64).reshape(len(values), -1)
 
     def truth(self, targets: np.ndarray) -> np.ndarray:
-        """Targets as `predictions` says them: in the unit of the data."""
+        """Targets in the form of `predictions`: in the unit of the data."""
         return self.predictions(targets)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """In the unit of the data, float64 [examples], or [examples, targets] of several."""
+        """Predictions in the unit of the data, float64 [examples]; [examples, targets] with several targets."""
         found = self.decoded(outputs)
         return found[:, 0] if found.shape[1] == 1 else found
 
     def table(self, outputs: np.ndarray, details: bool = False) -> str:
-        """A row an example, a column a target."""
+        """A CSV text with one row per example and one column per target."""
         found = self.decoded(outputs)
         names = self.target.names if self.target else tuple(f"y{i}" for i in range(found.shape[1]))
         return csv_text(names, ([f"{value:.6g}" for value in row] for row in found))

@@ -1,4 +1,4 @@
-"""Scores with how sure they are, as `nograd evaluate` and result.json hold them."""
+"""Scores with their 95% intervals, as in `nograd evaluate` and result.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,8 +22,8 @@ def interval_of(measure: Measure, figures: Mapping[str, float | None], count: in
 def mean_return(results: EpisodeResults) -> dict[str, Any]:
     """The mean return x̄ of n episodes with x̄ ± t s/√n, the 95% interval of Student (1908).
 
-    Episodes that were dropped, since something was no finite number, are left out and counted. Where most of them are,
-    nothing is known of the return.
+    Episodes that were dropped because a number was not finite are left out and counted. Where most were dropped, the
+    return is None.
     """
     returns, mean = results.sound.returns, results.mean
     dropped = {"dropped": results.dropped} if results.dropped else {}

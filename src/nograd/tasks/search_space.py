@@ -1,4 +1,4 @@
-"""What an objective is a function of: leaves of real numbers with their bounds, whole numbers, choices.
+"""The argument of an objective as a search space: real numbers with bounds, whole numbers, choices.
 
 A search moves in coordinates z without bounds, of which a step of 1 is `scale` of the leaf's own units:
 x = fold(start + scale · z), and fold mirrors what lies outside at the bound (reflection, one of the better of the 22
@@ -24,14 +24,14 @@ _RANGE = 0.25  # the same as a share of the range between two bounds
 
 
 class Leaf(Protocol):
-    """One part of what a function takes."""
+    """One leaf of the function's argument."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of its coordinates."""
 
     def value(self, z: Float[Array, "*shape"]) -> Array:
-        """What the coordinates stand for: an array, a whole number, or the place of an option."""
+        """The value at the coordinates: an array, a whole number, or the index of an option."""
 
     def drawn(self, key: Key) -> Float[Array, "*shape"]:
         """Coordinates that another search can begin at: anywhere within the bounds; the start where there are none."""
@@ -46,7 +46,7 @@ class Leaf(Protocol):
         """The values of several points, [points, …], in the form in which a vectorized function takes them."""
 
     def record(self) -> dict[str, Any]:
-        """What config.json says of it."""
+        """The record of it in config.json."""
 
 
 class Reals(NamedTuple):
@@ -147,7 +147,7 @@ class Choice:
         return (len(self.options),)
 
     def value(self, z: Float[Array, " options"]) -> Array:
-        """The place of the option with the highest score; the start is given more than the others."""
+        """The index of the option with the highest score; the start has a bonus."""
         ahead = STEP * jax.nn.one_hot(self.start, len(self.options), dtype=z.dtype)
         return jnp.argmax(z + ahead).astype(jnp.int32)
 
@@ -180,7 +180,7 @@ def integers(low: int, high: int, start: int | None = None) -> Integers:
     """A whole number from low to high, both included, as a leaf of `x0`.
 
     Args:
-        start: where the search begins; default the middle.
+        start: the number with which the search begins; default the middle.
 
     Raises:
         ConfigError: there are fewer than two such numbers, or the start is none of them.
@@ -200,10 +200,10 @@ def choice(*options: Any, start: int = 0) -> Choice:
     """One of these values, as a leaf of `x0`: `ng.choice("relu", "tanh")`.
 
     Args:
-        start: the place of the option that the search begins with.
+        start: the index of the option with which the search begins.
 
     Raises:
-        ConfigError: there are fewer than two options, or none at this place.
+        ConfigError: there are fewer than two options, or none with this index.
     """
     if len(options) < 2:
         raise ConfigError(f"ng.choice needs two options at least, got {len(options)}; give them one by one")
@@ -213,7 +213,7 @@ def choice(*options: Any, start: int = 0) -> Choice:
 
 
 class Space(NamedTuple):
-    """The tree of what a function takes; coordinates are a tuple of arrays, one a leaf."""
+    """The argument of a function as a tree of leaves; coordinates are a tuple with one array per leaf."""
 
     leaves: tuple[Any, ...]  # of `Leaf`
     structure: Any
@@ -225,11 +225,11 @@ class Space(NamedTuple):
         return sum(int(np.prod(leaf.shape)) for leaf in self.leaves)
 
     def origin(self) -> tuple[Array, ...]:
-        """The coordinates of the start: zeros, in the widest floats that JAX has at hand."""
+        """The coordinates of the start: zeros, float64 where JAX has it enabled, else float32."""
         return tuple(jnp.zeros(leaf.shape, float) for leaf in self.leaves)
 
     def values(self, coordinates: Sequence[Array]) -> tuple[Array, ...]:
-        """What coordinates stand for, leaf by leaf."""
+        """The values at some coordinates, leaf by leaf."""
         return tuple(leaf.value(z) for leaf, z in zip(self.leaves, coordinates, strict=True))
 
     def drawn(self, key: Key) -> tuple[Array, ...]:
@@ -238,19 +238,19 @@ class Space(NamedTuple):
         return tuple(leaf.drawn(own) for leaf, own in zip(self.leaves, keys, strict=True))
 
     def traced(self, values: Sequence[Array]) -> PyTree:
-        """What a JAX function gets."""
+        """The argument of a JAX function."""
         return self._tree([leaf.traced(value) for leaf, value in zip(self.leaves, values, strict=True)])
 
     def plain(self, values: Sequence[np.ndarray]) -> PyTree:
-        """What a Python function gets."""
+        """The argument of a Python function."""
         return self._tree([leaf.plain(value) for leaf, value in zip(self.leaves, values, strict=True)])
 
     def stacked(self, values: Sequence[np.ndarray]) -> PyTree:
-        """What a vectorized Python function gets of points side by side."""
+        """The argument of a vectorized Python function, for several points."""
         return self._tree([leaf.several(value) for leaf, value in zip(self.leaves, values, strict=True)])
 
     def record(self) -> list[dict[str, Any]]:
-        """What config.json says of it."""
+        """The record of it in config.json."""
         return [{"name": name, **leaf.record()} for name, leaf in zip(self.names, self.leaves, strict=True)]
 
     def _tree(self, leaves: list[Any]) -> PyTree:

@@ -1,4 +1,4 @@
-"""How the population of an environment's task lies in chunks."""
+"""How the population of an environment's task is divided into chunks."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def slot_layout(perturbation: Perturbation, task: EpisodeTask, count: int | None
     """How a population lies in chunks where each member sees observations of its own; None for whole networks.
 
     Raises:
-        ConfigError: its noise is an example's own.
+        ConfigError: the perturbation draws its noise per example.
     """
     shown = jax.ShapeDtypeStruct((1, *task.env_spec.observation.input_shape), jnp.float32)
     params = jax.eval_shape(task.model.init, jax.eval_shape(lambda: jax.random.key(0)))

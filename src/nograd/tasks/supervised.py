@@ -38,7 +38,7 @@ from nograd.tasks.targets import Fitness, Targets
 
 Sampling: TypeAlias = Literal["random", "contiguous"]
 
-_TRAIN_SAMPLE = 5000  # training examples whose score stands beside that of validation
+_TRAIN_SAMPLE = 5000  # training examples that the training score is computed on
 
 
 class Supervised(NamedTuple):
@@ -56,7 +56,7 @@ class Supervised(NamedTuple):
 
     @property
     def measure(self) -> Measure:
-        """What a run is judged by: that of its metric."""
+        """The measure of its metric."""
         return self.metric.measure
 
     @property
@@ -66,11 +66,11 @@ class Supervised(NamedTuple):
 
     @property
     def checksum(self) -> str:
-        """Of what a run on it is bound to: the data."""
+        """The checksum of the data: a run can only be resumed on the same."""
         return checksum(self.dataset)
 
     def record(self) -> dict[str, Any]:
-        """What config.json says of the data."""
+        """The record of the data in config.json."""
         data = self.dataset
         return {
             "name": data.name,
@@ -90,19 +90,19 @@ class Supervised(NamedTuple):
         }
 
     def scores(self, params: Params) -> dict[str, float | None]:
-        """What the training (some of it) and the validation split score; of a table, the loss on validation too."""
+        """Scores on (part of) the training split and on validation; for a table also the validation loss."""
         train = self._named("train", params, _TRAIN_SAMPLE)
         found = {name: value for name, value in train.items() if not name.endswith("_error")}
         return found | self._named("val", params) | (self._loss(params) if self.dataset.columns else {})
 
     def _loss(self, params: Params) -> dict[str, float | None]:
-        """Minus the mean of the first fitness of the kind of target, which tells equal scores apart."""
+        """The validation loss: minus the mean default fitness. It decides between equal scores."""
         data, fitness = self.dataset, next(iter(self.targets.fitnesses.values()))
         outputs = predict(self.model, params, data.x_val, data.offset, data.scale)
         return {LOSS: -float(mean_fitness(fitness(jnp.asarray(outputs), jnp.asarray(data.y_val))))}
 
     def tested(self, params: Params) -> dict[str, Any]:
-        """What the test split scores, for the end, with all usual metrics, their intervals and baselines."""
+        """Scores on the test split: the measure and all usual metrics, with their intervals and baselines."""
         data, y = self.dataset, self.dataset.y_test
         outputs = predict(self.model, params, data.x_test, data.offset, data.scale)
         found = scored(self.metric, self.targets, outputs, y)
@@ -114,7 +114,7 @@ class Supervised(NamedTuple):
         return {f"{split}_{name}": value for name, value in split_figures(self, params, split, limit).items()}
 
     def chunk_count(self, population: int, mirrored: bool) -> None:
-        """As many as suit the population."""
+        """None: as many as suit the population."""
         return None
 
     def generation(self, strategy: Strategy, local: Local | None, deadline: float) -> Generation:
@@ -122,11 +122,11 @@ class Supervised(NamedTuple):
         return Batches(self, strategy, local)
 
     def begin(self, search: Any) -> Any:
-        """The strategy's own state: nothing else is carried."""
+        """The strategy's own state: nothing else is kept between generations."""
         return search
 
     def state_shapes(self, search: Any) -> Any:
-        """Those of the strategy's own."""
+        """The shapes of the strategy's own state."""
         return search
 
     def arrays(self) -> Arrays:
@@ -135,7 +135,7 @@ class Supervised(NamedTuple):
         return Arrays(*map(jnp.asarray, (data.x_train, data.y_train, data.offset, data.scale)))
 
     def pick(self, arrays: Arrays, key: Key) -> ExampleIndices:
-        """Which examples are in the minibatch at an address.
+        """The examples of the minibatch at an address, by number.
 
         "random" draws with replacement, "contiguous" a slice at a random start (the blog's). A batch of the
         whole split is the split itself.

@@ -1,4 +1,4 @@
-"""The kinds of target that there are, by the words that config.json has for them; see `config.axes.PROBLEMS`."""
+"""The kinds of target by their words in config.json; see `config.axes.PROBLEMS`."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What the targets of a data set are: how wide the network is, how outputs are scored, and what they predict.
+"""The protocol of a kind of target: the width of the network, scores of its outputs, and predictions.
 
 A new kind of target is a file with a class of this protocol and a line in `config.axes.PROBLEMS`.
 """
@@ -17,7 +17,7 @@ Fitness: TypeAlias = Callable[[Float[Array, "batch outputs"], Any], Float[Array,
 
 
 class Targets(Protocol):
-    """What the labels of a data set are: how wide the network is, how outputs are scored, and what they predict."""
+    """A kind of target: the width of the network, scores of its outputs, and predictions."""
 
     @property
     def word(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether a function can be compiled by JAX without any doubt: its code reads nothing which tracing would freeze."""
+"""Whether a function can surely be compiled by JAX: its code reads nothing that tracing would freeze."""
 
 import builtins
 import dis
@@ -23,8 +23,8 @@ def is_traceable(function: Callable[..., Any]) -> bool:
     """Whether a function is one of JAX: already jitted, or made of JAX's functions and pure Python alone.
 
     One that prints, draws from `random`, reads a clock or calls NumPy would do so once, while it is traced, and its
-    result would stand for all later calls. So all that its code names is looked at, in functions of the user's own too;
-    whatever is not known makes it a function of Python.
+    result would stand for all later calls. So everything that its code names is checked, in the user's own functions
+    too; anything unknown makes it a plain Python function.
     """
     if isinstance(function, jax.stages.Wrapped):
         return True

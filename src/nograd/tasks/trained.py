@@ -1,4 +1,4 @@
-"""A run on examples without its data: what config.json says is enough to use the network."""
+"""A finished run on examples, without its data: config.json has all that is needed to use the network."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +24,11 @@ class TrainedSupervised(NamedTuple):
     model: Model
     targets: Targets
     data: Mapping[str, Any]  # what `Supervised.record` gave
-    metric: Metric  # what it was chosen by
+    metric: Metric  # the metric by which its parameters were chosen
 
     @property
     def measure(self) -> Measure:
-        """What the run is judged by."""
+        """The score that the run is judged by."""
         return self.metric.measure
 
     def read_params(self, read: ReadPart) -> Params:
@@ -41,7 +41,7 @@ class TrainedSupervised(NamedTuple):
         return predict(self.model, params, x, offset, scale)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """What outputs predict, one an example."""
+        """The predictions of outputs, one per example."""
         return self.targets.predictions(outputs)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:

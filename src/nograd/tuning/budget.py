@@ -8,15 +8,15 @@ from nograd.core.clock import running_time
 from nograd.tuning.study.records import Trial
 
 _SPARE = 3.0  # seconds for statistics and files at the very end, at least
-_ENDING = 0.5  # times the seconds that this command took to start: a machine that starts slowly ends slowly
+_ENDING = 0.5  # times this command's seconds to start: a machine that starts slowly also ends slowly
 _SPARED = 0.1  # of the budget, at most, where that is more than the least
-_MARGIN = 1.25  # on the time that a training took: the next one meets another load
+_MARGIN = 1.25  # factor on the time of an earlier training: the machine may be busier now
 _TESTING = 1.0  # seconds for the test split
 _MOST = 0.5  # of the whole budget, that more rounds than one may take
 
 
 class WorkerCosts(NamedTuple):
-    """What the workers cost beside the trainings themselves."""
+    """Time that workers need in addition to the trainings themselves."""
 
     workers: int
     grace: float  # seconds until a worker that was told to stop is ended
@@ -26,8 +26,8 @@ class WorkerCosts(NamedTuple):
 def full_seconds(trial: Trial, generations: int) -> float | None:
     """Seconds that a trial's training takes to its last generation.
 
-    One that ended early, by its patience or the pruner, says so by its share; another seed may need all of them. None
-    where it has not said how far it came.
+    The time of one that ended early, by its patience or the pruner, is scaled up to all generations: another seed may
+    need them. None where it is not known how far it came.
     """
     if not trial.seconds or not trial.curve or trial.state not in ("complete", "pruned"):
         return None
@@ -37,8 +37,8 @@ def full_seconds(trial: Trial, generations: int) -> float | None:
 def training_seconds(best: Trial, trials: Sequence[Trial], generations: int) -> float:
     """Seconds that one training of the best takes: what it took itself, or the median trial where that is longer.
 
-    Its own may have been quick for other reasons than its settings, such as programs that were compiled already, or a
-    machine with nothing else to do.
+    The best trial may have been fast for reasons other than its settings: its programs were compiled already, or the
+    machine was idle.
     """
     known = sorted(seconds for trial in trials if (seconds := full_seconds(trial, generations)) is not None)
     own = full_seconds(best, generations) or best.seconds or 0.0
@@ -58,8 +58,8 @@ class Clock(NamedTuple):
 
         Args:
             budget: seconds.
-            spent: seconds of it.
-            startup: that this command took to start, which says how busy the machine is.
+            spent: seconds of it that are gone.
+            startup: seconds that this command took to start, a sign of how busy the machine is.
         """
         if budget is None:
             return cls(None, math.inf)
@@ -79,7 +79,7 @@ class Clock(NamedTuple):
         Args:
             each: seconds of one training.
             seeds: to train on.
-            crew: who trains.
+            crew: the costs of the workers.
         """
         if self.budget is None or not each:
             return 0.0
@@ -93,8 +93,8 @@ def projected(counted: int, running: list[float], seconds: list[float], workers:
 
     Args:
         counted: trials that have ended, over all sessions.
-        running: seconds that each running trial still takes.
-        seconds: that the trials so far took.
+        running: seconds that each running trial will still take.
+        seconds: the durations of earlier trials.
         workers: at work at once.
         left: seconds until no trial may go on.
     """

@@ -1,4 +1,4 @@
-"""Which settings have a meaning with which others: where a searched one is drawn, and what the others then are."""
+"""Conditions between settings: a searched setting is drawn only where the other settings let it change the training."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -30,7 +30,7 @@ def effective(base: TrainConfig, drawn: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def holds(dimension: Dimension, values: Mapping[str, Any]) -> bool:
-    """Whether a setting is drawn where the others have these values."""
+    """Whether a setting is drawn, given the values of the others."""
     return all(values[parent] in among for parent, among in dimension.when)
 
 
@@ -46,7 +46,7 @@ def possible(name: str, space: Mapping[str, Dimension], base: TrainConfig) -> se
 
 
 def live(dimension: Dimension, space: Mapping[str, Dimension], base: TrainConfig) -> tuple[Condition, ...]:
-    """Those of its conditions that can fail in this space, with the values that can be; none: it never holds."""
+    """Its conditions that can fail in this space, each with the values that occur; one without values never holds."""
     kept = []
     for parent, among in dimension.when:
         could = possible(parent, space, base)
@@ -56,7 +56,7 @@ def live(dimension: Dimension, space: Mapping[str, Dimension], base: TrainConfig
 
 
 _DEFAULTS = settings(TrainConfig())
-_LAID = {choice.name for choice in CHOICES}  # what hangs on them is laid aside already
+_LAID = {choice.name for choice in CHOICES}  # settings that depend on them are reset already
 _WHEN: dict[str, Condition] = {
     field.name: field.metadata["when"] for field in fields(TrainConfig) if "when" in field.metadata
 }

@@ -28,15 +28,15 @@ def best_trial(study: Study) -> Trial | None:
 
 
 def winning_config(base: TrainConfig, trial: Trial, seed: int) -> TrainConfig:
-    """The very training that the trial was."""
+    """The config of exactly the training that the trial did, with this seed."""
     return trial_config(base, trial.settings, seed_at(seed, "trial", trial.number))
 
 
 class Confirmations:
-    """The winner on its seeds, as the crew's work; see `crew.Work`. What is in the study already is not done again.
+    """Trains the winner again on its seeds; a `worker_pool.Work`. Seeds that are in the study already are not repeated.
 
-    The seeds are those of no trial: the trial's own was chosen for its luck. With none asked for it is that one, as
-    the test score needs the parameters.
+    The seeds are fresh ones, as the best trial is best partly by its lucky seed. With `count` 0 the trial's own seed is
+    used, because the test score needs the parameters.
     """
 
     def __init__(self, writer: StudyWriter, trial: Trial, count: int, here: dict[str, Any]) -> None:
@@ -50,13 +50,13 @@ class Confirmations:
         self.left = [seed for seed in self._seeds if seed not in trained]
         self.missing = len(self.left)
         self.failures: list[str] = []
-        # One that has its figures stays the winner until this one has some, too: there may be no time left for it.
+        # The earlier winner, which has test scores, stays until this one has some: the time may run out.
         self._chosen = False
         if len(self.left) < len(self._seeds) or before is None or not before.seeds or before.trial == trial.number:
             self._choose()
 
     def shortfall(self) -> str:
-        """What is to be said where the time was out before all seeds were trained on; empty where it was not."""
+        """A line for the user where the time ran out before all seeds were done; else empty."""
         if self.missing <= len(self.failures):
             return ""
         done, asked, number = len(self._seeds) - self.missing, len(self._seeds), self._trial.number
@@ -76,7 +76,7 @@ class Confirmations:
         return seed, TrialRequest({**settings(self.config), **self._here, "seed": seed}, test=True)
 
     def at(self, tag: int, generation: int, score: float | None, error: float | None) -> str:
-        """Nothing: it runs to its end."""
+        """Returns "": these trainings run to their end."""
         return ""
 
     def ended(self, tag: int, ended: TrialEnd, seconds: float) -> None:

@@ -1,6 +1,6 @@
-"""One searched setting: its distribution in words, and its value at a quantile. Pure functions, no NumPy.
+"""The distribution of a searched setting: parsed from text, and evaluated at a quantile. Pure functions, no NumPy.
 
-Words are `uniform(0.5, 0.99)`, `log(0.001, 1)`, `int(1, 150)`, `log_int(8, 512)`, `choice(adam, sgd)`, `fixed(0.01)`
+Forms: `uniform(0.5, 0.99)`, `log(0.001, 1)`, `int(1, 150)`, `log_int(8, 512)`, `choice(adam, sgd)`, `fixed(0.01)`
 and `chi()`.
 """
 
@@ -26,7 +26,7 @@ _EXAMPLES = "such as log(0.001, 1), uniform(0.5, 0.99), int(1, 150), log_int(8, 
 
 
 def parse_dimension(name: str, text: str, when: tuple[Condition, ...] = ()) -> Dimension:
-    """The distribution of a setting from its words. Raises ConfigError where there is none such."""
+    """Parses a distribution such as `log(0.001, 1)`. Raises ConfigError where there is no such distribution."""
     origin = f"--search {name}={text}"
     found = _FORM.fullmatch(text)
     if not found:
@@ -45,7 +45,7 @@ def parse_dimension(name: str, text: str, when: tuple[Condition, ...] = ()) -> D
 
 
 def describe(dimension: Dimension) -> str:
-    """The words that `parse_dimension` reads, with the conditions where there are any."""
+    """The text that `parse_dimension` reads, followed by the conditions if there are any."""
     kind, choices = dimension.kind, dimension.choices
     values = choices if kind in ("choice", "fixed") else () if kind == "chi" else (dimension.low, dimension.high)
     words = f"{kind}({', '.join(map(_word, values))})"

@@ -1,4 +1,4 @@
-"""What a person sees while a search goes: lines for what has happened, and a bar where there is a terminal."""
+"""The display of a running search: a line per event, and a progress bar on a terminal."""
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
@@ -18,7 +18,7 @@ class SearchDisplay(ProgressDisplay):
         super().__init__(console, BarColumn(30), TextColumn("{task.description}"), total=1.0)
 
     def state(self, share: float, text: str) -> None:
-        """How things stand: the share of the budget or of the trials that is done, and a line."""
+        """Shows the share of the budget, or of the trials, that is done (0 to 1), and a line of text."""
         self.move(share, text)
         if self.due:
             self.line(text, state=True)

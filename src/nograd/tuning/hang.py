@@ -1,4 +1,4 @@
-"""When a worker of a search counts as hung: it has not got further for too long, and does nothing, or does not end."""
+"""When a worker of a search counts as hung: it has made no progress for too long."""
 
 import os
 import time
@@ -6,40 +6,39 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_LOOK = 1.0  # seconds between two looks at most: longer ones are this process's own sleep, as after Ctrl-Z
-_IDLE = 0.01  # of a processor: a worker that uses less between two looks waits
+_LOOK = 1.0  # seconds that count between two looks: in a longer gap this process itself was stopped, as by Ctrl-Z
+_IDLE = 0.01  # of a processor: a worker that uses less between two looks is idle
 _BUSY = 30.0  # times the deadline, for a worker that computes
 _SLOWER = 20.0  # times the longest step so far, for a worker that computes
 _PROC = Path("/proc")
 
 
 class HangLimit:
-    """How long the workers of one search may take without getting further.
+    """How many seconds the workers of one search may go without progress.
 
-    One that uses no processor time hangs after `deadline` seconds: it is stopped, or waits for what does not come. One
-    that computes may compile, or its generations may be long: it has 30 deadlines, or 20 times the longest step that
-    any worker has taken so far, whichever is more.
+    A worker that uses no processor time is hung after `deadline` seconds. One that computes may be compiling, or in a
+    long generation: it has 30 deadlines, or 20 times the longest step of any worker so far, whichever is longer.
     """
 
     def __init__(self, deadline: float) -> None:
         self._deadline, self._longest = deadline, 0.0
 
     def learn(self, seconds: float) -> None:
-        """Notes what a step took: from one word of a worker to the next."""
+        """Notes the seconds of a step, the time between two messages of a worker."""
         self._longest = max(self._longest, seconds)
 
     def limit(self, idle: bool) -> float:
-        """Seconds without getting further."""
+        """Seconds without progress after which a worker is hung."""
         return self._deadline if idle else max(_BUSY * self._deadline, _SLOWER * self._longest)
 
 
 class Step:
-    """The step that a worker is at: since when, and since when it does nothing for it.
+    """The current step of a worker: when it began, and how long the worker has been idle in it.
 
     Args:
         process: the worker.
         clock: seconds.
-        used: seconds of processor time that a process and its children have used; None where nobody tells.
+        used: seconds of processor time that a process and its children have used; None where that is not known.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Step:
         self.begin()
 
     def begin(self) -> None:
-        """It has got further."""
+        """Notes that the worker has made progress: a new step begins."""
         self._looked: float = self._clock()
         self._before: float | None = None  # the next look tells
         self.seconds = self.idle = 0.0

@@ -1,4 +1,4 @@
-"""A study made, or found again: from flags to what all its trials have in common."""
+"""Opens the study that the flags name, or makes a new one."""
 
 import itertools
 import time
@@ -30,7 +30,7 @@ _TRIED = 8  # draws that are built at the start, before one of them has to be po
 
 
 class OpenStudy(NamedTuple):
-    """A study that can be worked on."""
+    """A study, ready for trials."""
 
     place: StudyLocation
     terms: Terms
@@ -38,11 +38,11 @@ class OpenStudy(NamedTuple):
     space: list[Dimension]
     note: str  # one line about the data or the environment
     record: dict[str, Any]
-    doubt: str  # what is odd about the space; mostly empty
+    doubt: str  # a warning about the search space; mostly empty
 
 
 def open_or_make(given: SearchConfig, lifetime: Lifetime | None = None) -> OpenStudy:
-    """The study of --join or --out, or a new one. Raises NogradError for what cannot be.
+    """The study of --join or --out, or a new one. Raises NogradError where it cannot be opened.
 
     Args:
         given: the flags.

@@ -1,4 +1,4 @@
-"""The search itself: trials drawn, given to the crew, watched and written down, until the time or the count is out."""
+"""The search itself: draws trials, gives them to the workers and writes their results, until time or count run out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from nograd.tuning.trial import TrialEnd, TrialRequest
 
 _TRIM_EVERY, _CACHE_SIZE = 64, 1 << 30  # every trial leaves about 150 kB of compiled programs in the cache
 _KEEP = 5.0  # seconds between two writes of the curves of running trials
-_PATIENCE = 50  # failed trials, and none that did not, before the study is stopped
+_PATIENCE = 50  # failed trials, if none has succeeded, before the study is stopped
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Running:
 
 
 class Trials:
-    """The crew's work in a study; see `crew.Work`."""
+    """The trials of a study; a `worker_pool.Work`."""
 
     def __init__(
         self, writer: StudyWriter, limit: int | None, here: dict[str, Any], told: Callable[[Trial], None]
@@ -52,7 +52,7 @@ class Trials:
             writer: of the study.
             limit: trials in all, over all sessions; None for any number.
             here: settings that say where this machine keeps its data.
-            told: of every trial that has ended.
+            told: called with every trial that has ended.
         """
         self.writer, self.limit, self._here, self._told = writer, limit, here, told
         self.running: dict[int, Running] = {}
@@ -71,7 +71,7 @@ class Trials:
         return sum(counts(trial) and trial.state != "running" for trial in self.study.trials)
 
     def next(self, worker: str) -> tuple[int, TrialRequest] | None:
-        """Another trial, drawn at its address."""
+        """Draws the next trial."""
         if self.limit is not None:
             self.study = self.writer.record()  # another machine may have drawn one
             self.exhausted = self.counted >= self.limit
@@ -100,7 +100,7 @@ class Trials:
         return "pruned" if self.writer.prunes(running.trial, generation, score) else ""
 
     def ended(self, tag: int, ended: TrialEnd, seconds: float) -> None:
-        """Writes the end down."""
+        """Writes how a trial ended."""
         running = self.running.pop(tag)
         self.writer.tell(running.trial, ended.state, running.curve, ended.reason, seconds, running.error)
         self.study = self.writer.record()
@@ -110,7 +110,7 @@ class Trials:
         self._told(self.study.trials[tag])
 
     def keep(self) -> None:
-        """Writes down what the running trials have learnt, every few seconds: a write an evaluation would cost more."""
+        """Writes the curves of running trials, every few seconds: to write each evaluation would cost more."""
         if running_time() - self._kept < _KEEP:
             return
         self._kept = running_time()
@@ -120,13 +120,13 @@ class Trials:
                 running.kept = len(running.curve)
 
     def durations(self) -> list[float]:
-        """Seconds of the trials that came to their end, and what those that run will take."""
+        """Seconds of the trials that have ended, and estimates for those that run."""
         own_end = [trial for trial in self.study.trials if trial.state in ("complete", "pruned")]
         ended = [trial.seconds for trial in own_end if trial.seconds]
         return ended + [running.spent() + rest for running, rest in self._estimates()]
 
     def rests(self) -> list[float]:
-        """Seconds that the running trials still take, of those that have said something."""
+        """Estimated seconds that the running trials still need, where there is an estimate."""
         return [rest for _, rest in self._estimates()]
 
     def rate(self) -> float:
@@ -142,7 +142,7 @@ class Trials:
         return [(trial, rest) for trial in self.running.values() if (rest := trial.left(generations)) is not None]
 
     def _check_hope(self) -> None:
-        """Raises ConfigError where everything fails: a night of it would tell no more."""
+        """Raises ConfigError where all of the first trials have failed."""
         trials = self.study.trials
         if len(trials) >= _PATIENCE and all(trial.state == "failed" for trial in trials):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Samplers and pruners: words to Optuna's objects. What is random here is addressed by seed and trial number."""
+"""Samplers and pruners: words to Optuna's objects. Random draws follow from the seed and the trial's number."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def suggest(trial: optuna.trial.BaseTrial, dimension: Dimension) -> Any:
-    """The dimension's value in a trial, by the study's sampler. Of `chi`, Optuna's own know the range alone."""
+    """The dimension's value in a trial, by the study's sampler. Optuna's own samplers know only the range of `chi`."""
     name, low, high, kind = dimension.name, dimension.low, dimension.high, dimension.kind
     if kind == "fixed":
         return dimension.choices[0]
@@ -37,13 +37,13 @@ class Addressed(optuna.samplers.BaseSampler):
         self._space, self._values = {dimension.name: dimension for dimension in space}, values
 
     def infer_relative_search_space(self, study: optuna.Study, trial: "FrozenTrial") -> dict[str, "BaseDistribution"]:
-        """None: each setting is drawn by itself."""
+        """{}: each setting is drawn by itself."""
         return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: "FrozenTrial", search_space: dict[str, "BaseDistribution"]
     ) -> dict[str, Any]:
-        """Nothing, see above."""
+        """{}: no setting is drawn together with others."""
         return {}
 
     def sample_independent(
@@ -60,7 +60,7 @@ def make_sampler(name: str, space: Sequence[Dimension], seed: int, salt: int) ->
         name: random, qmc, tpe or cmaes.
         space: parents before children.
         seed: the study's.
-        salt: of this invocation, for the samplers that keep a stream: two must not draw the same.
+        salt: a number of this session, for samplers with a random stream: two sessions must not draw the same.
     """
     if name == "random":
         return Addressed(space, lambda number: random_value(seed, number))

@@ -65,7 +65,7 @@ def search(
 
 
 class Outcome(NamedTuple):
-    """What a session leaves."""
+    """The result of a session."""
 
     study: Study
     figures: dict[str, Any]  # of statistics.json
@@ -77,7 +77,7 @@ def run_search(given: SearchConfig, display: SearchDisplay, lifetime: Lifetime) 
 
     Args:
         given: the flags.
-        display: told what goes on.
+        display: shows the progress.
         lifetime: of this command: the budget begins with it.
     """
     refuse_fork()
@@ -134,7 +134,7 @@ class _Work:
         self._told, self._confirmed = False, -1
 
     def run(self) -> None:
-        """Trials until what is left is needed for the best one's seeds, then these; and again where time remains."""
+        """Runs trials until the rest of the time is needed to confirm the best; repeats while time remains."""
         while True:
             self.crew.do(self.trials, self._search_over, self._tick)
             if best := best_trial(self.writer.record()):
@@ -154,7 +154,7 @@ class _Work:
         self._confirmed = best.number
 
     def _over(self) -> str:
-        """The word that ends everything."""
+        """The reason to end the session; empty to go on."""
         if self.interrupted.is_set():
             return "interrupted"
         return "budget" if self.clock.left() <= 0 else ""
@@ -163,7 +163,7 @@ class _Work:
         return self._over() or ("budget" if self._left() <= 0 else "")
 
     def _left(self) -> float:
-        """Seconds for trials: what the best one still needs is kept."""
+        """Seconds left for trials, without the time reserved for confirming the best one."""
         study, crew = self.trials.study, self.crew
         best = best_trial(study)
         if best is None or best.number == self._confirmed:
@@ -229,7 +229,7 @@ def _announce(opened: OpenStudy, writer: StudyWriter, clock: Clock, display: Sea
 
 
 def _wait_for_others(writer: StudyWriter, terms: Terms, interrupted: threading.Event, display: SearchDisplay) -> None:
-    """Waits where only running trials of other machines fill --trials, until each machine has given a sign of life.
+    """Waits where --trials is filled by trials that run on other machines, until each machine has given a sign of life.
 
     One without any for a minute has lost its trials, which are then drawn anew.
     """

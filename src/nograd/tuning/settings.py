@@ -28,53 +28,62 @@ _EVALUATIONS = 1000  # of a trial, at most
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """Hyperparameters by random search within a budget: the study, its statistics, its winner's recipe."""
+    """Search hyperparameters within a time budget. Writes a study directory with all trials, statistics, and best.toml:
+    a recipe of the best settings, for nograd train --config.
+    """
 
     task: Positional[str | None] = setting(None, path=True, check=file_name)
-    """What is trained: mnist, digits, FILE.npz, FILE.csv or an environment. Default: as in nograd train."""
+    """What is trained: anything that nograd train takes. Default: as in nograd train."""
     budget: str | None = setting(None, numeric=True, check=fields.duration)
-    """Time for all of it, over all invocations on the study: 90s, 10m, 12h. Default: 1h, or none with --trials."""
+    """Time for the whole search, the winner's trainings included and added up over all sessions on the study: 90s, 10m,
+    12h. Default: 1h; no limit where --trials is given."""
     trials: int | None = setting(None, check=at_least(1))
     """Stop after this many trials. Default: as many as the budget allows."""
     generations: int | None = setting(None, check=at_least(1))
-    """Of each trial. Default: as in the recipe."""
+    """Generations of each trial. Default: as in the recipe."""
     workers: str | None = setting(None, numeric=True, check=fields.workers)
-    """Processes, each with a trial of its own on a core of its own. Default: auto, one a core."""
+    """Worker processes; each trains one trial at a time on a core of its own. Default: auto, one per core."""
     search: tuple[str, ...] = ()
-    """What is drawn, over --space: NAME=log(0.001,1), or uniform, int, log_int, choice(a,b), fixed(a), chi(). NAME
-    alone has its own range."""
+    """Settings to search, in addition to those of --space or in their place: NAME=log(0.001,1); also uniform, int,
+    log_int, choice(a,b), fixed(a) and chi(). NAME alone takes the setting's own range."""
     space: Literal["default", "blog", "only"] | None = None
-    """Where the space starts: default (what suits the recipe), blog (the post's own) or only (what --search names)."""
+    """Which settings are searched to begin with: default (those that matter most for the perturbation), blog (those of
+    the blog post) or only (none but those of --search). Default: default."""
     sampler: Literal["random", "tpe", "qmc", "cmaes"] | None = None
-    """How settings are drawn. Default: random; qmc is as independent of timing as that."""
+    """How settings are drawn. With random and qmc (a Sobol sequence) a trial depends on its number alone; tpe and cmaes
+    learn from the trials that have ended. Default: random."""
     pruner: Literal["none", "median", "hyperband"] | None = None
-    """Which trials are ended early for a poor validation score. Default: none."""
+    """Which trials are ended early because their validation score is poor, as in Optuna. Default: none."""
     confirm: int | None = setting(None, check=at_least(0))
-    """Fresh seeds that the winner is trained on again, for its test score. Default: 3."""
+    """How many fresh seeds the best trial is trained on again, for its test score. Default: 3."""
     seed: int | None = setting(None, check=fields.seed)
-    """Of everything random; each trial's own seed follows from it and the trial's number."""
+    """The seed of everything random; the seed of each trial follows from it and from the trial's number. Default: the
+    recipe's, else 0."""
     out: str | None = setting(None, path=True, check=file_name)
-    """The study directory, a new one or one to go on with. Default: studies/TASK-DATE-TIME."""
+    """The study directory: a new one, or one to continue. Default: studies/TASK-DATE-TIME."""
     storage: str | None = None
-    """A database for several machines, such as postgresql+psycopg://USER@HOST/DATABASE. Default: SQLite in --out."""
+    """The URL of a database that several machines share, such as postgresql+psycopg://USER@HOST/DATABASE. Default: an
+    SQLite file in --out."""
     join: str | None = None
-    """Work on the study of this name in --storage, another machine's; it knows space, settings and budget."""
+    """Help with the study of this name in --storage that another machine has started. Its space, settings and budget
+    hold."""
     preset: str | None = None
-    """The recipe that trials start from; see nograd presets. Default: the task's own."""
+    """The recipe that trials start from; nograd presets lists them. Default: the task's own."""
     config: str | None = setting(None, path=True, check=file_name)
-    """A recipe of your own: FILE.toml, with a table [search] for what is drawn."""
+    """A recipe of your own: FILE.toml; its table [search], if it has one, says what is searched."""
     json: bool = False
-    """Print the statistics as JSON at the end, and nothing before."""
+    """Print the statistics as JSON at the end, and nothing else."""
     model: str | None = None
-    """The network, as in nograd train. This and what follows: default as in the recipe."""
+    """The network, as in nograd train. The default of this flag and of all below is that of the recipe."""
     strategy: Strategy | None = None
-    """How fitness moves the search; with --search strategy it is drawn."""
+    """How the fitness of the population moves the parameters; add --search strategy to search it."""
     perturbation: Perturbation | None = None
-    """How members differ from the mean."""
+    """How the members of the population differ from their mean."""
     fitness: str | None = None
-    """What members are ranked by."""
+    """What each member of the population is scored by, as in nograd train."""
     metric: str | None = None
-    """What trials are compared by on validation, as in nograd train: accuracy, f1, rmse … Default: that of the task."""
+    """The validation score by which trials are compared: accuracy, f1, rmse …, as in nograd train. Default: that of the
+    task."""
     class_weight: str | None = setting(None, names=True)
     """Weights of the classes in the fitness, as in nograd train."""
     eval_every: int | None = setting(None, check=at_least(1))
@@ -88,14 +97,14 @@ class SearchConfig:
     drop: str | None = setting(None, names=True)
     """Columns of a table to leave out."""
     split: str | None = None
-    """How a table is dealt into training, validation and test, as in nograd train."""
+    """How a file is divided into training, validation and test, as in nograd train."""
     data_dir: str | None = setting(None, path=True, check=file_name)
-    """Where the MNIST files lie."""
+    """The folder of the MNIST files."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a study is searched under, in its record: the flags with their defaults filled in."""
+    """The flags of a search with their defaults filled in, as the study records them."""
 
     budget: str | None
     trials: int | None
@@ -178,7 +187,7 @@ def terms_of(given: SearchConfig, base: TrainConfig, changes: dict[str, str]) ->
 
 
 def renewed(terms: Terms, given: SearchConfig) -> Terms:
-    """The terms of another invocation on a study. Raises ConfigError for a flag that would make it another study."""
+    """The terms of a further session on a study. Raises ConfigError for a flag that may not change."""
     for name in ("sampler", "pruner", "space", "seed"):
         value = getattr(given, name)
         if value is not None and value != getattr(terms, name):

@@ -1,4 +1,4 @@
-"""The search space: which settings are drawn, from what, and the training that a draw makes."""
+"""The search space: the searched settings with their distributions, and the config that a draw gives."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ def make_space(base: TrainConfig, start: str, changes: Changes, examples: int | 
         examples: of the training split; the default's batches end there. None: not known, or an environment.
 
     Raises:
-        ConfigError: no such setting, no such distribution, or one that nothing would depend on.
+        ConfigError: there is no such setting or distribution, or the setting would change no training.
     """
     asked = {name: _dimension(name, words, base.task) for name, words in changes.items()}
     first = _first(base, start, asked, examples)
@@ -69,7 +69,7 @@ def make_space(base: TrainConfig, start: str, changes: Changes, examples: int | 
 
 
 def draw(space: Sequence[Dimension], value: Callable[[Dimension], Any], base: TrainConfig) -> dict[str, Any]:
-    """The settings of one trial, by name; a child is drawn where its parents' values ask for it."""
+    """The settings of one trial, by name; one with conditions is drawn only where they hold."""
     drawn: dict[str, Any] = {}
     for dimension in space:
         if not dimension.when or holds(dimension, effective(base, drawn)):
@@ -111,7 +111,7 @@ def try_draws(base: TrainConfig, space: Sequence[Dimension]) -> tuple[int, str]:
 
 
 def space_lines(space: Sequence[Dimension]) -> list[str]:
-    """A line a setting, for a person."""
+    """One line per setting, for a person."""
     width = max(len(dimension.name) for dimension in space)
     return [f"  {dimension.name:<{width}}  {describe(dimension)}" for dimension in space]
 

@@ -1,4 +1,4 @@
-"""One training of a search: no run directory, no test split but for a winner, and an end that can be asked for."""
+"""One training of a search: without a run directory, without the test split unless asked, and stoppable."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from nograd.training.loop import Progress, Trainer
 from nograd.training.train import limits_of
 from nograd.tuning.study.records import TrialState
 
-_OFTEN = 1.0  # seconds between two words of progress
+_OFTEN = 1.0  # seconds between two messages about progress
 # By stop reason; any other is a failure.
 STATES: dict[str, TrialState] = {
     "generations": "complete",
@@ -33,10 +33,10 @@ Say = Callable[[int, float | None, float | None], None]
 
 
 class TrialRequest(NamedTuple):
-    """What a worker is asked for."""
+    """A training that a worker is asked for."""
 
     settings: dict[str, Any]  # of a TrainConfig
-    test: bool = False  # whether the chosen parameters meet the test split at the end
+    test: bool = False  # whether the chosen parameters are scored on the test split at the end
 
 
 class TrialEnd(NamedTuple):
@@ -84,7 +84,7 @@ def outcome(job: TrialRequest, say: Say, stop: Callable[[], str]) -> TrialEnd:
     """How a training ended, where an error of any kind is one way to end.
 
     Raises:
-        EOFError, BrokenPipeError: whom it talks to has gone.
+        EOFError, BrokenPipeError: the parent process has ended.
     """
     try:
         return run_job(job, say, stop)
@@ -102,11 +102,11 @@ def run_job(job: TrialRequest, say: Say, stop: Callable[[], str]) -> TrialEnd:
 
     Args:
         job: what to train.
-        say: told of the training while it goes.
-        stop: asked after each generation; a word ends it there.
+        say: called with each evaluation, and now and then in between.
+        stop: called after each generation; a reason that is not empty ends the training.
 
     Raises:
-        NogradError: the settings, the data or the model cannot be.
+        NogradError: something is wrong with the settings, the data or the model.
     """
     config = validate(TrainConfig(**job.settings))
     built = build_job(config, source_of(config))

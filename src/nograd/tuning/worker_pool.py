@@ -1,4 +1,4 @@
-"""The worker processes of a search as their parent sees them: started, given work, told to stop, replaced."""
+"""The worker processes of a search as their parent sees them: started, given trainings, told to stop, replaced."""
 
 import contextlib
 import os
@@ -22,16 +22,16 @@ _TICK = 0.25  # seconds between two looks at the clock
 
 
 class Work(Protocol):
-    """What a crew does."""
+    """A source of trainings for the workers of a pool."""
 
     def next(self, worker: str) -> tuple[Any, TrialRequest] | None:
-        """Another training, and what it is called by below; None where there is none."""
+        """The next training, with a tag that names it in the calls below; None where there is none."""
 
     def at(self, tag: Any, generation: int, score: float | None, error: float | None) -> str:
-        """Told of a training while it goes: its validation score with the standard error, if any. A word ends it."""
+        """Called while a training runs, with its score and standard error, if any. A text returned ends it."""
 
     def ended(self, tag: Any, ended: TrialEnd, seconds: float) -> None:
-        """Told of its end."""
+        """Called when a training has ended, after so many seconds."""
 
 
 class SearchWorker:
@@ -76,7 +76,7 @@ class SearchWorker:
         return self.step.hangs(self._patience)
 
     def messages(self) -> Iterator[tuple[Any, ...]]:
-        """What it has said. ("died", cause) where it has ended; another is then started in its place."""
+        """The messages that it has sent. ("died", cause) where it has ended; another is then started in its place."""
         try:
             for _ in range(_MESSAGES):
                 if not self.link.poll(0):
@@ -120,7 +120,7 @@ class SearchWorker:
         self.ready, self.tag, self.told = False, None, None
 
     def _send(self, message: tuple[Any, ...]) -> None:
-        with contextlib.suppress(OSError):  # it is dead: the next look at it will tell
+        with contextlib.suppress(OSError):  # it is dead, which the next look finds out
             self.link.send(message)
 
     def _cannot_start(self, words: str) -> EngineError:
@@ -142,13 +142,13 @@ class WorkerPool:
             raise
 
     def do(self, work: Work, over: Callable[[], str], tick: Callable[[], None]) -> None:
-        """Does all of the work, or as much as there is until `over` gives a word.
+        """Does all of the work, or as much as there is until `over` returns a reason to stop.
 
-        The trainings that run are then told the word, and ended where they do not stop within `GRACE` seconds.
+        Running trainings are then told to stop, and killed where they do not within `GRACE` seconds.
 
         Args:
-            work: gives trainings, and is told of them.
-            over: asked a few times a second.
+            work: the source of trainings.
+            over: called a few times a second.
             tick: called a few times a second.
         """
         while True:

@@ -1,1 +1,1 @@
-"""Files in: one module a format, and the registry of them."""
+"""Readers of tables: one module per format, and the registry of formats."""

@@ -1,4 +1,4 @@
-"""From the name of a file to the reader of its table, by the registry `config.axes.DATA_FORMATS`.
+"""Chooses the reader of a table by the name of its file, from the registry `config.axes.DATA_FORMATS`.
 
 No reader is imported before a file needs it.
 """

@@ -1,7 +1,7 @@
 """How long a command has been at work on a study, in a small file of the study directory while it runs.
 
-The study's database has it, too, but only from when the command can write there: JAX and Optuna are imported first,
-which takes seconds. A command that is killed leaves its file, and the next one counts the time in it. Nothing here
+The study's database records it, too, but only after JAX and Optuna have been imported, which takes seconds. A command
+that is killed leaves this file behind, and the next command counts the time in it. Nothing here
 imports JAX, NumPy or Optuna.
 """
 

@@ -1,4 +1,4 @@
-"""Invocations that work on a study: how long they did, together, and whether one is still at it.
+"""Sessions of commands on a study: how long they worked in all, and whether one is still at work.
 
 No wall clock is read here: one that is set, or that differs from another machine's, takes no trial from anybody and
 changes no budget. A study has a clock of its own, which runs while anybody works on it. A session counts on from where
@@ -56,7 +56,7 @@ class Watch:
         }
 
     def heard(self, name: str) -> bool:
-        """Whether it is known by now: it has given another sign, or has been silent for too long."""
+        """Whether it is known if it lives: it has given another sign, or has been silent for too long."""
         return name in self._heard or name in self.silent()
 
     def silent(self) -> frozenset[str]:

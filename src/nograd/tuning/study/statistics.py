@@ -1,4 +1,4 @@
-"""What a random search says beyond its best trial (Bergstra & Bengio 2012). NumPy, and Optuna late."""
+"""Statistics of a random search beyond its best trial (Bergstra & Bengio 2012). Optuna is imported late."""
 
 import math
 import warnings
@@ -23,8 +23,8 @@ def outcomes(study: Study) -> list[float]:
     """The value of every trial that came to its own end, by number.
 
     A failed one counts with what it had, or the least there is, 0 for an accuracy and the worst of the others for a
-    return or a loss: to leave failures out would make the search look luckier than it was. What the clock or a dead
-    process ended says nothing of its settings, and is left out. Empty where nothing has a value.
+    return or a loss: without failures the search would look better than it was. A trial that the clock or a dead
+    process ended says nothing about its settings, and is left out. Empty where no trial has a value.
     """
     ended = _ended(study)
     found = [trial.value for trial in ended if trial.value is not None]

@@ -51,7 +51,7 @@ def create(place: StudyLocation, record: dict[str, Any]) -> None:
 
 
 class StudyWriter:
-    """One session's hand on a study. Every write is durable when it returns."""
+    """Writes one session's work into a study. Every write is durable when it returns."""
 
     def __init__(
         self,
