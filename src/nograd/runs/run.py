@@ -102,9 +102,7 @@ class Run:
 
     def read(self, like: PyTree, part: str) -> PyTree:
         """A part of the checkpoint that `params` are read from: a tree like this one of arrays or of their shapes."""
-        candidates = [self.directory.best, *reversed(self.directory.numbered())]
-        path = next((path for path in candidates if path.is_file()), None)
-        if path is None:
+        if (path := self.directory.chosen) is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
         return load_checkpoint(path, like, part=part)[0]
 

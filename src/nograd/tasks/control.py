@@ -1,7 +1,7 @@
 """An environment as a task: the fitness of a member is the mean return of its episodes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.base import ReadPart, ReadSplit
+from nograd.tasks.carried import carried_context, with_context
 from nograd.tasks.scores import mean_return
 from nograd.tasks.slots import chunk_count, slot_layout
 
@@ -174,6 +175,14 @@ class Environment(NamedTuple):
     def begin(self, search: Any) -> PolicyState:
         """The strategy's state with the first context."""
         return PolicyState(self.context(), search)
+
+    def carried(self, found: Mapping[str, np.ndarray], origin: str) -> Context:
+        """What parameters take along into this training; see `carried_context`."""
+        return carried_context(jax.eval_shape(self.blank), found, origin)
+
+    def with_context(self, state: PolicyState, carried: Context) -> PolicyState:
+        """A state that has what the parameters took along."""
+        return state._replace(context=with_context(state.context, carried))
 
     def state_shapes(self, search: Any) -> PolicyState:
         """The shapes of the same."""

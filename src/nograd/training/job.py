@@ -17,6 +17,7 @@ from nograd.tasks.base import Given, Task
 from nograd.tasks.kinds import Source, kind_of
 from nograd.tasks.targets import Fitness
 from nograd.training.factories import make_strategy, population_of
+from nograd.training.initial import Initial, begin, initial_of
 
 
 class Job(NamedTuple):
@@ -27,6 +28,7 @@ class Job(NamedTuple):
     strategy: Strategy
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
+    initial: Initial | None = None  # the parameters that it begins with; None: drawn from the seed
 
     @property
     def generation(self) -> Generation:
@@ -34,8 +36,10 @@ class Job(NamedTuple):
         return self.task.generation(self.strategy, self.local, self.config.deadline)
 
     def init_state(self) -> Any:
-        """The state of generation 0, from the seed."""
-        return self.task.begin(self._search())
+        """The state of generation 0, from the seed or from given parameters."""
+        if self.initial is None:
+            return self.task.begin(self._search())
+        return begin(self.task, self.strategy.init(self.initial.params), self.initial)
 
     def state_shapes(self) -> Any:
         """The shapes and types of any state of this job, without computing one."""
@@ -54,6 +58,7 @@ class Objects(NamedTuple):
     optimizer: optax.GradientTransformation | None = None
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
+    init: Any = None  # a tree of parameters, or the `params` of a run
 
 
 def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
@@ -64,4 +69,5 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
     chunks = config.chunks or task.chunk_count(population_of(config), config.mirrored)
     cut = replace(config, chunks=chunks)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
-    return Job(config, task, strategy, task.population(strategy.perturbation, strategy.chunks), run_keys(config.seed))
+    local = task.population(strategy.perturbation, strategy.chunks)
+    return Job(config, task, strategy, local, run_keys(config.seed), initial_of(config, objects.init, task))

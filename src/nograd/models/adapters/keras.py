@@ -3,15 +3,16 @@
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params
-from nograd.models.adapters.base import conform, is_of, library, one_line, refusal
-from nograd.models.base import Builder, Model
+from nograd.models.adapters.base import conform, fitted, is_of, library, one_line, refusal
+from nograd.models.base import Builder, Model, Shape
 
 
 def from_keras(model: Any, *, frozen: bool = False) -> Model | Builder:
@@ -42,6 +43,33 @@ def from_keras(model: Any, *, frozen: bool = False) -> Model | Builder:
     if shape is not None and None not in shape:
         return _model(keras, model, shape, frozen)
     return Builder(None, lambda data, classes: _model(keras, model, data, frozen))
+
+
+def write(model: Any, params: Params, shape: Shape) -> Any:
+    """The Keras model itself, its trainable variables set to these values. On any backend of Keras.
+
+    Raises:
+        ModelError: it has other variables than the one that was trained; then nothing is written.
+    """
+    if not model.built:
+        with one_line(f"the Keras model {model.name!r} fails on examples of shape {shape}"):
+            model(np.zeros((1, *shape), np.float32))
+    variables = model.trainable_variables
+    own = dict(zip(own_names([variable.path for variable in variables]), variables, strict=True))
+    values = fitted(
+        {name: _Form(v.shape, v.dtype) for name, v in own.items()}, params, f"the Keras model {model.name!r}"
+    )
+    for name, variable in own.items():
+        if not isinstance(values[name], _Form):
+            variable.assign(np.asarray(values[name]))
+    return model
+
+
+class _Form(NamedTuple):
+    """The shape and the type of a variable."""
+
+    shape: tuple[int, ...]
+    dtype: str
 
 
 def _keras() -> Any:
