@@ -8,6 +8,7 @@ _STARTED = time.perf_counter()  # before the heavy imports, which startup_second
 from collections.abc import Callable, Sequence  # noqa: E402
 
 from nograd import __version__  # noqa: E402
+from nograd.cli.export import export  # noqa: E402
 from nograd.cli.flags import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
 from nograd.cli.minimize import maximize, minimize  # noqa: E402
 from nograd.cli.runs import evaluate, predict, presets, report  # noqa: E402
@@ -21,6 +22,7 @@ _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "accuracy of a run on a split of its data, or its return on fresh episodes",
     "predict": "classes of new examples by a run's network",
+    "export": "a run's network as a file: ONNX, StableHLO, safetensors, Keras, PyTorch",
     "minimize": "the point where a function of yours is lowest",
     "maximize": "the point where a function of yours is highest",
     "search": "hyperparameters by random search within a budget; the winner as a recipe",
@@ -76,6 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
         "train": train,
         "evaluate": evaluate,
         "predict": predict,
+        "export": export,
         "minimize": minimize,
         "maximize": maximize,
         "search": search,

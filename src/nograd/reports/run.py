@@ -133,7 +133,8 @@ def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
     else:
         parts = [
             note(
-                "Its model, fitness, optimizer or first parameters were handed over in Python, so that no command says it."
+                "Its model, fitness, optimizer or first parameters were handed over in Python, "
+                "so that no command says it."
             )
         ]
     if is_objective(config.task):

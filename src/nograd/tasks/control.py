@@ -36,6 +36,7 @@ from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.carried import carried_context, with_context
+from nograd.tasks.network import Network, network_of_policy
 from nograd.tasks.scores import mean_return
 from nograd.tasks.slots import chunk_count, slot_layout
 
@@ -211,6 +212,12 @@ class Environment(NamedTuple):
     def evaluate(self, policy: Policy, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
         """The mean return of fresh episodes, none of those that training or validation used."""
         return mean_return(self.results(policy, "fresh", episodes or _FRESH))
+
+    def network(self, policy: Policy) -> Network:
+        """Observations in, actions out."""
+        spec, whole = self.env_spec, self.whole(policy.params, policy.context)
+        act = lambda x: self.act(self.model.apply(whole, self.see(policy.context, x)))  # noqa: E731
+        return network_of_policy(policy.params, policy.context, spec.action, spec.observation, act, self.record())
 
     def film(self, policy: Policy, path: Path) -> dict[str, Any]:
         """One fresh episode, rendered without a screen. Raises ConfigError where it cannot be rendered here."""

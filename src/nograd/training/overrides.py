@@ -44,7 +44,8 @@ def check_beginning(objects: Objects, given: Mapping[str, Any]) -> None:
     """Raises ConfigError for a training that is to begin with given parameters, and to go on with a run."""
     if objects.init is not None and given.get("resume"):
         raise ConfigError(
-            f"init cannot go with resume={given['resume']!r}, whose checkpoint holds the parameters; leave one of them out"
+            f"init cannot go with resume={given['resume']!r}, whose checkpoint holds the parameters; leave one of them "
+            "out"
         )
 
 

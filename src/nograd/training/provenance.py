@@ -34,7 +34,7 @@ def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
 
 
 def identity(config: TrainConfig, recorded: dict[str, Any]) -> str:
-    """What all checkpoints of one run have in common, and no other run's: settings, data, shapes and given parameters."""
+    """What all checkpoints of one run have in common, and no other run's: settings, data, shapes, its beginning."""
     content = [identity_settings(config), recorded["data"]["checksum"], recorded["shapes"]]
     content += [recorded["init"]["sha256"]] if "init" in recorded else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -47,8 +47,8 @@ def linen_model(module: Any, example: Array, frozen: bool, call: dict[str, Any])
 def write(module: Any, params: Params, shape: Shape) -> dict[str, Any]:
     """Variables with these parameters; see `write` of `flax`.
 
-    An unbound module is drawn once on an example of the trained shape, for the names and shapes of its parameters. Where
-    it cannot be (it takes other examples, or more arguments), Flax itself compares them in `apply`.
+    An unbound module is drawn once on an example of the trained shape, for the names and shapes of its parameters.
+    Where it cannot be (it takes other examples, or more arguments), Flax itself compares them in `apply`.
     """
     variables = _variables(module, shape)
     if variables is None:
