@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nograd.core.types import ConfigError
+from nograd.runs.export.onnx_gather import gather
 from nograd.runs.export.onnx_graph import Graph, Value, ints
 from nograd.runs.export.onnx_products import PRODUCTS
 
@@ -102,6 +103,13 @@ def _concatenate(graph: Graph, equation: Any, operands: list[Value]) -> Value:
     return graph.add("Concat", *operands, axis=equation.params["dimension"])
 
 
+def _stack(graph: Graph, equation: Any, operands: list[Value]) -> Value:
+    axis = equation.params["axis"]
+    sizes = list(equation.outvars[0].aval.shape)
+    sizes[axis] = 1
+    return graph.add("Concat", *[graph.reshaped(operand, sizes) for operand in operands], axis=axis)
+
+
 def _split(graph: Graph, equation: Any, operands: list[Value]) -> list[Value]:
     sizes, axis = equation.params["sizes"], equation.params["axis"]
     return graph.split("Split", len(sizes), operands[0], ints(sizes), axis=axis)
@@ -182,6 +190,7 @@ RULES: dict[str, Rule] = {
     "exp2": lambda graph, equation, operands: graph.add("Pow", _one(equation, 2.0), operands[0]),
     "expand_dims": _reshape,
     "expm1": lambda graph, equation, operands: graph.add("Sub", graph.add("Exp", *operands), _one(equation)),
+    "gather": gather,
     "integer_pow": _power,
     "is_finite": _is_finite,
     "log1p": lambda graph, equation, operands: graph.add("Log", graph.add("Add", *operands, _one(equation))),
@@ -200,6 +209,7 @@ RULES: dict[str, Rule] = {
     "select_n": _select,
     "slice": _slice,
     "split": _split,
+    "stack": _stack,
     "square": lambda graph, equation, operands: graph.add("Mul", operands[0], operands[0]),
     "squeeze": _reshape,
     "transpose": _transpose,

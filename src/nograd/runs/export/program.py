@@ -34,5 +34,5 @@ def traced(network: Network) -> Iterator[tuple[Callable[[Array], dict[str, Array
             text: Any = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ConfigError(
                 f"the network cannot be exported as one program for any number of examples ({text}); "
-                "use --format safetensors"
+                "write x.shape[0] where it has len(x), or use --format safetensors"
             ) from error
