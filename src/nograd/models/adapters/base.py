@@ -7,7 +7,7 @@ An adapter is a module with two functions: `from_NAME(model) -> Model`, and
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -66,27 +66,32 @@ def write(candidate: Any, params: Params, shape: Shape) -> Any:
     )
 
 
-def fitted(own: Mapping[str, Any], params: Params, what: str) -> dict[str, Any]:
-    """The trained parameters by the names of a model's own; what was held still while training is the model's own.
+def fitted(own: PyTree, params: Params, what: str) -> PyTree:
+    """The trained parameters as a tree like a model's own; what was held still in training is the model's own.
 
     Args:
-        own: the parameters of a model, by name.
+        own: the parameters of a model, or their shapes, as its `Model` has them.
         params: the trained ones: None stands in place of each that was a constant.
         what: names the model in errors.
     Raises:
         ModelError: a name or a shape differs; the line says the first.
     """
-    trained = dict(zip(leaf_names(params), jax.tree.leaves(params), strict=True))
-    held = set(leaf_names(jax.tree.map(lambda leaf: 0, params, is_leaf=lambda leaf: leaf is None))) - trained.keys()
-    for name in (*own, *(name for name in trained if name not in own)):
+    trained = _by_name(params)
+    held = _by_name(jax.tree.map(lambda leaf: 0, params, is_leaf=lambda leaf: leaf is None)).keys() - trained.keys()
+    wanted = _by_name(own)
+    for name in (*wanted, *(name for name in trained if name not in wanted)):
         there = _form(trained[name]) if name in trained else "missing"
-        here = _form(own[name]) if name in own else "missing"
-        if there != here and not (name in own and name in held):
+        here = _form(wanted[name]) if name in wanted else "missing"
+        if there != here and not (name in wanted and name in held):
             raise ModelError(
                 f"{what} is another model than the one that was trained: parameter {name!r} is {there} in the run and "
                 f"{here} in the model; give a model like the trained one"
             )
-    return {name: trained.get(name, value) for name, value in own.items()}
+    return jax.tree.unflatten(jax.tree.structure(own), [trained.get(name, leaf) for name, leaf in wanted.items()])
+
+
+def _by_name(tree: PyTree) -> dict[str, Any]:
+    return dict(zip(leaf_names(tree), jax.tree.leaves(tree), strict=True))
 
 
 def _form(array: Any) -> str:

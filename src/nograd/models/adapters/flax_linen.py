@@ -53,11 +53,8 @@ def write(module: Any, params: Params, shape: Shape) -> dict[str, Any]:
     variables = _variables(module, shape)
     if variables is None:
         return {"params": params}
-    own = variables.get("params", {})
-    names, structure = leaf_names(own), jax.tree.structure(own)
-    named = dict(zip(names, jax.tree.leaves(own), strict=True))
-    values = fitted(named, params, f"the Linen module {type(module).__name__}")
-    return {**variables, "params": jax.tree.unflatten(structure, [jnp.asarray(values[name]) for name in names])}
+    written = fitted(variables.get("params", {}), params, f"the Linen module {type(module).__name__}")
+    return {**variables, "params": jax.tree.map(jnp.asarray, written)}
 
 
 def _variables(module: Any, shape: Shape) -> dict[str, Any] | None:

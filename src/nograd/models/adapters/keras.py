@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,20 +56,12 @@ def write(model: Any, params: Params, shape: Shape) -> Any:
             model(np.zeros((1, *shape), np.float32))
     variables = model.trainable_variables
     own = dict(zip(own_names([variable.path for variable in variables]), variables, strict=True))
-    values = fitted(
-        {name: _Form(v.shape, v.dtype) for name, v in own.items()}, params, f"the Keras model {model.name!r}"
-    )
+    forms = {name: jax.ShapeDtypeStruct(variable.shape, variable.dtype) for name, variable in own.items()}
+    values = fitted(forms, params, f"the Keras model {model.name!r}")
     for name, variable in own.items():
-        if not isinstance(values[name], _Form):
+        if not isinstance(values[name], jax.ShapeDtypeStruct):  # else it was held still
             variable.assign(np.asarray(values[name]))
     return model
-
-
-class _Form(NamedTuple):
-    """The shape and the type of a variable."""
-
-    shape: tuple[int, ...]
-    dtype: str
 
 
 def _keras() -> Any:
