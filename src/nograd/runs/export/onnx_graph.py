@@ -25,9 +25,9 @@ class Graph:
         self.initializers: list[Any] = []
         self._helper, self._arrays, self._symbol = helper, arrays, str(examples)
         self._known: dict[Any, str] = {}
-        self._count: str | None = None  # the number of examples, int64 [1]
+        self._count: Value | None = None  # the number of examples, int64 [1]
 
-    def add(self, operation: str, *operands: Value, **attributes: Any) -> str:
+    def add(self, operation: str, *operands: Value, **attributes: Any) -> Value:
         """A node with one result; the name of that."""
         return self.split(operation, 1, *operands, **attributes)[0]
 
