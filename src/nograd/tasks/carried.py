@@ -36,7 +36,7 @@ def carried_context(blank: Context, found: Mapping[str, np.ndarray], origin: str
         )
     moments = _moments(blank.moments, found, origin) if isinstance(blank.moments, Moments) else ()
     reference = found.get(REFERENCE)
-    fits = reference is not None and reference.shape == jnp.shape(blank.reference)
+    fits = reference is not None and reference.shape == getattr(blank.reference, "shape", ())
     return Context(moments, (), jnp.asarray(reference) if fits else ())
 
 

@@ -60,7 +60,7 @@ def network_of_examples(model: Model, params: Params, targets: Targets, data: Ma
     def answers(x: Array) -> dict[str, Array]:
         features = x if table is None else table.features_of(x, jnp)
         with in_64_bits(False):  # as it was trained
-            outputs = model.apply(params, model_input(features, offset, scale))
+            outputs = model.apply(params, model_input(features, jnp.asarray(offset), jnp.asarray(scale)))
         return explained(outputs)
 
     if target := data.get("target"):
