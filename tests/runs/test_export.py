@@ -126,6 +126,7 @@ def test_a_table_with_text_and_gaps(label, tmp_path):
             np.testing.assert_allclose(found["probabilities"], run.predict_proba(rows), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_several_labels(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 3))
     run = ng.train(x, np.stack([x[:, 0] > 0, x[:, 1] > 0.5], 1).astype(int), out=tmp_path / "run", model="mlp:4", **FEW)
@@ -135,7 +136,9 @@ def test_several_labels(tmp_path):
     np.testing.assert_allclose(found["probabilities"], run.predict_proba(x), rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"observations": "normalized"}, {"model": "linear"}])
+@pytest.mark.parametrize(
+    "options", [{"observations": "normalized"}, pytest.param({"model": "linear"}, marks=pytest.mark.slow)]
+)
 def test_a_policy(options, tmp_path):
     pytest.importorskip("gymnasium")
     run = ng.train("worlds:walk", out=tmp_path / "run", episodes=1, eval_episodes=2, **FEW | options)
@@ -159,6 +162,7 @@ def test_parameters_by_name(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, again.params, same.params)
 
 
+@pytest.mark.slow
 def test_the_same_network_is_the_same_file(tmp_path):
     run = ng.train("digits", out=tmp_path / "run", model="mlp:4", **FEW)
     for word in ("safetensors", "onnx", "stablehlo"):

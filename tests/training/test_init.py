@@ -66,6 +66,7 @@ def test_the_record_says_where_from_and_a_resumption_needs_the_file_no_more(firs
     assert words[-2:] == ["--init", str(path)]
 
 
+@pytest.mark.slow
 def test_from_the_very_first_checkpoint_on(first, tmp_path):
     ng.train("digits", init=first, out=tmp_path / "a", **FEW)
     expected = state(tmp_path / "a")
@@ -81,6 +82,7 @@ def test_a_run_that_saved_nothing_is_not_begun_from_the_seed(first, tmp_path):
         ng.train(resume=tmp_path / "a")
 
 
+@pytest.mark.slow
 def test_the_beginning_is_part_of_what_a_run_is(first, tmp_path):
     ng.train("digits", init=first, out=tmp_path / "a", **FEW)
     other = ng.train("digits", out=tmp_path / "b", **FEW)
@@ -128,6 +130,7 @@ def test_wrong_files_are_one_line(first, tmp_path):
         ng.search("digits", init=str(first.path))
 
 
+@pytest.mark.slow
 def test_a_policy_takes_its_statistics_along(tmp_path):
     pytest.importorskip("gymnasium")
     few = {**FEW, "model": "mlp:2", "observations": "normalized", "episodes": 1, "eval_episodes": 2, "population": 4}
