@@ -32,7 +32,7 @@ def test_example(path, tmp_path):
 # Seconds each: they run before a release. That their code parses, and that its names and flags exist, is tested always.
 LONG = (
     *("models", "minimize", "workers", "training", "extending", "perturbations", "metrics", "README"),
-    *("strategies", "search", "report", "environments"),
+    *("strategies", "search", "report", "environments", "export"),
 )
 
 

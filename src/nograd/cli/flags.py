@@ -55,7 +55,8 @@ def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
     wanted = name[:2] + name[2:].replace("_", "-")
     if wanted not in known:
         fields = {one.name: one for one in settings_of(kind) if not one.form.positional}
-        hint = suggestion(name.lstrip("-"), fields, "--") or f"; see {prog} --help"
+        alone = f"; it is one of nograd train alone, see {prog} --help" if wanted in _flags(TrainConfig) else ""
+        hint = alone or suggestion(name.lstrip("-"), fields, "--") or f"; see {prog} --help"
         raise ConfigError(f"unknown flag {short_repr(name)}{hint}")
     setting, value = known[wanted]
     if value is None:

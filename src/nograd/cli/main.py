@@ -8,6 +8,7 @@ _STARTED = time.perf_counter()  # before the heavy imports, which startup_second
 from collections.abc import Callable, Sequence  # noqa: E402
 
 from nograd import __version__  # noqa: E402
+from nograd.cli.export import export  # noqa: E402
 from nograd.cli.flags import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
 from nograd.cli.minimize import maximize, minimize  # noqa: E402
 from nograd.cli.runs import evaluate, predict, presets, report  # noqa: E402
@@ -21,6 +22,7 @@ _COMMANDS = {
     "train": "train a network by Evolution Strategies",
     "evaluate": "score a run on a split, on new examples or on fresh episodes",
     "predict": "predict new examples with the trained network of a run",
+    "export": "write the network of a run as a file: ONNX, StableHLO, safetensors, Keras, PyTorch",
     "minimize": "find the point where a function has its lowest value",
     "maximize": "find the point where a function has its highest value",
     "search": "search hyperparameters within a time budget",
@@ -76,6 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
         "train": train,
         "evaluate": evaluate,
         "predict": predict,
+        "export": export,
         "minimize": minimize,
         "maximize": maximize,
         "search": search,

@@ -52,6 +52,8 @@ def _announce(start: "Start") -> "Observer":
         f"perturbation, population "
         f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on {seen}"
     )
+    if start.job.initial:
+        print(f"begins with the parameters of {start.job.initial.origin}")
     if start.workers > 1:
         print(f"workers: {start.workers}, each a {start.worker}")
     if start.job.local and (names := start.job.local.fallbacks):

@@ -228,6 +228,31 @@ REPORT_SECTIONS = Axis(
     },
 )
 
+EXPORTS = Axis(
+    "export format",
+    {
+        "safetensors": Entry(
+            "the parameters by name, and how inputs are encoded as JSON", "nograd.runs.export.safetensors:encode",
+            suffixes=(".safetensors",),
+        ),
+        "stablehlo": Entry(
+            "the whole prediction as a program of StableHLO, by jax.export", "nograd.runs.export.stablehlo:encode",
+            suffixes=(".stablehlo",),
+        ),
+        "onnx": Entry(
+            "the whole prediction as an ONNX graph (extra onnx)", "nograd.runs.export.onnx:encode", suffixes=(".onnx",)
+        ),
+        "keras": Entry(
+            "the Keras model that was trained, with its weights", "nograd.runs.export.keras:encode",
+            suffixes=(".keras",),
+        ),
+        "torch": Entry(
+            "the state_dict of the PyTorch module that was trained", "nograd.runs.export.torch:encode",
+            suffixes=(".pt", ".pth"),
+        ),
+    },
+)  # fmt: skip
+
 ENGINES = Axis(
     "engine",
     {

@@ -64,7 +64,7 @@ def _void(given: Mapping[str, Any], base: TrainConfig) -> dict[str, Any]:
 
 def check_resumption(given: Mapping[str, Any], saved: TrainConfig) -> None:
     """Raises ConfigError for a given setting that would make a resumed run another than the one that was saved."""
-    for name in ("preset", "config", "out"):
+    for name in ("preset", "config", "init", "out"):
         if given.get(name) is not None:
             raise ConfigError(
                 f"--{name} {given[name]} cannot go with --resume, which goes on with the settings of a run, in its own "

@@ -270,6 +270,8 @@ class TrainConfig:
     """Start from a recipe of your own: FILE.toml, whose keys are the names of these settings."""
     resume: str | None = setting(None, control=True, path=True, check=file_name)
     """Continue a run: its directory, or one of its checkpoints."""
+    init: str | None = setting(None, control=True, path=True, check=file_name)
+    """Begin with given parameters: the best of a run (its directory), or those of a .safetensors file."""
     open: bool = setting(False, heading="Watching", control=True)
     """Write the page RUN/report.html while the training runs, and show it in the browser."""
     tensorboard: bool = setting(False, control=True)

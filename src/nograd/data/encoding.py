@@ -76,11 +76,39 @@ class Encoding(NamedTuple):
             DataError: a column is missing or unknown, or holds what it did not hold in training.
         """
         check_columns(self, table, keep)
+        return encode_frame(self.columns, self._canonical(table), table.source)
+
+    def numbers(self) -> list[dict[str, Any]]:
+        """What each of the plain numbers of a row is."""
+        return [number for column in self.columns for number in column.numbers()]
+
+    def plain(self, table: Table) -> Array:
+        """A table as the plain numbers that an exported network takes, float64 [rows, numbers], by the columns' names.
+
+        Raises:
+            DataError: as `encode`; columns that training does not know may be there.
+        """
+        check_columns(self, table, None)
+        frame = self._canonical(table)
+        found = [column.plain(_fitting(column, frame[column.name], table.source)) for column in self.columns]
+        return np.concatenate(found, axis=1, dtype=np.float64)
+
+    def features_of(self, numbers: Any, xp: Any) -> Any:
+        """What the network gets of plain numbers, float32 [rows, features], in NumPy or jax.numpy."""
+        ends = np.cumsum([len(column.numbers()) for column in self.columns])
+        starts = [0, *ends[:-1]]
+        parts = [
+            column.features_of(numbers[:, start:end], xp)
+            for column, start, end in zip(self.columns, starts, ends, strict=True)
+        ]
+        return xp.concatenate(parts, axis=1).astype(np.float32)
+
+    def _canonical(self, table: Table) -> pl.DataFrame:
+        """The columns that the network reads, each in its form."""
         names = [column.name for column in self.columns]
         kinds = {column.name: "category" for column in self.columns if isinstance(column, Category)}
         forms = {column.name: column.form for column in self.columns if isinstance(column, Date)}
-        found = canonical(table._replace(frame=table.frame.select(names)), kinds, forms)
-        return encode_frame(self.columns, found.frame, table.source)
+        return canonical(table._replace(frame=table.frame.select(names)), kinds, forms).frame
 
 
 def check_columns(encoding: Encoding, table: Table, keep: Iterable[str] | None) -> None:

@@ -33,6 +33,15 @@ class Kind(Protocol):
     def encode(self, values: pl.Series) -> Array:
         """float64 [rows, features] of a column in its canonical form."""
 
+    def plain(self, values: pl.Series) -> Array:
+        """float64 [rows, numbers]: the column as plain numbers, as a program without tables can be given them."""
+
+    def features_of(self, numbers: Any, xp: Any = np) -> Any:
+        """[rows, features] of those plain numbers, in NumPy or jax.numpy: `encode` is the one after the other."""
+
+    def numbers(self) -> tuple[dict[str, Any], ...]:
+        """What each of the plain numbers is, for a person or another program."""
+
     def describe(self) -> str:
         """What became of the column, in a few words."""
 
@@ -44,8 +53,8 @@ class Scale:
     offset: float
     factor: float
 
-    def apply(self, values: Array) -> Array:
-        return np.clip((values - self.offset) * self.factor, -_LARGEST, _LARGEST)
+    def apply(self, values: Any, xp: Any = np) -> Any:
+        return xp.clip((values - self.offset) * self.factor, -_LARGEST, _LARGEST)
 
 
 def learn_scale(ordered: Array, standardize: str) -> Scale:
@@ -77,10 +86,19 @@ class Number:
         return (self.name,) * self.varies + (f"{self.name} missing",) * bool(self.missing)
 
     def encode(self, values: pl.Series) -> Array:
-        numbers = values.cast(pl.Float64).to_numpy()
-        absent = np.isnan(numbers)
-        parts = [self.scale.apply(np.where(absent, self.fill, numbers))] if self.varies else []
-        return np.stack([*parts, absent], axis=1) if self.missing else np.stack(parts, axis=1)
+        return self.features_of(self.plain(values))
+
+    def plain(self, values: pl.Series) -> Array:
+        """The number; NaN where it is missing."""
+        return values.cast(pl.Float64).to_numpy()[:, None]
+
+    def features_of(self, numbers: Any, xp: Any = np) -> Any:
+        absent = xp.isnan(numbers)
+        parts = [self.scale.apply(xp.where(absent, self.fill, numbers), xp)] if self.varies else []
+        return xp.concatenate([*parts, absent.astype(np.float64)], axis=1) if self.missing else parts[0]
+
+    def numbers(self) -> tuple[dict[str, Any], ...]:
+        return ({"name": self.name, "is": "the number, NaN where it is missing"},)
 
     def describe(self) -> str:
         return f"{self.missing:,} missing, filled with {self.fill:.6g}" if self.missing else ""
@@ -99,11 +117,22 @@ class Category:
         return (*(f"{self.name}={level}" for level in self.levels), *((f"{self.name} missing",) * bool(self.missing)))
 
     def encode(self, values: pl.Series) -> Array:
+        return self.features_of(self.plain(values))
+
+    def plain(self, values: pl.Series) -> Array:
+        """The place among the levels, −1 for one that is none of them; NaN where it is missing."""
         text = as_text(values)
-        codes = level_codes(text, self.levels)
-        encoded = (codes[:, None] == np.arange(len(self.levels))).astype(np.float64)
-        absent = text.is_null().to_numpy().astype(np.float64)
-        return np.concatenate([encoded, absent[:, None]], axis=1) if self.missing else encoded
+        codes = level_codes(text, self.levels).astype(np.float64)
+        return np.where(text.is_null().to_numpy(), np.nan, codes)[:, None]
+
+    def features_of(self, numbers: Any, xp: Any = np) -> Any:
+        encoded = numbers == np.arange(len(self.levels), dtype=np.float64)
+        parts = [encoded, xp.isnan(numbers)] if self.missing else [encoded]
+        return xp.concatenate(parts, axis=1).astype(np.float64)
+
+    def numbers(self) -> tuple[dict[str, Any], ...]:
+        what = "the place of the value among the levels, from 0; -1 for another one, NaN where it is missing"
+        return ({"name": self.name, "is": what, "levels": list(self.levels)},)
 
     def describe(self) -> str:
         shown = ", ".join(self.levels[:6]) + (" …" if len(self.levels) > 6 else "")
@@ -127,6 +156,16 @@ class Date:
         return (f"{self.name} year", *rounds, *((f"{self.name} missing",) * bool(self.missing)))
 
     def encode(self, values: pl.Series) -> Array:
+        return self.plain(values)
+
+    def features_of(self, numbers: Any, xp: Any = np) -> Any:
+        return numbers
+
+    def numbers(self) -> tuple[dict[str, Any], ...]:
+        """Its features: the calendar is no formula of plain numbers."""
+        return tuple({"name": name, "is": "encoded by nograd"} for name in self.features())
+
+    def plain(self, values: pl.Series) -> Array:
         time = seconds(values)
         absent = np.isnan(time)
         time = np.where(absent, self.fill, time)

@@ -64,7 +64,7 @@ def _needed(jaxpr: core.Jaxpr, outputs: Sequence[Any]) -> set[Any]:
     for equation in reversed(jaxpr.eqns):
         if not needed.intersection(equation.outvars):
             continue
-        read, body = list(equation.invars), _body(equation)
+        read, body = list(equation.invars), body_of(equation)
         if body is not None:  # of a call only what its body reads for these results
             inner = body[0]
             wanted = [own for own, outer in zip(inner.outvars, equation.outvars, strict=True) if outer in needed]
@@ -88,7 +88,7 @@ def _results(equation: Any, operands: Sequence[Two]) -> list[Two]:
     if _is_stop(equation):
         return [(mean, mean) for _, mean in operands]
     own, mean = [list(side) for side in zip(*operands, strict=True)] if operands else ([], [])
-    body = _body(equation)
+    body = body_of(equation)
     if body is not None and equation.primitive.name.startswith("custom_"):  # its derivative is of no use here
         return _walk(*body, operands)
     if all(a is b for a, b in operands):
@@ -137,7 +137,7 @@ def _stops_inside(equation: Any) -> Iterator[bool]:
                 yield from _stops(inner)
 
 
-def _body(equation: Any) -> tuple[core.Jaxpr, Sequence[Array]] | None:
+def body_of(equation: Any) -> tuple[core.Jaxpr, Sequence[Array]] | None:
     """The jaxpr and constants that a call runs; None for any other primitive."""
     if equation.primitive.name not in _CALLS:
         return None

@@ -10,15 +10,20 @@ from nograd.config.settings import TrainConfig, settings
 from nograd.config.task_settings import is_objective
 
 
-def command(config: TrainConfig) -> str | None:
-    """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over."""
+def command(config: TrainConfig, init: str | None = None) -> str | None:
+    """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over.
+
+    Args:
+        init: where the parameters that it began with are from; None: the seed.
+    """
     wanted = settings(config) | chosen(settings(config))
-    is_object = any(isinstance(value, str) and value.startswith("(") for value in wanted.values())
+    is_object = any(isinstance(value, str) and value.startswith("(") for value in (*wanted.values(), init))
     if is_object or is_objective(config.task):
         return None
     plain = TrainConfig(task=config.task)
     starts = [_choosing(wanted, start) for start in (plain, *(replace(plain, preset=name) for name in presets()))]
-    return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len)])
+    begun = ["--init", init] if init else []
+    return shlex.join(["nograd", "train", *min((_words(start, wanted) for start in starts), key=len), *begun])
 
 
 def changed(config: TrainConfig) -> dict[str, Any]:

@@ -124,14 +124,19 @@ def _versions(versions: Mapping[str, str]) -> dict[str, Child]:
 
 def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
     """The command, and the recipe as a file; how to go on where the run has not ended."""
-    if line := command(config):
+    if line := command(config, now.run.config.get("init", {}).get("from")):
         recipe = tag("details", tag("summary", "as a recipe for --config"), tag("pre", to_toml(config)))
         said = note(
             "With the same data, versions and kind of processor the bits are the same, on any number of workers."
         )
         parts: list[Child] = [tag("pre", line), said, recipe]
     else:
-        parts = [note("Its model, fitness or optimizer was handed over in Python, so that no command says it.")]
+        parts = [
+            note(
+                "Its model, fitness, optimizer or first parameters were handed over in Python, "
+                "so that no command says it."
+            )
+        ]
     if is_objective(config.task):
         return [note("Its function was handed over in Python: nograd.minimize(function, x0, resume=…) goes on.")]
     if now.result.get("stop_reason", "interrupted") == "interrupted":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, d
     Raises:
         CheckpointError: the file is truncated, damaged, not a checkpoint, or of another model.
     """
-    arrays, meta = _read(path)
+    arrays, meta = read_checkpoint(path)
     if part:
         arrays = {name: a for n, a in arrays.items() if (name := relative_name(n, part)) is not None}
     names, leaves = leaf_names(like), jax.tree.leaves(like)
@@ -67,14 +68,15 @@ def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, d
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:
     """The `meta` of a checkpoint, after the same checks as `load_checkpoint` makes of the file itself."""
-    return _read(path)[1]
+    return read_checkpoint(path)[1]
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays of a checkpoint by name, and its `meta`. Raises CheckpointError."""
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            if header.get("format") not in (_FORMAT, _FIRST):
+            if not is_checkpoint(header):
                 raise CheckpointError(f"{path} is not a nograd checkpoint ({_FORMAT})")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         text = header["meta"]
@@ -85,6 +87,11 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is truncated or damaged ({error})") from error
+
+
+def is_checkpoint(header: Mapping[str, str]) -> bool:
+    """Whether the text in a safetensors file says that it is a checkpoint."""
+    return header.get("format") in (_FORMAT, _FIRST)
 
 
 def _digest(arrays: dict[str, np.ndarray], meta: str) -> str:

@@ -116,6 +116,12 @@ class RunDirectory:
         """The checkpoint with the highest validation score."""
         return self.bests.path
 
+    @property
+    def chosen(self) -> Path | None:
+        """The best checkpoint; where there was no evaluation yet, the last one; None without any."""
+        candidates = [self.best, *reversed(self.numbered())]
+        return next((path for path in candidates if path.is_file()), None)
+
     def config(self) -> dict[str, Any]:
         return self._read_json(CONFIG)
 

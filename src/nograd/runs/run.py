@@ -8,12 +8,15 @@ import numpy as np
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import a_kind, reads
+from nograd.core.imports import call_object
 from nograd.core.metrics import Measure, measure_of
 from nograd.core.types import ConfigError, Params, PyTree, RunError
 from nograd.data import Dataset
-from nograd.models import Builder, Model
+from nograd.models import Builder, Model, is_built_in
+from nograd.models.adapters.base import write
 from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.directory import RunDirectory
+from nograd.runs.export.base import Exported, write_export
 from nograd.runs.inputs import inputs_of
 from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
@@ -102,9 +105,7 @@ class Run:
 
     def read(self, like: PyTree, part: str) -> PyTree:
         """A part of the checkpoint that `params` are read from: a tree like this one of arrays or of their shapes."""
-        candidates = [self.directory.best, *reversed(self.directory.numbered())]
-        path = next((path for path in candidates if path.is_file()), None)
-        if path is None:
+        if (path := self.directory.chosen) is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
         return load_checkpoint(path, like, part=part)[0]
 
@@ -194,6 +195,42 @@ class Run:
         return self.task.evaluate(
             self.params, "new", lambda: labelled_examples(recorded, self.settings, source), episodes
         )
+
+    def to(self, model: Any) -> Any:
+        """A model of Keras, Flax or Equinox with the trained parameters, for whoever goes on with that library.
+
+        Args:
+            model: the object that was trained, or one like it. A Keras model or an NNX module is written to and
+                returned; an Equinox module stays as it is, and a new one is returned; of a Linen module variables for
+                `module.apply` are.
+        Raises:
+            ModelError: it is another model than the one that was trained; the line names the first parameter that
+                differs.
+        """
+        network = self.task.network(self.params)
+        return write(model, network.params, network.shape)
+
+    def export(self, path: str | Path, format: str | None = None) -> Path:
+        """Writes the trained network to a file that needs no nograd, and returns its path; see docs/export.md.
+
+        Args:
+            path: the file.
+            format: safetensors, stablehlo, onnx, keras or torch; default: by the suffix of the path.
+        Raises:
+            ConfigError: there is no such format, or it cannot hold this network.
+        """
+        given = Exported(self.task.network(self.params), self.settings.model, self._original)
+        return write_export(given, Path(path), format)
+
+    def _original(self) -> Any:
+        """The object of another library that was trained; None where the network is nograd's own."""
+        spec = self.settings.model
+        if spec.startswith("("):
+            raise ConfigError(
+                f"{self.path} was trained on a model handed over in Python; write into it and save it there: "
+                "run.to(model)"
+            )
+        return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
 
     def film(self, path: str | Path) -> dict[str, Any]:
         """One fresh episode as a film, .mp4 or .gif, rendered without a screen; its return and length.

@@ -48,6 +48,9 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         Further settings of ``nograd.train`` by name, such as ``{"strategy": "snes"}``.
     random_state : int, RandomState instance or None, default=None
         The seed of everything random.
+    init : path or tree of arrays, default=None
+        Parameters to begin with: of a run directory, of a .safetensors file, or such as ``params_``. They are of inputs
+        that are scaled as `standardize` says, by the examples of their own training.
     out : path, default=None
         A run directory, as `nograd.train` writes it. A tenth of the examples each is then held out for validation,
         which chooses the network, and for the test.
@@ -78,6 +81,7 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         standardize: bool = True,
         settings: dict[str, Any] | None = None,
         random_state: Any = None,
+        init: Any = None,
         out: Any = None,
     ) -> None:
         self.model = model
@@ -90,6 +94,7 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         self.standardize = standardize
         self.settings = settings
         self.random_state = random_state
+        self.init = init
         self.out = out
 
     def _train(self, rows: Rows, y: np.ndarray, outputs: int, target: Target | None) -> None:
@@ -116,7 +121,8 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         """The settings of nograd that the parameters stand for."""
         names = ("fitness", "generations", "population", "sigma", "lr", "batch")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {**given, "seed": seed, **(self.settings or {})}
+        begun = {} if self.init is None else {"init": self.init}
+        return {**given, "seed": seed, **begun, **(self.settings or {})}
 
     def _rows(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
         """The examples to train on: merged, but one by one where a run directory counts them."""

@@ -26,6 +26,7 @@ from nograd.tasks.supervised import Supervised, supervised
 from nograd.tasks.target_kinds import targets_of
 from nograd.training.factories import make_strategy
 from nograd.training.in_memory import Memory
+from nograd.training.initial import begun_with, initial_of
 from nograd.training.job import Job
 from nograd.training.loop import Limits, Progress, Trainer
 
@@ -55,8 +56,9 @@ def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights
     """
     use_one_thread()
     refuse_fork()
-    config = validate(merge(check_given({**given, "task": "arrays", "engine": "inline"}), None))
-    job = _job(config, dataset, model, weights)
+    words, init = begun_with({**given, "task": "arrays", "engine": "inline"})
+    config = validate(merge(check_given(words), None))
+    job = _job(config, dataset, model, weights, init)
     engine, memory = _engine(job, dataset, model, weights is not None), Memory()
     limits = Limits(config.generations, None, None, None, config.generations + 1, config.generations + 1, 1)
     ending = _Quiet(job.task, engine, memory, limits, "").run(job.init_state(), Progress(), None)
@@ -88,10 +90,11 @@ def _engine(job: Job, data: Dataset, model: Any, weighted: bool) -> Inline:
     return engine
 
 
-def _job(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray | None) -> Job:
+def _job(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray | None, init: Any) -> Job:
     task = _task(config, dataset, model, weights)
     strategy = make_strategy(config)
-    return Job(config, task, strategy, task.population(strategy.perturbation, strategy.chunks), run_keys(config.seed))
+    local = task.population(strategy.perturbation, strategy.chunks)
+    return Job(config, task, strategy, local, run_keys(config.seed), initial=initial_of(config, init, task))
 
 
 def _task(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray | None) -> Supervised:

@@ -14,6 +14,7 @@ from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
+from nograd.tasks.network import Network
 from nograd.tasks.targets import Fitness
 
 # (a tree of shapes, the name of a part of the state) -> that part of a checkpoint.
@@ -84,6 +85,9 @@ class TrainedTask(Protocol):
         Raises:
             ConfigError: there are no such splits, or no episodes.
         """
+
+    def network(self, params: Params) -> Network:
+        """The trained network by itself, to be handed over. Raises ConfigError where there is none."""
 
     def film(self, params: Params, path: Path) -> dict[str, Any]:
         """Films one episode; returns its return and length. Raises ConfigError where a task has no episodes."""

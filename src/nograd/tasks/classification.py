@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.data import Dataset
@@ -50,6 +53,10 @@ class Classes:
     def truth(self, targets: np.ndarray) -> np.ndarray:
         """Targets in the form of `predictions`: the classes by name."""
         return targets if self.target is None else _labels(self.target.classes)[targets]
+
+    def answers(self, outputs: Array) -> dict[str, Array]:
+        """The number of the most likely class, and the probability of each."""
+        return {"class": jnp.argmax(outputs, -1).astype(jnp.int32), "probabilities": jax.nn.softmax(outputs)}
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """The softmax of the outputs, [examples, classes]."""

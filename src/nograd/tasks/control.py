@@ -1,7 +1,7 @@
 """An environment as a task: the fitness of a member is the mean return of its episodes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,8 @@ from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.tasks.base import ReadPart, ReadSplit
+from nograd.tasks.carried import carried_context, with_context
+from nograd.tasks.network import Network, network_of_policy
 from nograd.tasks.scores import mean_return
 from nograd.tasks.slots import chunk_count, slot_layout
 
@@ -175,6 +177,14 @@ class Environment(NamedTuple):
         """The strategy's state with the first context."""
         return PolicyState(self.context(), search)
 
+    def carried(self, found: Mapping[str, np.ndarray], origin: str) -> Context:
+        """What parameters take along into this training; see `carried_context`."""
+        return carried_context(jax.eval_shape(self.blank), found, origin)
+
+    def with_context(self, state: PolicyState, carried: Context) -> PolicyState:
+        """A state that has what the parameters took along."""
+        return state._replace(context=with_context(state.context, carried))
+
     def state_shapes(self, search: Any) -> PolicyState:
         """The shapes of any state, from those of the strategy's own."""
         return PolicyState(jax.eval_shape(self.blank), search)
@@ -202,6 +212,12 @@ class Environment(NamedTuple):
     def evaluate(self, policy: Policy, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
         """The mean return of fresh episodes, none of those that training or validation used."""
         return mean_return(self.results(policy, "fresh", episodes or _FRESH))
+
+    def network(self, policy: Policy) -> Network:
+        """Observations in, actions out."""
+        spec, whole = self.env_spec, self.whole(policy.params, policy.context)
+        act = lambda x: self.act(self.model.apply(whole, self.see(policy.context, x)))  # noqa: E731
+        return network_of_policy(policy.params, policy.context, spec.action, spec.observation, act, self.record())
 
     def film(self, policy: Policy, path: Path) -> dict[str, Any]:
         """One fresh episode, rendered without a screen. Raises ConfigError where it cannot be rendered here."""

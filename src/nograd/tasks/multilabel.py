@@ -72,6 +72,10 @@ class Labels:
         """1 where a label applies, int [examples, labels]."""
         return (outputs > 0).astype(int)
 
+    def answers(self, outputs: Array) -> dict[str, Array]:
+        """1 where a label applies, and its probability."""
+        return {"labels": (outputs > 0).astype(jnp.int32), "probabilities": jax.nn.sigmoid(outputs)}
+
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """1/(1 + exp(−o)) of each label, [examples, labels]."""
         return 1 / (1 + np.exp(-np.clip(outputs.astype(np.float64), -500, 500)))

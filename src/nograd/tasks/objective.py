@@ -26,6 +26,7 @@ from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
 from nograd.strategies.restarts import Round
 from nograd.tasks.base import ReadPart, ReadSplit
+from nograd.tasks.network import Network
 from nograd.tasks.search_space import Space, recorded_space
 
 _SEEDS, _APART = 16, 2  # of a noisy function, that its mean at a point is taken over; apart from those of members
@@ -201,6 +202,10 @@ class Objective(NamedTuple):
     def evaluate(self, params: Any, split: str, read: ReadSplit, episodes: int | None) -> dict[str, Any]:
         """Raises ConfigError: a finished run has no function to call."""
         raise ConfigError(f"this run searched the function {self.name}; call it on the run's params")
+
+    def network(self, params: Any) -> Network:
+        """There is none."""
+        raise ConfigError(f"this run searched the function {self.name}, and has no network; see its params")
 
     def film(self, params: Any, path: Path) -> dict[str, Any]:
         """Raises ConfigError: there are no episodes."""

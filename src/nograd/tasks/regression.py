@@ -143,6 +143,14 @@ class Numbers:
         found = self.decoded(outputs)
         return found[:, 0] if found.shape[1] == 1 else found
 
+    def answers(self, outputs: Array) -> dict[str, Array]:
+        """The numbers in the unit of the data, [examples, targets]; in the widest floating-point type there is."""
+        if self.target is None:
+            return {"prediction": outputs}
+        wide = outputs.astype(jnp.result_type(float))
+        scale, mean = (jnp.asarray(values, wide.dtype) for values in (self.target.scale, self.target.mean))
+        return {"prediction": wide * scale + mean}
+
     def table(self, outputs: np.ndarray, details: bool = False) -> str:
         """A CSV text with one row per example and one column per target."""
         found = self.decoded(outputs)

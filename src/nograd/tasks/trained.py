@@ -14,6 +14,7 @@ from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.examples import predict
 from nograd.tasks.final_metrics import scored
 from nograd.tasks.metrics import Metric
+from nograd.tasks.network import Network, network_of_examples
 from nograd.tasks.scores import interval_of
 from nograd.tasks.targets import Targets
 
@@ -63,6 +64,10 @@ class TrainedSupervised(NamedTuple):
         figures = scored(self.metric, self.targets, self.outputs(params, x), targets)
         found = {name: value for name, value in figures.items() if not name.endswith("_error")}
         return {"split": split, **found, "interval": interval_of(self.measure, figures, len(x)), "examples": len(x)}
+
+    def network(self, params: Params) -> Network:
+        """With the encoding of its inputs, and the meaning of its outputs."""
+        return network_of_examples(self.model, params, self.targets, self.data)
 
     def film(self, params: Params, path: Path) -> dict[str, Any]:
         """Raises ConfigError: a run on examples has no episodes to film."""

@@ -9,15 +9,17 @@ import optax
 from nograd.config.merge import check_given, merge
 from nograd.config.name_lists import as_text
 from nograd.config.settings import Engine, Noise, Problem, Shaping, all_settings
+from nograd.core.types import Params
 from nograd.models import Builder, Model
 from nograd.perturbations.base import Perturbation
 from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
 from nograd.tasks.kinds import checked_source
 from nograd.tasks.targets import Fitness
+from nograd.training.initial import begun_with
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
-from nograd.training.overrides import check_objects, named, require_own, strategy_word
+from nograd.training.overrides import check_beginning, check_objects, named, require_own, strategy_word
 from nograd.training.own_data import is_source, is_word, own_source, task_word
 from nograd.training.train import resumed_settings, run_config
 
@@ -103,6 +105,7 @@ def train(
     preset: str | None = NOT_GIVEN,
     config: str | Path | None = NOT_GIVEN,
     resume: str | Path | None = NOT_GIVEN,
+    init: str | Path | Run | Params | None = NOT_GIVEN,
     open: bool = NOT_GIVEN,
     tensorboard: bool = NOT_GIVEN,
     wandb: bool = NOT_GIVEN,
@@ -129,6 +132,8 @@ def train(
         test, val: parts of their own: files beside a file, frames beside a frame, (x, y) beside inputs and labels.
         out: the run directory; default runs/TASK-DATE-TIME.
         resume: a run directory, or one of its checkpoints, to go on with.
+        init: parameters to begin with: a run or its directory (its best ones), a .safetensors file, or a tree of arrays
+            such as `run.params`.
 
     The other keywords are the settings of `nograd.TrainConfig`; `nograd train --help` says what each does. One that is
     not given is the recipe's, else the default.
@@ -141,8 +146,10 @@ def train(
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
     parts = {name: given.pop(name) for name in ("test", "val") if not is_word(given.get(name))}
     given |= {name: as_text(given[name]) for name in given if all_settings()[name].metadata.get("names")}
+    given, tree = begun_with(given)
     objects = Objects(
-        **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)}
+        init=tree,
+        **{name: given.pop(name) for name in Objects._fields if not isinstance(given.get(name), str | None)},
     )
     check_objects(objects)
     given = check_given(
@@ -160,6 +167,7 @@ def train(
         objects = objects._replace(perturbation=objects.strategy.perturbation)
     if objects.perturbation is not None:
         given["perturbation"] = objects.perturbation.word
+    check_beginning(objects, given)
     saved = resumed_settings(given["resume"]) if given.get("resume") else None
     merged = merge(given, saved)
     source = own_source(source, values, y, merged, parts)

@@ -17,6 +17,7 @@ from nograd.tasks.base import Given, Task
 from nograd.tasks.kinds import Source, kind_of
 from nograd.tasks.targets import Fitness
 from nograd.training.factories import make_strategy, population_of
+from nograd.training.initial import Initial, begin, initial_of
 from nograd.training.restarts import Restarts
 
 
@@ -29,6 +30,7 @@ class Job(NamedTuple):
     local: Local | None  # how the population lies on a batch; None for a dense one
     keys: Keys
     restarts: Restarts | None = None  # of a search that begins again where it has ended
+    initial: Initial | None = None  # the parameters that it begins with; None: drawn from the seed
 
     @property
     def generation(self) -> Generation:
@@ -36,8 +38,10 @@ class Job(NamedTuple):
         return self.task.generation(self.strategy, self.local, self.config.deadline)
 
     def init_state(self) -> Any:
-        """The state of generation 0, from the seed."""
-        return self.task.begin(self._search())
+        """The state of generation 0, from the seed or from given parameters."""
+        if self.initial is None:
+            return self.task.begin(self._search())
+        return begin(self.task, self.strategy.init(self.initial.params), self.initial)
 
     def state_shapes(self) -> Any:
         """The shapes and types of any state of this job, without computing one."""
@@ -62,6 +66,7 @@ class Objects(NamedTuple):
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
     restarts: Restarts | None = None
+    init: Any = None  # a tree of parameters, or the `params` of a run
 
 
 def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
@@ -73,4 +78,5 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
     cut = replace(config, chunks=chunks)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
     local = task.population(strategy.perturbation, strategy.chunks)
-    return Job(config, task, strategy, local, run_keys(config.seed), objects.restarts)
+    initial = initial_of(config, objects.init, task)
+    return Job(config, task, strategy, local, run_keys(config.seed), objects.restarts, initial)

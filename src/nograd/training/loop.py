@@ -130,6 +130,10 @@ class Trainer:
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
         self.identity, self.observer, self.stop, self.grace = identity, observer, stop, grace
 
+    def save_start(self, state: State, progress: Progress) -> None:
+        """Writes a checkpoint of a state that does not follow from the seed."""
+        self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
+
     def run(self, state: State, progress: Progress, best: Best | None) -> TrainingEnd:
         """Trains from `state` on. Ctrl-C, SIGTERM, SIGHUP or a word of `stop` ends it after the running generation."""
         self._here = _Position(state, progress, best, progress)

@@ -1,5 +1,6 @@
 """What a Python caller hands over in place of words: what stands for it in config.json, and what excludes it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,15 @@ def check_objects(objects: Objects) -> None:
             raise ConfigError(
                 f"{name} cannot be {short_repr(given)}; give a word of the command line, or {_MADE_BY[name]}"
             )
+
+
+def check_beginning(objects: Objects, given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a training that is to begin with given parameters, and to go on with a run."""
+    if objects.init is not None and given.get("resume"):
+        raise ConfigError(
+            f"init cannot go with resume={given['resume']!r}, whose checkpoint holds the parameters; leave one of them "
+            "out"
+        )
 
 
 def require_own(objects: Objects, given: set[str]) -> None:

@@ -29,12 +29,14 @@ def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
         "population": job.generation.members,
         "parameters": parameter_count(params),
         "shapes": {name: list(leaf.shape) for name, leaf in shapes},
+        **({"init": job.initial.record()} if job.initial else {}),
     }
 
 
 def identity(config: TrainConfig, recorded: dict[str, Any]) -> str:
-    """What all checkpoints of one run have in common, and no other run's: settings, data and shapes."""
+    """What all checkpoints of one run have in common, and no other run's: settings, data, shapes, its beginning."""
     content = [identity_settings(config), recorded["data"]["checksum"], recorded["shapes"]]
+    content += [recorded["init"]["sha256"]] if "init" in recorded else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from nograd.config.validate import validate
 from nograd.core.forked import refuse_fork
 from nograd.core.runtime import threads_like_this, use_one_thread
 from nograd.core.text import parse_duration
+from nograd.core.types import RunError
 from nograd.data import Dataset
 from nograd.engines.create import check_engine
 from nograd.runs.curves import draw_curves
@@ -91,6 +92,8 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
         if start.job.config.resume:  # not before all else is ready: what fails until here leaves the run as it was
             resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
+        if start.job.initial:  # a resumption does not read the file again
+            trainer.save_start(state.result(), start.progress)
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
     _finish(start.job, start.directory, ending, clock)
@@ -125,10 +128,25 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
         check_source(saved["data"], config, source)
         recorded["identity"] = saved.get("identity") or identity(saved_settings(directory), recorded)
         restored = restore(directory, job.state_shapes(), recorded["identity"], checkpoint)
+        recorded |= _begun_with(saved, restored, directory)
         directory.write_config(recorded)
     summary = kind_of(source).summary(source, wanted, config)
     told = (job, directory, limits_of(config), recorded["identity"], recorded["parameters"])
     return Start(*told, *restored, summary, own=own)
+
+
+def _begun_with(saved: dict[str, Any], restored: Restored, directory: RunDirectory) -> dict[str, Any]:
+    """What config.json says of the parameters that a resumed run began with.
+
+    Raises:
+        RunError: it was ended before it saved them.
+    """
+    if "init" in saved and restored.state is None:
+        raise RunError(
+            f"{directory.path} was ended before it saved the parameters that it began with; start it anew with "
+            f"--init {saved['init']['from']}"
+        )
+    return {"init": saved["init"]} if "init" in saved else {}
 
 
 def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:

@@ -1,4 +1,8 @@
-"""Models of other libraries: which they are, and what their adapters have in common."""
+"""Models of other libraries: which they are, and what their adapters have in common.
+
+An adapter is a module with two functions: `from_NAME(model) -> Model`, and
+`write(model, params, shape) -> model`, which puts parameters into a model of its library.
+"""
 
 import inspect
 import math
@@ -9,10 +13,11 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from nograd.core.trees import leaf_names
-from nograd.core.types import ModelError, NogradError, PyTree
+from nograd.core.types import ModelError, NogradError, Params, PyTree
 from nograd.models.base import Builder, Model, Shape
 
 _ADAPTERS = {
@@ -38,6 +43,59 @@ def adopt(candidate: Any) -> Model | Builder | None:
         if is_of(module, library, name):
             return getattr(import_module(home), adapter)(candidate)
     return None
+
+
+def write(candidate: Any, params: Params, shape: Shape) -> Any:
+    """A model of another library with these parameters: see `write` of its adapter.
+
+    Args:
+        candidate: a model of Flax, Equinox or Keras, of the form that was trained.
+        params: of the `Model` that `adopt` makes of it.
+        shape: of one example that it was trained on.
+    Raises:
+        ModelError: it is of none of these libraries, or its parameters have other names or shapes.
+    """
+    module = candidate[0] if isinstance(candidate, tuple) and len(candidate) == 2 else candidate
+    for (library, name), (home, _) in _ADAPTERS.items():
+        if is_of(module, library, name):
+            return import_module(home).write(candidate, params, shape)
+    libraries = ", ".join(dict.fromkeys(name.capitalize() for name, _ in _ADAPTERS))
+    raise ModelError(
+        f"parameters can be written into a model of {libraries}, got {type(candidate).__name__}; "
+        "give the model object that was trained, or one like it"
+    )
+
+
+def fitted(own: PyTree, params: Params, what: str) -> PyTree:
+    """The trained parameters as a tree like a model's own; what was held still in training is the model's own.
+
+    Args:
+        own: the parameters of a model, or their shapes, as its `Model` has them.
+        params: the trained ones: None stands in place of each that was a constant.
+        what: names the model in errors.
+    Raises:
+        ModelError: a name or a shape differs; the line says the first.
+    """
+    trained = _by_name(params)
+    held = _by_name(jax.tree.map(lambda leaf: 0, params, is_leaf=lambda leaf: leaf is None)).keys() - trained.keys()
+    wanted = _by_name(own)
+    for name in (*wanted, *(name for name in trained if name not in wanted)):
+        there = _form(trained[name]) if name in trained else "missing"
+        here = _form(wanted[name]) if name in wanted else "missing"
+        if there != here and not (name in wanted and name in held):
+            raise ModelError(
+                f"{what} is another model than the one that was trained: parameter {name!r} is {there} in the run and "
+                f"{here} in the model; give a model like the trained one"
+            )
+    return jax.tree.unflatten(jax.tree.structure(own), [trained.get(name, leaf) for name, leaf in wanted.items()])
+
+
+def _by_name(tree: PyTree) -> dict[str, Any]:
+    return dict(zip(leaf_names(tree), jax.tree.leaves(tree), strict=True))
+
+
+def _form(array: Any) -> str:
+    return f"{np.dtype(array.dtype)}{list(array.shape)}"
 
 
 def is_of(candidate: Any, package: str, name: str) -> bool:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params, PyTree
-from nograd.models.adapters.base import conform, draw, is_of, library, named, one_line, refusal
-from nograd.models.base import Model
+from nograd.models.adapters.base import conform, draw, fitted, is_of, library, named, one_line, refusal
+from nograd.models.base import Model, Shape
 
 
 def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = False) -> Model:
@@ -55,6 +55,21 @@ def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = 
         return jax.vmap(lambda row: network(row, copy, **keyless)[0])(x)
 
     return Model(init, apply)
+
+
+def write(module: Any, params: Params, shape: Shape) -> Any:
+    """A new Equinox module with these arrays of floats: modules do not change. Of a pair (module, state) a new pair.
+
+    Raises:
+        ModelError: it has other arrays than the one that was trained.
+    """
+    eqx = library("equinox")
+    network, state = _with_state(eqx, module)
+    arrays, static = eqx.partition(network, eqx.is_inexact_array)
+    naming = named(arrays)
+    values = fitted(naming.arrays(arrays), params, f"the Equinox module {type(network).__name__}")
+    written = eqx.combine(naming.tree({name: jnp.asarray(value) for name, value in values.items()}), static)
+    return written if state is None else (written, state)
 
 
 def _is_module(candidate: Any) -> bool:

@@ -5,10 +5,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from nograd.core.types import ModelError
+from nograd.core.types import ModelError, Params
 from nograd.models.adapters.base import is_of
 from nograd.models.adapters.flax_linen import linen_model
+from nograd.models.adapters.flax_linen import write as write_linen
 from nograd.models.adapters.flax_nnx import nnx_model
+from nograd.models.adapters.flax_nnx import write as write_nnx
 from nograd.models.base import Builder, Model, Shape
 
 
@@ -38,6 +40,18 @@ def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_
     raise ModelError(
         f"from_flax takes a Linen module, an NNX module or a function rngs -> NNX module, got {type(module).__name__}"
     )
+
+
+def write(module: Any, params: Params, shape: Shape) -> Any:
+    """An NNX module itself, its `nnx.Param`s set to these values; of a Linen module, which holds none, variables.
+
+    Returns:
+        The NNX module; or `{"params": …}` for `module.apply`, with a bound module's other collections.
+    Raises:
+        ModelError: it has other parameters than the one that was trained; then nothing is written.
+    """
+    kind = write_linen if is_of(module, "flax.linen", "Module") else write_nnx
+    return kind(module, params, shape)
 
 
 def _from_linen(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model | Builder:

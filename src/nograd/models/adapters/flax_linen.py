@@ -6,12 +6,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from nograd.core.trees import leaf_names
 from nograd.core.types import Key, ModelError, Params
-from nograd.models.adapters.base import conform, library, one_line, refusal
-from nograd.models.base import Model
+from nograd.models.adapters.base import conform, fitted, library, one_line, refusal
+from nograd.models.base import Model, Shape
 
 _SWITCHES = ("deterministic", "use_running_average")  # what Linen's own layers call inference mode
 
@@ -41,6 +42,31 @@ def linen_model(module: Any, example: Array, frozen: bool, call: dict[str, Any])
         return outputs
 
     return Model(lambda key: draw(key).get("params", {}), apply)
+
+
+def write(module: Any, params: Params, shape: Shape) -> dict[str, Any]:
+    """Variables with these parameters; see `write` of `flax`.
+
+    An unbound module is drawn once on an example of the trained shape, for the names and shapes of its parameters.
+    Where it cannot be (it takes other examples, or more arguments), Flax itself compares them in `apply`.
+    """
+    variables = _variables(module, shape)
+    if variables is None:
+        return {"params": params}
+    written = fitted(variables.get("params", {}), params, f"the Linen module {type(module).__name__}")
+    return {**variables, "params": jax.tree.map(jnp.asarray, written)}
+
+
+def _variables(module: Any, shape: Shape) -> dict[str, Any] | None:
+    """Those of a bound module, or drawn on an example of this shape; None where it takes others."""
+    linen = library("flax.linen")
+    if module.scope is not None:
+        return dict(module.unbind()[1])
+    try:
+        with _intercept(linen, [_inference]):
+            return dict(linen.meta.unbox(module.init(jax.random.key(0), jnp.zeros((1, *shape), jnp.float32))))
+    except Exception:
+        return None
 
 
 def _check(linen: Any, module: Any, variables: Any, example: Array, call: dict[str, Any], frozen: bool) -> None:

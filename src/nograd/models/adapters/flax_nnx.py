@@ -1,5 +1,6 @@
 """NNX modules as models: their `nnx.Param` in, outputs out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params
-from nograd.models.adapters.base import conform, draw, is_of, library, named, refusal
-from nograd.models.base import Model
+from nograd.models.adapters.base import conform, draw, fitted, is_of, library, named, refusal
+from nograd.models.base import Model, Shape
 
 
 def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model:
@@ -16,10 +17,7 @@ def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> 
     nnx = library("flax.nnx")
     prototype = _prototype(module, frozen)
 
-    def is_trained(path: Any, variable: Any) -> bool:
-        (value,) = jax.tree.leaves(variable)
-        return issubclass(variable.type, nnx.Param) and jnp.issubdtype(value.dtype, jnp.floating)
-
+    is_trained = _filter(nnx)
     graph, params, constants, state = nnx.split(prototype, is_trained, nnx.Param, ...)
     if not frozen:
         _check(state)
@@ -38,6 +36,26 @@ def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> 
         return nnx.merge(graph, naming.tree(arrays), constants, state)(x, **call)
 
     return Model(init, apply)
+
+
+def write(module: Any, params: Params, shape: Shape) -> Any:
+    """The NNX module itself with these values; see `write` of `flax`."""
+    nnx = library("flax.nnx")
+    own = nnx.split(module, _filter(nnx), ...)[1]
+    naming = named(own)
+    values = fitted(naming.arrays(own), params, f"the NNX module {type(module).__name__}")
+    nnx.update(module, naming.tree({name: jnp.asarray(value) for name, value in values.items()}))
+    return module
+
+
+def _filter(nnx: Any) -> Callable[[Any, Any], bool]:
+    """Which variables are trained: parameters of floating-point numbers."""
+
+    def is_trained(path: Any, variable: Any) -> bool:
+        (value,) = jax.tree.leaves(variable)
+        return issubclass(variable.type, nnx.Param) and jnp.issubdtype(value.dtype, jnp.floating)
+
+    return is_trained
 
 
 def _prototype(module: Any, frozen: bool) -> Any:

@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params
-from nograd.models.adapters.base import conform, is_of, library, one_line, refusal
-from nograd.models.base import Builder, Model
+from nograd.models.adapters.base import conform, fitted, is_of, library, one_line, refusal
+from nograd.models.base import Builder, Model, Shape
 
 
 def from_keras(model: Any, *, frozen: bool = False) -> Model | Builder:
@@ -42,6 +43,25 @@ def from_keras(model: Any, *, frozen: bool = False) -> Model | Builder:
     if shape is not None and None not in shape:
         return _model(keras, model, shape, frozen)
     return Builder(None, lambda data, classes: _model(keras, model, data, frozen))
+
+
+def write(model: Any, params: Params, shape: Shape) -> Any:
+    """The Keras model itself, its trainable variables set to these values. On any backend of Keras.
+
+    Raises:
+        ModelError: it has other variables than the one that was trained; then nothing is written.
+    """
+    if not model.built:
+        with one_line(f"the Keras model {model.name!r} fails on examples of shape {shape}"):
+            model(np.zeros((1, *shape), np.float32))
+    variables = model.trainable_variables
+    own = dict(zip(own_names([variable.path for variable in variables]), variables, strict=True))
+    forms = {name: jax.ShapeDtypeStruct(variable.shape, variable.dtype) for name, variable in own.items()}
+    values = fitted(forms, params, f"the Keras model {model.name!r}")
+    for name, variable in own.items():
+        if not isinstance(values[name], jax.ShapeDtypeStruct):  # else it was held still
+            variable.assign(np.asarray(values[name]))
+    return model
 
 
 def _keras() -> Any:

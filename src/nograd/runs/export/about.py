@@ -1,0 +1,15 @@
+"""What an exported file says about itself."""
+
+from typing import Any
+
+import nograd
+from nograd.core.json_text import to_json
+from nograd.runs.export.base import Exported
+
+FORMAT = "nograd-export-1"
+
+
+def about_text(given: Exported, **more: Any) -> str:
+    """What the inputs and the answers are, as JSON."""
+    words = {"format": FORMAT, "nograd": nograd.__version__, "model": given.name}
+    return to_json({**words, **given.network.about, **more})

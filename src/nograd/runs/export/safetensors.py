@@ -1,0 +1,17 @@
+"""The parameters by name, and the record of the data as JSON: what `--init` reads, and any program with safetensors."""
+
+import numpy as np
+from safetensors.numpy import save
+
+from nograd.runs.export.about import about_text
+from nograd.runs.export.base import Exported, Files
+from nograd.runs.parameters import CONTEXT
+from nograd.tasks.network import named_arrays
+
+
+def encode(given: Exported) -> Files:
+    """A tensor for each parameter, named by its path; in the metadata `about` and the `data` of config.json."""
+    network = given.network
+    context = {f"{CONTEXT}/{name}": array for name, array in network.context.items()}
+    arrays = {name: np.asarray(a, order="C") for name, a in (named_arrays(network.params) | context).items()}
+    return Files(save(arrays, {"about": about_text(given, data=dict(network.record))}))
