@@ -54,10 +54,15 @@ def steer(observations, step):
     return -jnp.clip(observations[:, :1], -1, 1)
 
 
+def forgetful(act):
+    """A policy without memory as `rollout` calls one."""
+    return lambda observations, step, carry: (act(observations, step), carry)
+
+
 def rolled(seeds, limit, env=None, active=None, **options):
     env, seeds = env or Walk(), jnp.array(seeds, jnp.int32)
     active = jnp.ones(seeds.shape, bool) if active is None else jnp.array(active)
-    return jax.jit(lambda seeds: rollout(env, steer, seeds, active, jnp.int32(limit), **options))(seeds)
+    return jax.jit(lambda seeds: rollout(env, forgetful(steer), seeds, active, jnp.int32(limit), **options))(seeds)
 
 
 def plain(env, seed, act, limit):
@@ -282,7 +287,7 @@ def test_brax_as_a_plain_loop():
 
     env = traced(environment("brax/fast"))
     idle = lambda observations, step: jnp.zeros((len(observations), 1))  # noqa: E731
-    found = rollout(env, idle, jnp.arange(3), jnp.ones(3, bool), jnp.int32(20))
+    found = rollout(env, forgetful(idle), jnp.arange(3), jnp.ones(3, bool), jnp.int32(20))
     for at, seed in enumerate(range(3)):
         total, length, _ = plain(env, seed, idle, 20)
         assert (float(found.returns[at]), int(found.lengths[at])) == (pytest.approx(total), length)

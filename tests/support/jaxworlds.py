@@ -87,3 +87,23 @@ class Untraceable(Walk):
 
 def untraceable():
     return Untraceable()
+
+
+class Counted(Walk):
+    """Asks for a hundredth of the number of the step, which nothing shows: the reward is −|action − that|."""
+
+    def reset(self, key):
+        zero = jnp.zeros(())
+        return State(key, zero, zero, jnp.ones(2), zero, zero)
+
+    def step(self, state, action):
+        over = state.time >= 2 + 3 * (draw(state.key, 0) > 0)
+        return state._replace(
+            time=state.time + 1,
+            reward=-jnp.abs(action[0] - state.time / 100),
+            done=over.astype(jnp.float32),
+        )
+
+
+def counted():
+    return Counted()
