@@ -266,7 +266,9 @@ def test_train_and_evaluate_by_the_command_line(tmp_path, monkeypatch, capsys):
     ("make", "words"),
     [
         ("jaxworlds:misfit", "must step to a state of the structure that its reset gives"),
-        ("jaxworlds:several", "the observations of jaxworlds:several must be one array"),
+        ("jaxworlds:unnamed", "the observations of jaxworlds:unnamed have a part.at, and its parts must be in dicts"),
+        ("jaxworlds:blind", "the observations of jaxworlds:blind hold no number"),
+        ("jaxworlds:complex_numbers", "are of complex64, and must be of real numbers"),
         ("jaxworlds:untraceable", "cannot be traced by JAX: "),
     ],
 )

@@ -68,14 +68,57 @@ def misfit():
 
 
 class Several(Walk):
-    """Its observations are not one array."""
+    """Its observations are parts of several kinds, in a dict and a tuple."""
 
     def _seen(self, at, time):
-        return {"at": at[None], "time": time[None]}
+        return {
+            "time": time,
+            "place": (at[None], jnp.stack([at > 0, at < 0])),
+            "bytes": jnp.full((1, 2), 51, jnp.uint8),
+        }
 
 
 def several():
     return Several()
+
+
+class Named(NamedTuple):
+    """Parts that have names and are no dict."""
+
+    at: Any
+
+
+class Unnamed(Walk):
+    """Its observations are parts of a class of its own."""
+
+    def _seen(self, at, time):
+        return Named(at[None])
+
+
+def unnamed():
+    return Unnamed()
+
+
+class Blind(Walk):
+    """It shows nothing."""
+
+    def _seen(self, at, time):
+        return {"nothing": jnp.zeros((0,))}
+
+
+def blind():
+    return Blind()
+
+
+class Complex(Walk):
+    """It shows what is no real number."""
+
+    def _seen(self, at, time):
+        return {"at": at[None] + 0j}
+
+
+def complex_numbers():
+    return Complex()
 
 
 class Untraceable(Walk):

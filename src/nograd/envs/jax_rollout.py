@@ -53,7 +53,7 @@ def rollout(
     state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape, jnp.float32)
     see = jax.vmap(observed)
     seen = no_moments(see(state).shape[1:]) if moments else ()
-    sound = _finite(state.obs)
+    sound = _finite(see(state))
     returns = jnp.where(active & ~sound, jnp.nan, zeros)
     first = EpisodeBatch(state, active & sound, returns, zeros.astype(jnp.int32), seen, jnp.int32(0), carry)
 
@@ -82,7 +82,7 @@ def _stepped(env: Any, batch: EpisodeBatch, actions: Array) -> EpisodeBatch:
     a NaN or an infinity."""
     new, active = jax.vmap(partial(stepped, env))(batch.state, actions), batch.active
     reward = new.reward.astype(jnp.float32)
-    broken = ~jnp.isfinite(reward) | ~_finite(new.obs)
+    broken = ~jnp.isfinite(reward) | ~_finite(jax.vmap(observed)(new))
     gained = batch.returns + jnp.where(broken, jnp.nan, reward)
     return batch._replace(
         state=jax.tree.map(partial(_where, active), new, batch.state),

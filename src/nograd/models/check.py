@@ -56,7 +56,9 @@ def _checked(built: Model, shape: Shape, classes: int) -> Model:
         carries = () if built.initial_carry is None else (jax.eval_shape(lambda: carry_of(built, 2)),)
         outputs = jax.eval_shape(built.apply, given, *carries, example)
     except Exception as error:
-        called = "; with an initial_carry it is called as apply(params, carry, x)" if built.initial_carry else ""
+        called = (
+            "" if built.initial_carry is None else "; with an initial_carry it is called as apply(params, carry, x)"
+        )
         raise ModelError(f"the model fails on examples of shape {shape}: {summary(error)}{called}") from error
     _check_leaves(params)
     if carries:
