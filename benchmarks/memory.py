@@ -14,10 +14,10 @@ import numpy as np
 
 import nograd as ng
 
-SEEDS = 3
+SEEDS = (0, 1, 2)
 SETTINGS = {"population": 64, "shaping": "centered_rank", "eval_every": 10}
 TASKS = {
-    "cartpole": {"sigma": 0.1, "lr": 0.05, "generations": 200, "target": 475.0},
+    "cartpole": {"sigma": 0.1, "lr": 0.05, "generations": 600, "target": 475.0},
     "pendulum": {"sigma": 0.1, "lr": 0.05, "generations": 300, "target": -250.0, "episodes": 2},
 }
 MODELS = ("mlp:32", "gru:32", "lstm:32")
@@ -45,11 +45,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", default=list(TASKS))
     parser.add_argument("--models", nargs="*", default=MODELS)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     arguments = parser.parse_args()
     for task in arguments.tasks:
         for model in arguments.models:
-            for seed in range(arguments.seeds):
+            for seed in arguments.seeds:
                 with tempfile.TemporaryDirectory() as folder:
                     settings = {"workers": 1, "seed": seed, "out": Path(folder) / "run", **SETTINGS, **TASKS[task]}
                     run = ng.train(f"memory:{task}", model=model, **settings)
