@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from nograd.models import from_equinox as from_equinox
     from nograd.models import from_flax as from_flax
     from nograd.models import from_keras as from_keras
+    from nograd.models import gru as gru
     from nograd.models import linear2 as linear2
+    from nograd.models import lstm as lstm
     from nograd.models import mlp as mlp
     from nograd.models import mlp_int8 as mlp_int8
     from nograd.models import mlp_linear as mlp_linear
@@ -87,7 +89,9 @@ _HOMES = {
     "from_flax": "nograd.models",
     "from_keras": "nograd.models",
     "grad": "nograd.strategies.gradient",
+    "gru": "nograd.models",
     "linear2": "nograd.models",
+    "lstm": "nograd.models",
     "load": "nograd.runs.run",
     "lowrank": "nograd.perturbations.lowrank",
     "make_metric": "nograd.tasks.own_metric",

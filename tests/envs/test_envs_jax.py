@@ -54,10 +54,15 @@ def steer(observations, step):
     return -jnp.clip(observations[:, :1], -1, 1)
 
 
+def forgetful(act):
+    """A policy without memory as `rollout` calls one."""
+    return lambda observations, step, carry: (act(observations, step), carry)
+
+
 def rolled(seeds, limit, env=None, active=None, **options):
     env, seeds = env or Walk(), jnp.array(seeds, jnp.int32)
     active = jnp.ones(seeds.shape, bool) if active is None else jnp.array(active)
-    return jax.jit(lambda seeds: rollout(env, steer, seeds, active, jnp.int32(limit), **options))(seeds)
+    return jax.jit(lambda seeds: rollout(env, forgetful(steer), seeds, active, jnp.int32(limit), **options))(seeds)
 
 
 def plain(env, seed, act, limit):
@@ -261,7 +266,9 @@ def test_train_and_evaluate_by_the_command_line(tmp_path, monkeypatch, capsys):
     ("make", "words"),
     [
         ("jaxworlds:misfit", "must step to a state of the structure that its reset gives"),
-        ("jaxworlds:several", "the observations of jaxworlds:several must be one array"),
+        ("jaxworlds:unnamed", "the observations of jaxworlds:unnamed have a part.at, and its parts must be in dicts"),
+        ("jaxworlds:blind", "the observations of jaxworlds:blind hold no number"),
+        ("jaxworlds:complex_numbers", "are of complex64, and must be of real numbers"),
         ("jaxworlds:untraceable", "cannot be traced by JAX: "),
     ],
 )
@@ -282,7 +289,7 @@ def test_brax_as_a_plain_loop():
 
     env = traced(environment("brax/fast"))
     idle = lambda observations, step: jnp.zeros((len(observations), 1))  # noqa: E731
-    found = rollout(env, idle, jnp.arange(3), jnp.ones(3, bool), jnp.int32(20))
+    found = rollout(env, forgetful(idle), jnp.arange(3), jnp.ones(3, bool), jnp.int32(20))
     for at, seed in enumerate(range(3)):
         total, length, _ = plain(env, seed, idle, 20)
         assert (float(found.returns[at]), int(found.lengths[at])) == (pytest.approx(total), length)

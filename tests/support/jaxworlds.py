@@ -68,14 +68,57 @@ def misfit():
 
 
 class Several(Walk):
-    """Its observations are not one array."""
+    """Its observations are parts of several kinds, in a dict and a tuple."""
 
     def _seen(self, at, time):
-        return {"at": at[None], "time": time[None]}
+        return {
+            "time": time,
+            "place": (at[None], jnp.stack([at > 0, at < 0])),
+            "bytes": jnp.full((1, 2), 51, jnp.uint8),
+        }
 
 
 def several():
     return Several()
+
+
+class Named(NamedTuple):
+    """Parts that have names and are no dict."""
+
+    at: Any
+
+
+class Unnamed(Walk):
+    """Its observations are parts of a class of its own."""
+
+    def _seen(self, at, time):
+        return Named(at[None])
+
+
+def unnamed():
+    return Unnamed()
+
+
+class Blind(Walk):
+    """It shows nothing."""
+
+    def _seen(self, at, time):
+        return {"nothing": jnp.zeros((0,))}
+
+
+def blind():
+    return Blind()
+
+
+class Complex(Walk):
+    """It shows what is no real number."""
+
+    def _seen(self, at, time):
+        return {"at": at[None] + 0j}
+
+
+def complex_numbers():
+    return Complex()
 
 
 class Untraceable(Walk):
@@ -87,3 +130,23 @@ class Untraceable(Walk):
 
 def untraceable():
     return Untraceable()
+
+
+class Counted(Walk):
+    """Asks for a hundredth of the number of the step, which nothing shows: the reward is −|action − that|."""
+
+    def reset(self, key):
+        zero = jnp.zeros(())
+        return State(key, zero, zero, jnp.ones(2), zero, zero)
+
+    def step(self, state, action):
+        over = state.time >= 2 + 3 * (draw(state.key, 0) > 0)
+        return state._replace(
+            time=state.time + 1,
+            reward=-jnp.abs(action[0] - state.time / 100),
+            done=over.astype(jnp.float32),
+        )
+
+
+def counted():
+    return Counted()

@@ -102,3 +102,26 @@ def not_an_environment():
 
 def unmakeable():
     raise OSError("no such robot")
+
+
+class Counted(_Base):
+    """Asks for the number of the step, which nothing shows: the reward is −|action − steps so far|."""
+
+    def __init__(self, steps=7):
+        self.observation_space = gymnasium.spaces.Box(0, 1, (2,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+        self._steps = steps
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._time, self._last = 0, int(self.np_random.integers(2, self._steps + 1))
+        return np.ones(2, np.float32), {}
+
+    def step(self, action):
+        reward = -abs(float(action[0]) - self._time)
+        self._time += 1
+        return np.ones(2, np.float32), reward, self._time >= self._last, False, {}
+
+
+def counted(**options):
+    return Counted(**options)

@@ -164,6 +164,13 @@ MODELS = Axis(
         ),
         "linear2": Entry("two linear layers without activation, as in the blog post", "nograd.models.mlp:linear2"),
         "cnn": Entry("two convolutions and a dense layer, for images", "nograd.models.mlp:cnn"),
+        "gru": Entry(
+            "a recurrent cell that remembers earlier steps, then dense layers", "nograd.models.recurrent:gru",
+            form="gru:32",
+        ),
+        "lstm": Entry(
+            "the same with the cell of long short-term memory", "nograd.models.recurrent:lstm", form="lstm:32"
+        ),
         "linear": Entry(
             "one matrix, which begins at 0; for environments", tasks=(ENVIRONMENT,),
             policy="nograd.models.policy:linear_policy",

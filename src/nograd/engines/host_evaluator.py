@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nograd.envs import VectorEnv, vector_env
@@ -82,13 +83,16 @@ class Rollout:
         everyone = len(slots) == per
         buffer = np.zeros((per, episodes, *shown.shape), shown.dtype)
         limit = int(np.asarray(held[0]))
+        carry = [jnp.zeros(shape, dtype) for shape, dtype in self._order["carry"]]  # not read at step 0
 
         def act(observations: np.ndarray, step: int) -> np.ndarray:
+            nonlocal carry
             rows = observations.reshape(-1, episodes, *shown.shape)
             if not everyone:  # the program's shapes never change
                 buffer[slots] = rows
                 rows = buffer
-            actions = np.asarray(self._act(held, rows, seeds, np.int32(step)))
+            found, *carry = self._act(held, rows, seeds, np.int32(step), *carry)
+            actions = np.asarray(found)
             chosen = actions if everyone else actions[slots]
             return chosen.reshape(-1, *actions.shape[2:])
 

@@ -12,10 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
+from nograd.core.precision import is_real
 from nograd.core.types import ConfigError, PyTree
-from nograd.envs.spaces import Action, Observation
+from nograd.envs.spaces import Action, Leaf, Observation
 from nograd.envs.spec import EnvSpec
 from nograd.envs.vector import source_of
 from nograd.envs.watch import summary
@@ -52,15 +53,32 @@ def spaces(env: Any, name: str) -> tuple[Observation, Action]:
     for which in ("reward", "done"):
         if not hasattr(first, which) or getattr(getattr(first, which), "shape", None) != ():
             raise ConfigError(f"the state of {name} must have a .{which} that is one number, an array of shape []")
-    seen = getattr(first, "obs", None)
-    if not isinstance(seen, jax.ShapeDtypeStruct) or not seen.size:
+    seen = _observation(getattr(first, "obs", None), name)
+    return seen, Action("box", (size,), (), (), (-1.0,) * size, (1.0,) * size, "float32")
+
+
+def _observation(seen: PyTree, name: str) -> Observation:
+    """Of one array its shape; of dicts and tuples of arrays, as MuJoCo Playground has them, all of them in one line."""
+    leaves = [_leaf(path, leaf, name) for path, leaf in jax.tree_util.tree_flatten_with_path(seen)[0]]
+    if not sum(leaf.size for leaf in leaves):
+        raise ConfigError(f"the observations of {name} hold no number; give its states an .obs that is an array")
+    if leaves[0].path:
+        return Observation((sum(leaf.size for leaf in leaves),), "float32", 0, tuple(leaves))
+    shape = leaves[0].shape
+    return Observation(shape or (1,), "uint8" if leaves[0].dtype == "uint8" and shape else "float32")
+
+
+def _leaf(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct, name: str) -> Leaf:
+    keys = [getattr(entry, "key", getattr(entry, "idx", None)) for entry in path]
+    named: tuple[str | int, ...] = tuple(key for key in keys if isinstance(key, str | int))
+    if len(named) < len(path):
         raise ConfigError(
-            f"the observations of {name} must be one array, got {jax.tree.structure(seen)}; join its parts by "
-            "jax.numpy.concatenate in a module:function of your own"
+            f"the observations of {name} have a part{jax.tree_util.keystr(path)}, and its parts must be in dicts "
+            "(with words as keys) and tuples; join them by jax.numpy.concatenate in a module:function of your own"
         )
-    shape = tuple(seen.shape) or (1,)
-    kind = Observation(shape, "uint8" if seen.dtype == jnp.uint8 and seen.shape else "float32")
-    return kind, Action("box", (size,), (), (), (-1.0,) * size, (1.0,) * size, "float32")
+    if not is_real(leaf.dtype):
+        raise ConfigError(f"the observations of {name} are of {leaf.dtype}, and must be of real numbers")
+    return Leaf(named, "box", tuple(leaf.shape), str(leaf.dtype))
 
 
 def _action_size(env: Any, name: str) -> int:
@@ -71,8 +89,16 @@ def _action_size(env: Any, name: str) -> int:
 
 
 def observed(state: Any) -> Array:
-    """The observation of a state: a number by itself as a line of one."""
+    """The observation of a state: a number by itself as a line of one; dicts and tuples as one line of all parts."""
+    if isinstance(state.obs, dict | tuple | list):
+        return jnp.concatenate([_numbers(leaf) for leaf in jax.tree.leaves(state.obs)])
     return state.obs if jnp.ndim(state.obs) else state.obs[None]
+
+
+def _numbers(leaf: Array) -> Float[Array, " numbers"]:
+    """A part of an observation as `observing.encoded` gives it: bytes as 0..1."""
+    numbers = leaf.astype(jnp.float32).ravel()
+    return numbers / 255 if leaf.dtype == jnp.uint8 else numbers
 
 
 def begun(env: Any, seed: Int[Array, ""]) -> PyTree:
@@ -104,7 +130,7 @@ class JaxVector:
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See `VectorEnv`. All environments are stepped, so that the program's shapes never change."""
-        whole = np.zeros((len(self._state.obs), *actions.shape[1:]), np.float32)
+        whole = np.zeros((len(self._state.reward), *actions.shape[1:]), np.float32)
         whole[live] = actions
         self._state = self._stepped(self._state, whole)
         rewards, done = (np.asarray(x) for x in (self._state.reward, self._state.done))

@@ -12,8 +12,8 @@ from nograd.core.types import PyTree
 from nograd.envs.jax_env import begun, observed, stepped
 from nograd.envs.normalization import Moments, merged, moments_of, no_moments
 
-# (observations [envs, *shape], step) -> actions [envs, …]
-Act: TypeAlias = Callable[[Array, Int[Array, ""]], Array]
+# (observations [envs, *shape], step, carry) -> (actions [envs, …], carry)
+Act: TypeAlias = Callable[[Array, Int[Array, ""], PyTree], tuple[Array, PyTree]]
 
 
 class EpisodeBatch(NamedTuple):
@@ -25,6 +25,7 @@ class EpisodeBatch(NamedTuple):
     lengths: Int[Array, " envs"]
     moments: Moments | tuple[()]  # of the observations that were acted on
     step: Int[Array, ""]  # actions so far
+    carry: PyTree = ()  # of the policy, leaves [envs, …]
 
 
 def rollout(
@@ -35,6 +36,7 @@ def rollout(
     limit: Int[Array, ""],
     skip: int = 1,
     moments: bool = False,
+    carry: PyTree = (),
 ) -> EpisodeBatch:
     """One episode a seed, all from their first step to the last of the longest.
 
@@ -46,20 +48,21 @@ def rollout(
         limit: steps of the environment after which an episode is cut.
         skip: steps that an action is held for.
         moments: whether they are wanted.
+        carry: of the policy before the first step, leaves [envs, …].
     """
     state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape, jnp.float32)
     see = jax.vmap(observed)
     seen = no_moments(see(state).shape[1:]) if moments else ()
-    sound = _finite(state.obs)
+    sound = _finite(see(state))
     returns = jnp.where(active & ~sound, jnp.nan, zeros)
-    first = EpisodeBatch(state, active & sound, returns, zeros.astype(jnp.int32), seen, jnp.int32(0))
+    first = EpisodeBatch(state, active & sound, returns, zeros.astype(jnp.int32), seen, jnp.int32(0), carry)
 
     def acted(batch: EpisodeBatch) -> EpisodeBatch:
         x = see(batch.state)
         if isinstance(batch.moments, Moments):
             of_step = moments_of(x.astype(jnp.float32), batch.active)
             batch = batch._replace(moments=merged(batch.moments, of_step))
-        actions = act(x, batch.step)
+        actions, carry = act(x, batch.step, batch.carry)
         usable = _finite(actions)  # a member whose outputs are NaN has no action
         batch = batch._replace(
             active=batch.active & usable, returns=jnp.where(batch.active & ~usable, jnp.nan, batch.returns)
@@ -69,7 +72,7 @@ def rollout(
         else:
             held = jnp.minimum(skip, limit - batch.step * skip)
             batch = jax.lax.fori_loop(0, held, lambda _, batch: _stepped(env, batch, actions), batch)
-        return batch._replace(step=batch.step + 1)
+        return batch._replace(step=batch.step + 1, carry=carry)
 
     return jax.lax.while_loop(lambda batch: jnp.any(batch.active) & (batch.step * skip < limit), acted, first)
 
@@ -79,7 +82,7 @@ def _stepped(env: Any, batch: EpisodeBatch, actions: Array) -> EpisodeBatch:
     a NaN or an infinity."""
     new, active = jax.vmap(partial(stepped, env))(batch.state, actions), batch.active
     reward = new.reward.astype(jnp.float32)
-    broken = ~jnp.isfinite(reward) | ~_finite(new.obs)
+    broken = ~jnp.isfinite(reward) | ~_finite(jax.vmap(observed)(new))
     gained = batch.returns + jnp.where(broken, jnp.nan, reward)
     return batch._replace(
         state=jax.tree.map(partial(_where, active), new, batch.state),

@@ -32,19 +32,28 @@ class Episodes(EpisodeGeneration):
             "bonus": task.bonus,
             "moments": task.normalise,
             "deadline": self.deadline,
+            "carry": [[list(leaf.shape), str(leaf.dtype)] for leaf in jax.tree.leaves(jax.eval_shape(self.carry))],
         }
 
     def evaluating(self, fixed: Fixed, published: Published, flat: Sequence[Any]) -> Named:
-        """`members` of a chunk, and the actions that they take: `act`."""
+        """`members` of a chunk, and `act`: the actions that they take, and the leaves of what they then carry.
+
+        At step 0 what was carried is left out for what an episode begins with.
+        """
         back, number = flattened(fixed, published), jax.ShapeDtypeStruct((), jnp.int32)
 
         def members(fixed: Any, published: Any, generation: Any, chunk: Any) -> Any:
             return jax.tree.leaves(self.chunk_members(*back(fixed, published), generation, chunk))
 
         held = jax.eval_shape(self.chunk_members, fixed, published, number, number)
+        carried = jax.eval_shape(self.carry)
 
-        def act(flat: Any, observations: Any, seeds: Any, step: Any) -> Any:
-            return self.actions(jax.tree.unflatten(jax.tree.structure(held), flat), observations, seeds, step)
+        def act(flat: Any, observations: Any, seeds: Any, step: Any, *before: Any) -> Any:
+            carry = jax.tree.unflatten(jax.tree.structure(carried), before)
+            carry = jax.tree.map(lambda first, later: jnp.where(step == 0, first, later), self.carry(), carry)
+            members = jax.tree.unflatten(jax.tree.structure(held), flat)
+            actions, after = self.actions(members, observations, seeds, step, carry)
+            return [actions, *jax.tree.leaves(after)]
 
         slots = (self.slots, self.task.episodes)
         shown = self.task.env_spec.observation
@@ -52,5 +61,5 @@ class Episodes(EpisodeGeneration):
         seeds = jax.ShapeDtypeStruct(slots, jnp.int32)
         return {
             "members": (members, [*flat, number]),
-            "act": (act, [jax.tree.leaves(held), seen, seeds, number]),
+            "act": (act, [jax.tree.leaves(held), seen, seeds, number, *jax.tree.leaves(carried)]),
         }

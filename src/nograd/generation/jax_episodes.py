@@ -63,10 +63,18 @@ class Traced(EpisodeGeneration, OneProgram):
         """Returns and lengths, [slots], of the episodes of the slots that play."""
         task, shape = self.task, seeds.shape
 
-        def act(observations: Array, step: Array) -> Array:
-            actions = self.actions(held, observations.reshape(*shape, *observations.shape[1:]), seeds, step)
-            return actions.reshape(-1, *actions.shape[2:])
+        def by_slots(leaf: Array) -> Array:
+            return leaf.reshape(*shape, *leaf.shape[1:])
 
-        every = jnp.repeat(active, shape[1])
-        done = rollout(traced(task.env_spec), act, seeds.reshape(-1), every, held[0], task.skip, task.normalise)
+        def by_episodes(leaf: Array) -> Array:
+            return leaf.reshape(-1, *leaf.shape[2:])
+
+        def act(observations: Array, step: Array, carry: PyTree) -> tuple[Array, PyTree]:
+            found = self.actions(held, by_slots(observations), seeds, step, jax.tree.map(by_slots, carry))
+            actions, after = jax.tree.map(by_episodes, found)
+            return actions, after
+
+        every, carry = jnp.repeat(active, shape[1]), jax.tree.map(by_episodes, self.carry())
+        env = traced(task.env_spec)
+        done = rollout(env, act, seeds.reshape(-1), every, held[0], task.skip, task.normalise, carry)
         return done.returns.reshape(shape).sum(1), done.lengths.reshape(shape).sum(1), done.moments

@@ -16,6 +16,7 @@ from nograd.envs.normalization import Moments, merged
 from nograd.generation.base import Fixed, Generation, Outcome, at
 from nograd.generation.context import Context, EpisodeTask, Policy
 from nograd.models import Model
+from nograd.models.memory import advanced, carry_of
 from nograd.perturbations.base import MemberPerturbation
 from nograd.perturbations.batch_limits import at_once
 from nograd.perturbations.dense import Distribution, member_params
@@ -117,17 +118,37 @@ class EpisodeGeneration(Generation):
         return limit, context._replace(reference=()), members
 
     def actions(
-        self, held: PyTree, observations: Array, seeds: Int[Array, "slots episodes"], step: Int[Array, ""]
-    ) -> Array:
-        """The actions of a chunk's members: of observations [slots, episodes, *shape], [slots, episodes, …]."""
+        self,
+        held: PyTree,
+        observations: Array,
+        seeds: Int[Array, "slots episodes"],
+        step: Int[Array, ""],
+        carry: PyTree = (),
+    ) -> tuple[Array, PyTree]:
+        """The actions of a chunk's members, and what they carry to the next step.
+
+        Args:
+            held: what `chunk_members` made.
+            observations: [slots, episodes, *shape].
+            seeds: of the episodes.
+            step: of all of them.
+            carry: of the step before, leaves [slots, episodes, …]; () for a network without memory.
+
+        Returns:
+            Actions [slots, episodes, …], and the carry after the step.
+        """
         _, context, members = held
         seen = self.task.see(context, observations)
         if self.local:
-            outputs = _lowrank_outputs(self.local, self.task.model, members, seen)
+            outputs, carry = _lowrank_outputs(self.local, self.task.model, members, carry, seen)
         else:
-            outputs = _dense_outputs(self.task.model.apply, members, seen)
+            outputs, carry = _dense_outputs(self.task.model, members, carry, seen)
         noisy = jax.vmap(jax.vmap(self.task.noisy, (0, 0, None)), (0, 0, None))
-        return self.task.act(noisy(outputs, seeds, step))
+        return self.task.act(noisy(outputs, seeds, step)), carry
+
+    def carry(self) -> PyTree:
+        """What the policies of a chunk carry before the first step, leaves [slots, episodes, …]."""
+        return carry_of(self.task.model, self.slots, self.task.episodes)
 
     def update(self, state: PolicyState, total: Distribution, found: Sequence[Array]) -> tuple[PolicyState, Outcome]:
         """The strategy's own step, the chunks' moments merged in their order, and the next limit of an episode."""
@@ -167,17 +188,17 @@ def _of_members(local: Local) -> MemberPerturbation:
     return cast(MemberPerturbation, local.perturbation)
 
 
-def _dense_outputs(apply: Callable[[Any, Any], Any], members: PyTree, seen: Array) -> Array:
-    """The outputs of dense members, [slots, episodes, outputs].
+def _dense_outputs(model: Model, members: PyTree, carry: PyTree, seen: Array) -> tuple[Array, PyTree]:
+    """The outputs of dense members, [slots, episodes, outputs], and what they carry.
 
     All in one call, but pictures as few at a time as one call should take on: with kernels of each member's own, the
     layers of a core's call are no faster, and their values leave the caches.
     """
     if seen.ndim < 4:
-        return jax.vmap(apply)(members, seen)
+        return jax.vmap(partial(advanced, model))(members, carry, seen)
     parameters = parameter_count(members) // len(seen)
     few = min(at_once(parameters), len(seen))
-    return jax.lax.map(lambda one: apply(*one), (members, seen), batch_size=few if few > 1 else None)
+    return jax.lax.map(lambda one: advanced(model, *one), (members, carry, seen), batch_size=few if few > 1 else None)
 
 
 def _lowrank_prepared(local: Local, task: EpisodeTask, context: Context, mean: PyTree, noise: PyTree) -> PyTree:
@@ -189,16 +210,22 @@ def _lowrank_prepared(local: Local, task: EpisodeTask, context: Context, mean: P
     return jax.lax.map(lambda tile: perturbation.of_members(prepare, mean, (reference,), tile), noise)
 
 
-def _lowrank_outputs(local: Local, model: Model, members: PyTree, seen: Array) -> Array:
-    """The outputs of low-rank members, [slots, episodes, outputs], the product with the mean made for all at once."""
+def _lowrank_outputs(local: Local, model: Model, members: PyTree, carry: PyTree, seen: Array) -> tuple[Array, PyTree]:
+    """The outputs of low-rank members, [slots, episodes, outputs], the product with the mean made for all at once.
+
+    With them what the members carry, leaves [slots, episodes, …].
+    """
     mean, noise, prepared = members
     perturbation, tiles = _of_members(local), jax.tree.leaves(noise)[0].shape[0]
-    inputs = seen.reshape(tiles, local.tile, perturbation.directions, perturbation.signs, *seen.shape[1:])
+    slots = (tiles, local.tile, perturbation.directions, perturbation.signs)
+    x, before = jax.tree.map(lambda leaf: leaf.reshape(*slots, *leaf.shape[1:]), (seen, carry))
 
-    def apply(params: Params, x: Array, prepared: PyTree) -> Array:
-        return model.apply((params, prepared) if model.prepare else params, x)
+    def apply(params: Params, x: Array, prepared: PyTree, carry: PyTree) -> tuple[Array, PyTree]:
+        return advanced(model, (params, prepared) if model.prepare else params, carry, x)
 
-    def tile(noise: PyTree, inputs: PyTree) -> Array:
+    def tile(noise: PyTree, inputs: PyTree) -> PyTree:
         return perturbation.outputs(apply, mean, inputs, noise)
 
-    return jax.vmap(tile)(noise, (inputs, prepared)).reshape(*seen.shape[:2], -1)
+    found = jax.vmap(tile)(noise, (x, prepared, before))
+    outputs, after = jax.tree.map(lambda leaf: leaf.reshape(len(seen), *leaf.shape[len(slots) :]), found)
+    return outputs, after

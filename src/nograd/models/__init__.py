@@ -8,12 +8,15 @@ from nograd.models.base import Builder as Builder
 from nograd.models.base import Model as Model
 from nograd.models.base import Shape as Shape
 from nograd.models.check import build_model as build_model
+from nograd.models.check import build_policy as build_policy
 from nograd.models.int8 import mlp_int8 as mlp_int8
 from nograd.models.mlp import cnn as cnn
 from nograd.models.mlp import linear2 as linear2
 from nograd.models.mlp import mlp as mlp
 from nograd.models.mlp import mlp_linear as mlp_linear
 from nograd.models.oriented import oriented as oriented
+from nograd.models.recurrent import gru as gru
+from nograd.models.recurrent import lstm as lstm
 from nograd.models.registry import is_built_in as is_built_in
 from nograd.models.registry import is_policy as is_policy
 from nograd.models.registry import parse_model as parse_model

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from nograd.core.types import Key, Params
+from nograd.core.types import Key, Params, PyTree
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -13,11 +13,17 @@ class Model(NamedTuple):
 
     A policy may have `prepare(params, reference batch) -> prepared`, which is computed once for parameters; then it is
     `apply((params, prepared), x)`.
+
+    A network with memory has `initial_carry()`, a tree of arrays of real numbers: what one sequence carries before its
+    first step. Then it is `apply(params, carry, x) -> (outputs, carry)` for one step of sequences side by side, with
+    the carry's leaves [batch, …]. In an environment a sequence is an episode; of examples [time, *features] the
+    outputs after the last step count.
     """
 
     init: Callable[[Key], Params]
-    apply: Callable[[Params, Any], Any]
+    apply: Callable[..., Any]
     prepare: Callable[[Params, Any], Any] | None = None
+    initial_carry: Callable[[], PyTree] | None = None
 
 
 class Builder(NamedTuple):
@@ -25,6 +31,7 @@ class Builder(NamedTuple):
 
     spec: str | None  # what the command line and config.json call it; None where words cannot say it
     build: Callable[[Shape, int], Model]
+    of_steps: bool = False  # whether it has memory, so that of examples [time, *features] it takes the shape of a step
 
     def __call__(self, shape: Shape, classes: int) -> Model:
         return self.build(shape, classes)

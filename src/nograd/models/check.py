@@ -14,23 +14,55 @@ from nograd.core.types import ModelError, NogradError, Params
 from nograd.models.adapters.base import adopt, summary
 from nograd.models.base import Builder, Model, Shape
 from nograd.models.constants import without_constants
+from nograd.models.memory import carry_of, check_step, over_time
 
 
 def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:
     """A `Model` as it is, a builder for this data, a Flax, Equinox or Keras model; checked by a dry run of shapes.
 
+    A network with memory becomes one of whole examples [time, *features]; its builder then gets the shape of one step.
+
     Raises:
-        ModelError: `init` or `apply` fails, or the outputs are not [batch, classes] of real numbers.
+        ModelError: `init` or `apply` fails, the outputs are not [batch, classes] of real numbers, or a carry changes
+            its shape.
     """
-    built = _built(model, shape, classes)
+    steps = shape[1:]
+    built = _built(model, shape, classes, steps)
+    if built.initial_carry is None:
+        return _checked(built, shape, classes)
+    _check_sequences(shape)
+    return over_time(_checked(_built(model, steps, classes), steps, classes))
+
+
+def build_policy(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, outputs: int) -> Model:
+    """The same for observations of this shape: a network with memory stays one of single steps. Raises ModelError."""
+    return _checked(_built(model, shape, outputs), shape, outputs)
+
+
+def _check_sequences(shape: Shape) -> None:
+    if len(shape) < 2 or not shape[0]:
+        raise ModelError(
+            f"a network with memory needs examples [time, features], and these have the shape {shape}; give sequences, "
+            "or use mlp:128"
+        )
+
+
+def _checked(built: Model, shape: Shape, classes: int) -> Model:
+    """The model without its constants, with outputs in float32. Raises ModelError where it does not fit."""
     example = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
     try:
         params = jax.eval_shape(built.init, jax.eval_shape(lambda: jax.random.key(0)))
         given = (params, jax.eval_shape(built.prepare, params, example)) if built.prepare else params
-        outputs = jax.eval_shape(built.apply, given, example)
+        carries = () if built.initial_carry is None else (jax.eval_shape(lambda: carry_of(built, 2)),)
+        outputs = jax.eval_shape(built.apply, given, *carries, example)
     except Exception as error:
-        raise ModelError(f"the model fails on examples of shape {shape}: {summary(error)}") from error
+        called = (
+            "" if built.initial_carry is None else "; with an initial_carry it is called as apply(params, carry, x)"
+        )
+        raise ModelError(f"the model fails on examples of shape {shape}: {summary(error)}{called}") from error
     _check_leaves(params)
+    if carries:
+        outputs = check_step(outputs, *carries)
     if getattr(outputs, "shape", None) != (2, classes):
         raise ModelError(
             f"the model must return [batch, {classes}] for this data, got {getattr(outputs, 'shape', outputs)} "
@@ -45,19 +77,31 @@ def _widened(model: Model, kind: Any) -> Model:
         raise ModelError(f"the model must return real numbers, got {kind}; return their real part or size")
     if widened(kind) == kind:
         return model
-    return model._replace(apply=partial(_floats, model.apply))
+    return model._replace(apply=partial(_floats if model.initial_carry is None else _floats_first, model.apply))
 
 
-def _floats(apply: Callable[..., Array], params: Any, x: Array) -> Array:
-    return as_floats(apply(params, x))
+def _floats(apply: Callable[..., Array], *given: Any) -> Array:
+    return as_floats(apply(*given))
 
 
-def _built(model: Any, shape: Shape, classes: int) -> Model:
-    """A function of (shape, classes) may return a model from outside, and that may need the shape in its turn."""
+def _floats_first(apply: Callable[..., tuple[Array, Any]], *given: Any) -> tuple[Array, Any]:
+    outputs, carry = apply(*given)
+    return as_floats(outputs), carry
+
+
+def _built(model: Any, shape: Shape, classes: int, steps: Shape | None = None) -> Model:
+    """A function of (shape, classes) may return a model from outside, and that may need the shape in its turn.
+
+    Args:
+        steps: the shape that a builder of a network with memory takes instead, where examples are sequences.
+    """
     for _ in range(2):
         model = adopt(model) or model
         if isinstance(model, Model) or not callable(model):
             break
+        if steps is not None and isinstance(model, Builder) and model.of_steps:
+            _check_sequences(shape)
+            shape = steps
         try:
             model = model(shape, classes)
         except NogradError:

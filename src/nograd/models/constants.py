@@ -9,6 +9,7 @@ import numpy as np
 from nograd.core.trees import leaf_names
 from nograd.core.types import InterpretError, Key, ModelError, Params
 from nograd.models.base import Model
+from nograd.models.memory import advanced, carry_of
 from nograd.models.stopped import has_stops, reaching
 
 
@@ -27,7 +28,8 @@ def without_constants(model: Model, params: Params, example: Any) -> Model:
     """
 
     def outputs(params: Params, example: Any) -> Any:
-        return model.apply((params, model.prepare(params, example)) if model.prepare else params, example)
+        whole = (params, model.prepare(params, example)) if model.prepare else params
+        return advanced(model, whole, carry_of(model, len(example)), example)
 
     if not has_stops(outputs, params, example):
         return model
@@ -50,6 +52,7 @@ def without_constants(model: Model, params: Params, example: Any) -> Model:
         partial(_init, model, still),
         partial(_apply, model, constants, jax.tree.structure(params)),
         partial(_prepare, model, constants, jax.tree.structure(params)) if model.prepare else None,
+        model.initial_carry,
     )
 
 
@@ -63,10 +66,10 @@ def _whole(constants: list[Any], structure: Any, params: Params) -> Params:
     return jax.tree.unflatten(structure, [next(moving) if leaf is None else leaf for leaf in constants])
 
 
-def _apply(model: Model, constants: list[Any], structure: Any, given: Any, x: Any) -> Any:
+def _apply(model: Model, constants: list[Any], structure: Any, given: Any, *rest: Any) -> Any:
     if model.prepare:
-        return model.apply((_whole(constants, structure, given[0]), given[1]), x)
-    return model.apply(_whole(constants, structure, given), x)
+        return model.apply((_whole(constants, structure, given[0]), given[1]), *rest)
+    return model.apply(_whole(constants, structure, given), *rest)
 
 
 def _prepare(model: Model, constants: list[Any], structure: Any, params: Params, reference: Any) -> Any:

@@ -142,10 +142,8 @@ class LocalPerturbation(Perturbation, Protocol):
 class MemberPerturbation(LocalPerturbation, Protocol):
     """A local perturbation whose members can have inputs of their own, as policies do."""
 
-    def outputs(
-        self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
-    ) -> Float[Array, "units directions signs batch outputs"]:
-        """The outputs of each member's network for its own inputs, trees of arrays [units, directions, signs, ...]."""
+    def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
+        """What apply(params, *inputs) gives for each member and its own inputs: [units, directions, signs, ...]."""
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The value of a function of (params, *inputs) for each member, [units, directions, signs, ...]."""

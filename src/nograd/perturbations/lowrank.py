@@ -143,10 +143,8 @@ class LowRank(TiledPerturbation, _Settings):
         """The sum itself: it is arranged like the parameters already."""
         return total
 
-    def outputs(
-        self, apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
-    ) -> Float[Array, "units directions signs batch outputs"]:
-        """What each member's network gives for inputs of its own."""
+    def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
+        """What each member's network gives for inputs of its own, [units, directions, signs, ...]."""
         return outputs(self._scales, apply, params, inputs, noise)
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:

@@ -42,17 +42,17 @@ def fitness(
 
 
 def outputs(
-    scales: Float[Array, " signs"], apply: Callable[..., Array], params: Params, inputs: PyTree, noise: PyTree
-) -> Float[Array, "units directions signs batch outputs"]:
+    scales: Float[Array, " signs"], apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree
+) -> PyTree:
     """What each member's network gives for inputs of its own, the product with the mean made once for all members.
 
     Args:
-        apply: (params, *inputs of a member) -> [batch, outputs].
+        apply: (params, *inputs of a member) -> a tree of arrays; here each leaf is [units, directions, signs, ...].
         inputs: a tuple of trees of arrays [units, directions, signs, ...].
     """
 
-    def unit(inputs: PyTree, noise: PyTree) -> Array:
-        def direction(noise: PyTree, inputs: PyTree) -> Array:
+    def unit(inputs: PyTree, noise: PyTree) -> PyTree:
+        def direction(noise: PyTree, inputs: PyTree) -> PyTree:
             return jax.vmap(lambda scale, own: lift(apply, params, *own)(noise, scale))(scales, inputs)
 
         return jax.vmap(direction, (_direction_axes(noise), 0))(noise, inputs)

@@ -147,7 +147,8 @@ class Run:
         0 and 1; of observations, the actions.
 
         Args:
-            x: a frame or a mapping of columns, taken by name in any order; or an array as the training was given.
+            x: a frame or a mapping of columns, taken by name in any order; or an array as the training was given. Of a
+                policy with memory the observations of one episode, in their order.
         Raises:
             DataError: a column is missing or unknown, or the values are in another unit than those of the training.
         """

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from nograd.config.axes import ENV_SOURCES
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
-from nograd.core.types import ConfigError, EngineError, Params
+from nograd.core.types import ConfigError, EngineError, Params, PyTree
 from nograd.envs import EnvSpec, VectorEnv, vector_env
 from nograd.envs.actions import chosen, decoded, is_continuous, output_count
 from nograd.envs.jax_env import traced
@@ -31,6 +31,7 @@ from nograd.generation.host_episodes import Episodes
 from nograd.generation.jax_episodes import Traced
 from nograd.generation.policy import PolicyState
 from nograd.models import Model
+from nograd.models.memory import advanced, carry_of, in_order
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
@@ -197,9 +198,12 @@ class Environment(NamedTuple):
         return Policy(read(jax.eval_shape(self.model.init, jax.random.key(0)), "search/params"), context)
 
     def outputs(self, policy: Policy, x: np.ndarray) -> np.ndarray:
-        """The network's outputs [observations, outputs]."""
+        """The network's outputs [observations, outputs]; with memory the observations are one episode, in order."""
         seen = self.see(policy.context, self.encoded(x))
-        return np.asarray(self.model.apply(self.whole(policy.params, policy.context), seen))
+        whole = self.whole(policy.params, policy.context)
+        if self.model.initial_carry is None:
+            return np.asarray(self.model.apply(whole, seen))
+        return np.asarray(in_order(self.model, whole, seen))
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """The actions that the outputs stand for."""
@@ -231,7 +235,13 @@ class Environment(NamedTuple):
         if self.env_spec.is_traced and where is None:
             done = _traced_episodes(self, whole, context, jnp.array(self.seeds(split, count), jnp.int32))
             return EpisodeResults(np.asarray(done.returns, np.float64), np.asarray(done.lengths, np.int64))
-        act = lambda seen, step: np.asarray(_actions(self, whole, context, seen))  # noqa: E731
+        carry = carry_of(self.model, count)
+
+        def act(seen: np.ndarray, step: int) -> np.ndarray:
+            nonlocal carry
+            actions, carry = _actions(self, whole, context, carry, seen)
+            return np.asarray(actions)
+
         with self._vector_env(where, count) as (found, pulse):
             return run_episodes(found, act, self.seeds(split, count), self.limit, self.skip, pulse=pulse)
 
@@ -252,15 +262,18 @@ class Environment(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def _actions(task: Environment, whole: Any, context: Context, observations: Array) -> Array:
-    return task.act(task.model.apply(whole, task.see(context, observations)))
+def _actions(
+    task: Environment, whole: Any, context: Context, carry: PyTree, observations: Array | np.ndarray
+) -> tuple[Array, PyTree]:
+    outputs, carry = advanced(task.model, whole, carry, task.see(context, observations))
+    return task.act(outputs), carry
 
 
 @partial(jax.jit, static_argnums=0)
 def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> EpisodeBatch:
-    act = lambda seen, step: task.act(task.model.apply(whole, task.see(context, seen)))  # noqa: E731
-    active = jnp.ones(seeds.shape, bool)
-    return rollout(traced(task.env_spec), act, seeds, active, jnp.int32(task.limit), task.skip)
+    act = lambda seen, step, carry: _actions(task, whole, context, carry, seen)  # noqa: E731
+    active, carry = jnp.ones(seeds.shape, bool), carry_of(task.model, len(seeds))
+    return rollout(traced(task.env_spec), act, seeds, active, jnp.int32(task.limit), task.skip, carry=carry)
 
 
 def _reference(task: Environment) -> np.ndarray:

@@ -6,7 +6,7 @@ from nograd.core.types import ConfigError
 from nograd.envs import EnvSpec
 from nograd.envs.actions import is_bounded, is_continuous, output_count
 from nograd.envs.rollout import LONGEST, TRACED_LIMIT
-from nograd.models import Builder, Model, build_model
+from nograd.models import Builder, Model, build_policy
 from nograd.tasks.control import Environment
 
 
@@ -16,7 +16,7 @@ def make_environment(config: TrainConfig, env_spec: EnvSpec, model: Model | Buil
     return check_environment(
         Environment(
             env_spec,
-            build_model(model, env_spec.observation.input_shape, outputs),
+            build_policy(model, env_spec.observation.input_shape, outputs),
             seed=config.seed,
             episodes=config.episodes,
             eval_episodes=config.eval_episodes,

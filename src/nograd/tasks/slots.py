@@ -7,6 +7,7 @@ from jaxtyping import Array
 from nograd.core.chunks import MAX_CHUNKS
 from nograd.core.types import Params
 from nograd.generation.context import EpisodeTask
+from nograd.models.memory import advanced, carry_of
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 
@@ -30,7 +31,11 @@ def slot_layout(perturbation: Perturbation, task: EpisodeTask, count: int | None
     params = jax.eval_shape(task.model.init, jax.eval_shape(lambda: jax.random.key(0)))
 
     def alone(params: Params, x: Array) -> Array:
-        prepare = task.model.prepare
-        return task.model.apply((params, prepare(params, x[None])) if prepare else params, x[None])[0]
+        model = task.model
+        whole = (params, model.prepare(params, x[None])) if model.prepare else params
+        outputs, carry = advanced(model, whole, carry_of(model, 1), x[None])
+        if model.initial_carry is None:
+            return outputs[0]
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves((outputs, carry))])  # all that noise reaches
 
     return perturbation.whole_batch().layout(alone, params, shown, count=count)

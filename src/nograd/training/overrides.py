@@ -6,6 +6,7 @@ from typing import Any
 
 from nograd.config.dependencies import PERTURBATION, STRATEGY
 from nograd.config.settings import TrainConfig
+from nograd.config.task_settings import is_environment
 from nograd.config.values import short_repr
 from nograd.core.types import ConfigError
 from nograd.strategies.base import Strategy
@@ -68,7 +69,7 @@ def named(config: TrainConfig, objects: Objects, source: Source | None) -> Train
     """The config with the words for what was handed over as objects, for config.json."""
     words: dict[str, Any] = kind_of(source).settings(source) if source is not None else {}
     if objects.model is not None:
-        words["model"] = model_spec(objects.model)
+        words["model"] = model_spec(objects.model, is_environment(config.task))
     for name, own in (("fitness", objects.fitness), ("metric", objects.metric)):
         if own is not None:
             words[name] = f"({_name_of(own)})"

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from nograd.config.axes import MODELS
 from nograd.config.merge import check_unchanged, may_change
 from nograd.config.settings import TrainConfig, settings
 from nograd.core.runtime import threads
@@ -40,10 +41,14 @@ def identity(config: TrainConfig, recorded: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def model_spec(model: Model | Builder) -> str:
-    """The word for a model in config.json; one that only Python can say is marked so."""
+def model_spec(model: Model | Builder, is_policy: bool) -> str:
+    """The word for a model in config.json; one that only Python can say is marked so.
+
+    In an environment some words name another network than for data: there `nograd.mlp(64)` is not `mlp:64`.
+    """
     spec = model.spec if isinstance(model, Builder) else None
-    return spec or "(a Python object)"
+    entry = MODELS.entries.get(spec.partition(":")[0]) if spec else None
+    return "(a Python object)" if not spec or (is_policy and entry and entry.policy) else spec
 
 
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:

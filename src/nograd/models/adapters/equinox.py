@@ -5,14 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params, PyTree
 from nograd.models.adapters.base import conform, draw, fitted, is_of, library, named, one_line, refusal
 from nograd.models.base import Model, Shape
 
 
-def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = False) -> Model:
+def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = False, carry: Any = None) -> Model:
     """A `Model` of an Equinox module: the module acts on one example, the model on a batch of them.
 
     Args:
@@ -21,6 +20,8 @@ def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = 
         example: a batch of any size, [1, *features]. Where it is given, the data are brought to its shape (28×28
             images to 784 numbers) and its type (to whole numbers, for an embedding).
         frozen: run the module in inference mode: dropout off, batch norm with its stored statistics.
+        carry: what one sequence carries before its first step, a tree of arrays. Then the module is one with memory:
+            it is called as `module(carry, x)` for one step of one sequence, and returns (outputs, carry).
 
     Returns:
         Parameters are {path: array} of the module's arrays of floats. Everything else is constant.
@@ -44,17 +45,18 @@ def from_equinox(module_or_factory: Any, *, example: Any = None, frozen: bool = 
         drawn, _ = _with_state(eqx, draw(module_or_factory, "key", key))
         return naming.arrays(eqx.filter(drawn, eqx.is_inexact_array))
 
-    def apply(arrays: Params, x: Array) -> Any:
+    def apply(arrays: Params, *given: Any) -> Any:
+        *carried, x = given
         if example is not None:
             x = conform(x, jnp.shape(example)[1:], jnp.asarray(example).dtype)
         network = eqx.combine(naming.tree(arrays), static)
         if state is None:
-            return jax.vmap(lambda row: network(row, **keyless))(x)
+            return jax.vmap(lambda *row: network(*row, **keyless))(*carried, x)
         # A copy, because Equinox lets a state be used once; what the call writes is dropped.
         copy = jax.tree.map(lambda leaf: leaf, state)
-        return jax.vmap(lambda row: network(row, copy, **keyless)[0])(x)
+        return jax.vmap(lambda *row: network(*row, copy, **keyless)[0])(*carried, x)
 
-    return Model(init, apply)
+    return Model(init, apply, initial_carry=None if carry is None else lambda: carry)
 
 
 def write(module: Any, params: Params, shape: Shape) -> Any:

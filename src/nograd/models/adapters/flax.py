@@ -14,7 +14,9 @@ from nograd.models.adapters.flax_nnx import write as write_nnx
 from nograd.models.base import Builder, Model, Shape
 
 
-def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_arguments: Any) -> Model | Builder:
+def from_flax(
+    module: Any, example: Any = None, *, frozen: bool = False, carry: Any = None, **call_arguments: Any
+) -> Model | Builder:
     """A `Model` of a Flax module; a `Builder` for a Linen module without an example, whose shape the data give.
 
     Args:
@@ -25,6 +27,8 @@ def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_
             images to 784 numbers) and its type (to whole numbers, for an embedding).
         frozen: run the module in inference mode: dropout off, batch norm with its stored statistics, all other
             state as it was.
+        carry: what one sequence carries before its first step, a tree of arrays. Then the module is one with memory:
+            it is called as `module(carry, x)` for one step of a batch, leaves [batch, …], and returns (outputs, carry).
         call_arguments: for each call of the module, such as `train=False`.
 
     Returns:
@@ -34,9 +38,9 @@ def from_flax(module: Any, example: Any = None, *, frozen: bool = False, **call_
         ModelError: the module has dropout, batch norm or any other state and is not frozen; or it fails.
     """
     if is_of(module, "flax.linen", "Module"):
-        return _from_linen(module, example, frozen, call_arguments)
+        return _from_linen(module, example, frozen, carry, call_arguments)
     if is_of(module, "flax.nnx", "Module") or _is_function(module):
-        return nnx_model(module, example, frozen, call_arguments)
+        return nnx_model(module, example, frozen, carry, call_arguments)
     raise ModelError(
         f"from_flax takes a Linen module, an NNX module or a function rngs -> NNX module, got {type(module).__name__}"
     )
@@ -54,14 +58,14 @@ def write(module: Any, params: Params, shape: Shape) -> Any:
     return kind(module, params, shape)
 
 
-def _from_linen(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model | Builder:
+def _from_linen(module: Any, example: Any, frozen: bool, carry: Any, call: dict[str, Any]) -> Model | Builder:
     if example is not None:
-        return linen_model(module, jnp.asarray(example), frozen, call)
+        return linen_model(module, jnp.asarray(example), frozen, carry, call)
 
     def build(shape: Shape, classes: int) -> Model:
-        return linen_model(module, jnp.zeros((1, *shape), jnp.float32), frozen, call)
+        return linen_model(module, jnp.zeros((1, *shape), jnp.float32), frozen, carry, call)
 
-    return Builder(None, build)
+    return Builder(None, build, of_steps=carry is not None)
 
 
 def _is_function(candidate: Callable[..., Any] | Any) -> bool:

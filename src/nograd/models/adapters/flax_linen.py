@@ -13,35 +13,39 @@ from nograd.core.trees import leaf_names
 from nograd.core.types import Key, ModelError, Params
 from nograd.models.adapters.base import conform, fitted, library, one_line, refusal
 from nograd.models.base import Model, Shape
+from nograd.models.memory import side_by_side
 
 _SWITCHES = ("deterministic", "use_running_average")  # what Linen's own layers call inference mode
 
 
-def linen_model(module: Any, example: Array, frozen: bool, call: dict[str, Any]) -> Model:
+def linen_model(module: Any, example: Array, frozen: bool, carry: Any, call: dict[str, Any]) -> Model:
     """The `Model` of a Linen module; see `from_flax`."""
     linen = library("flax.linen")
     given = None
     if module.scope is not None:
         module, given = module.unbind()
     interceptors = [_inference] if frozen else []
+    carried = [] if carry is None else [side_by_side(carry, len(example))]
 
     def draw(key: Key) -> dict[str, Any]:
         with _intercept(linen, [_inference]):
-            return given or linen.meta.unbox(module.init(key, example, **call))
+            return given or linen.meta.unbox(module.init(key, *carried, example, **call))
 
     with one_line(f"the Linen module {type(module).__name__} fails on an example of shape {example.shape}"):
         # Only what is not a parameter is kept: the state of this key, and of every other one.
         state = {name: tree for name, tree in jax.jit(draw)(jax.random.key(0)).items() if name != "params"}
-        _check(linen, module, jax.eval_shape(draw, jax.random.key(0)), example, call, frozen)
+        _check(linen, module, jax.eval_shape(draw, jax.random.key(0)), (*carried, example), call, frozen)
 
-    def apply(params: Params, x: Array) -> Array:
+    def apply(params: Params, *given: Any) -> Any:
+        *before, x = given
         x = conform(x, example.shape[1:], example.dtype)
         with _intercept(linen, interceptors):
             # Written state is dropped: frozen means that it stays as it is.
-            outputs, _ = module.apply({"params": params, **state}, x, mutable=list(state), **call)
+            outputs, _ = module.apply({"params": params, **state}, *before, x, mutable=list(state), **call)
         return outputs
 
-    return Model(lambda key: draw(key).get("params", {}), apply)
+    start = None if carry is None else lambda: carry
+    return Model(lambda key: draw(key).get("params", {}), apply, initial_carry=start)
 
 
 def write(module: Any, params: Params, shape: Shape) -> dict[str, Any]:
@@ -69,7 +73,9 @@ def _variables(module: Any, shape: Shape) -> dict[str, Any] | None:
         return None
 
 
-def _check(linen: Any, module: Any, variables: Any, example: Array, call: dict[str, Any], frozen: bool) -> None:
+def _check(
+    linen: Any, module: Any, variables: Any, inputs: tuple[Any, ...], call: dict[str, Any], frozen: bool
+) -> None:
     """Raises ModelError where the module keeps state or draws random numbers, which only `frozen` allows."""
     for collection in variables:
         names = leaf_names(variables[collection])
@@ -79,7 +85,7 @@ def _check(linen: Any, module: Any, variables: Any, example: Array, call: dict[s
     found: list[str] = []
     with _intercept(linen, [_inference, _random_layers(found)]):
         try:
-            jax.eval_shape(lambda v, x: module.apply(v, x, mutable=list(v), **call)[0], variables, example)
+            jax.eval_shape(lambda v, x: module.apply(v, *x, mutable=list(v), **call)[0], variables, inputs)
         except library("flax.errors").InvalidRngError:
             if frozen:
                 problem = f"layer {found[0]!r} draws random numbers in inference mode too; leave it out"

@@ -5,14 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params
 from nograd.models.adapters.base import conform, draw, fitted, is_of, library, named, refusal
 from nograd.models.base import Model, Shape
 
 
-def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> Model:
+def nnx_model(module: Any, example: Any, frozen: bool, carry: Any, call: dict[str, Any]) -> Model:
     """The `Model` of an NNX module or of a function rngs -> NNX module; see `from_flax`."""
     nnx = library("flax.nnx")
     prototype = _prototype(module, frozen)
@@ -29,13 +28,14 @@ def nnx_model(module: Any, example: Any, frozen: bool, call: dict[str, Any]) -> 
         drawn = draw(module, "rngs", nnx.Rngs(key))
         return naming.arrays(nnx.split(drawn, is_trained, ...)[1])
 
-    def apply(arrays: Params, x: Array) -> Any:
+    def apply(arrays: Params, *given: Any) -> Any:
+        *carried, x = given
         if example is not None:
             x = conform(x, jnp.shape(example)[1:], jnp.asarray(example).dtype)
         # Merging makes variables of its own, so that what a call writes is dropped with them.
-        return nnx.merge(graph, naming.tree(arrays), constants, state)(x, **call)
+        return nnx.merge(graph, naming.tree(arrays), constants, state)(*carried, x, **call)
 
-    return Model(init, apply)
+    return Model(init, apply, initial_carry=None if carry is None else lambda: carry)
 
 
 def write(module: Any, params: Params, shape: Shape) -> Any:
