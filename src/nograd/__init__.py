@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nograd.models import from_equinox as from_equinox
     from nograd.models import from_flax as from_flax
     from nograd.models import from_keras as from_keras
+    from nograd.models import from_torch as from_torch
     from nograd.models import linear2 as linear2
     from nograd.models import mlp as mlp
     from nograd.models import mlp_int8 as mlp_int8
@@ -86,6 +87,7 @@ _HOMES = {
     "from_equinox": "nograd.models",
     "from_flax": "nograd.models",
     "from_keras": "nograd.models",
+    "from_torch": "nograd.models",
     "grad": "nograd.strategies.gradient",
     "linear2": "nograd.models",
     "load": "nograd.runs.run",

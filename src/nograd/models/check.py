@@ -17,7 +17,7 @@ from nograd.models.constants import without_constants
 
 
 def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:
-    """A `Model` as it is, a builder for this data, a Flax, Equinox or Keras model; checked by a dry run of shapes.
+    """A `Model` as it is, a builder for this data, or a model of another library; checked by a dry run of shapes.
 
     Raises:
         ModelError: `init` or `apply` fails, or the outputs are not [batch, classes] of real numbers.
