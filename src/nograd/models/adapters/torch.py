@@ -165,7 +165,7 @@ def _traced(module: Any, example: np.ndarray, frozen: bool) -> Program:
         )  # fmt: skip
         _called(
             torch, trial, batch, f"{name} takes no batch but of {len(example)} examples, as after "
-            f"x.view({len(example)}, -1); write len(x) for it, or x.flatten(1)",
+            f"x.view({len(example)}, -1); write x.shape[0] for it, or x.flatten(1)",
         )  # fmt: skip
         output = _called(torch, own, batch, f"{name} fails in the mode that it is in")
         program = exported(own, torch.from_numpy(batch), frozen)

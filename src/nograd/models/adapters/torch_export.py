@@ -1,7 +1,10 @@
 """From a PyTorch module to a `Program`: torch.export traces it, and every tensor of it becomes a name."""
 
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -32,19 +35,42 @@ def exported(module: Any, example: Any, frozen: bool) -> Program:
     """
     torch = library("torch")
     name = type(module).__name__
-    free = {0: torch.export.Dim("batch", min=2)}  # a batch of one is none to squeeze
-    with one_line(f"the PyTorch module {name} cannot be traced"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch's own code, and that a recurrent layer sorts its weights
-        try:
-            program = torch.export.export(module, (example,), dynamic_shapes=(free,))
-        except Exception as error:
-            raise ModelError(f"torch.export cannot trace the PyTorch module {name}: {_why(error)}") from error
+    with one_line(f"the PyTorch module {name} cannot be traced"), _silence():
+        program = _graph(torch, module, example)
         program = program.run_decompositions(_decompositions(torch))
     _check_state(torch, program, frozen)
     _check_random(torch, program, name, frozen)
     made = _program(torch, program, {id(p): own for own, p in reversed([*module.named_parameters()])}, module)
     check_rules(made, name)
     return made
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """PyTorch's tracers warn of their own code, log whole tracebacks and print graphs; an error says it in one line."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+def _graph(torch: Any, module: Any, example: Any) -> Any:
+    """The exported graph for a batch of any size.
+
+    The second try follows Python's bytecode (strict), which is slower, and in which len(x) is no fixed number.
+    """
+    free = {0: torch.export.Dim("batch", min=2)}  # a batch of one would lose its axis in a squeeze
+    try:
+        return torch.export.export(module, (example,), dynamic_shapes=(free,))
+    except Exception as error:
+        with suppress(Exception):
+            return torch.export.export(module, (example,), dynamic_shapes=(free,), strict=True)
+        name = type(module).__name__
+        raise ModelError(f"torch.export cannot trace the PyTorch module {name}: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:
