@@ -163,6 +163,14 @@ def test_the_length_of_a_batch_may_be_read():
     assert_agrees(build_model(module, (8, 8), 10), call(module, images(3)), images(3))
 
 
+@pytest.mark.slow
+def test_a_wrapper_of_any_arguments_keeps_its_names():
+    module = nn.DataParallel(seeded(perceptron))
+    model = build_model(module, (8, 8), 10)
+    assert set(model.init(KEY)) == set(module.state_dict())
+    assert_agrees(model, call(seeded(perceptron), images(3)), images(3))
+
+
 # Parameters ----------------------------------------------------------------------------------------------
 
 
@@ -341,21 +349,26 @@ def test_a_raw_module_takes_the_data_s_shape():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("perturbation", [ng.dense(0.05), ng.lowrank(sigma=0.05), ng.node(sigma=0.05)])
 @pytest.mark.parametrize(
-    ("make", "example"), [(convolutional, IMAGES), (Words, TOKENS), (Series, images(1)), (perceptron, None)]
+    ("make", "example", "perturbation", "settings"),
+    [
+        (convolutional, IMAGES, ng.dense(0.05), {"population": 8}),
+        (Words, TOKENS, ng.lowrank(sigma=0.05), {}),
+        (Series, images(1), ng.node(sigma=0.05), {}),
+    ],
 )
-def test_it_trains_and_comes_back(make, example, perturbation, tmp_path):
+def test_it_trains_and_comes_back(make, example, perturbation, settings, tmp_path):
     module = seeded(make)
-    settings = {"population": 8} if isinstance(perturbation, type(ng.dense(0.1))) else {}
     model = from_torch(module, example)
+    start = model.init(KEY)
     run = ng.train(
         "digits", model=model, perturbation=perturbation, generations=3, batch=64, out=tmp_path / "run", **settings
     )
-    x = images(5)
+    assert any(not np.array_equal(run.params[name], value) for name, value in start.items())
+    x = 16 * images(5)
     write_torch(module, run.params)
-    own = x if example is None else x.reshape(5, *example.shape[1:]).astype(example.dtype)
-    np.testing.assert_allclose(run.outputs(x), call(module, own), rtol=1e-4, atol=1e-4)
+    own = x.reshape(5, *example.shape[1:]).astype(example.dtype)
+    np.testing.assert_allclose(model.apply(run.params, x), call(module, own), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow

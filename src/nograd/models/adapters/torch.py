@@ -51,7 +51,7 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Mod
 
     @cache  # a training asks more than once, and tracing takes seconds
     def build(shape: Shape, classes: int) -> Model:
-        return _model(module, np.zeros((1, *shape), np.float32), frozen)
+        return _model(module, np.zeros((ROWS, *shape), np.float32), frozen)
 
     return Builder(None, build)
 

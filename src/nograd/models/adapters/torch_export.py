@@ -1,5 +1,6 @@
 """From a PyTorch module to a `Program`: torch.export traces it, and every tensor of it becomes a name."""
 
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -64,11 +65,13 @@ def _graph(torch: Any, module: Any, example: Any) -> Any:
     The second try follows Python's bytecode (strict), which is slower, and in which len(x) is no fixed number.
     """
     free = {0: torch.export.Dim("batch", min=2)}  # a batch of one would lose its axis in a squeeze
+    first = next(iter(inspect.signature(module.forward).parameters.values()))
+    shapes = ((free,),) if first.kind is first.VAR_POSITIONAL else (free,)  # as PyTorch nests arguments
     try:
-        return torch.export.export(module, (example,), dynamic_shapes=(free,))
+        return torch.export.export(module, (example,), dynamic_shapes=shapes)
     except Exception as error:
         with suppress(Exception):
-            return torch.export.export(module, (example,), dynamic_shapes=(free,), strict=True)
+            return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=True)
         name = type(module).__name__
         raise ModelError(f"torch.export cannot trace the PyTorch module {name}: {_why(error)}") from error
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 
@@ -100,6 +101,13 @@ def _scattered(x: Array, axis: int, index: Array, values: Any) -> Array:
     return x.at[tuple(grid)].set(values)
 
 
+def _windows(x: Array, axis: int, size: int, step: int) -> Array:
+    """The windows of one axis, their elements along a new last axis."""
+    starts = np.arange(0, x.shape[axis] - size + 1, step)
+    axis %= x.ndim
+    return jnp.moveaxis(jnp.take(x, starts[:, None] + np.arange(size), axis), axis + 1, -1)
+
+
 def _padded(x: Array, widths: Sequence[int], value: float = 0.0) -> Array:
     """Widths come in pairs, the last axis first; a negative one crops."""
     config = [(0, 0, 0)] * x.ndim
@@ -182,6 +190,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "tril": _triangle(jnp.tril),
     "triu": _triangle(jnp.triu),
     "unbind": _unbound,
+    "unfold": _windows,
     "unsqueeze": lambda x, axis: jnp.expand_dims(x, axis),
     "zeros": lambda shape, **options: _full(shape, 0, **options),
 }
