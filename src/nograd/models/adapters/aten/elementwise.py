@@ -14,15 +14,6 @@ def converted(x: Any, dtype: Any = None, **unused: Any) -> Array:
     return jnp.asarray(x) if dtype is None else jnp.asarray(x).astype(dtype)
 
 
-def _unary(function: Callable[[Array], Array]) -> Callable[..., Array]:
-    """Of whole numbers PyTorch takes roots and the like as of floats; `jnp` does so too."""
-    return lambda x: function(x)
-
-
-def _binary(function: Callable[[Any, Any], Array]) -> Callable[..., Array]:
-    return lambda x, y: function(x, y)
-
-
 def _add(x: Any, y: Any, *, alpha: Any = 1) -> Array:
     return jnp.add(x, y if alpha == 1 else y * alpha)
 
@@ -86,7 +77,7 @@ def _round(x: Array, *, decimals: int = 0) -> Array:
     return jnp.round(x, decimals)
 
 
-_UNARY = {
+_UNARY: dict[str, Callable[..., Any]] = {
     "abs": jnp.abs, "acos": jnp.arccos, "acosh": jnp.arccosh, "asin": jnp.arcsin, "asinh": jnp.arcsinh,
     "atan": jnp.arctan, "atanh": jnp.arctanh, "bitwise_not": jnp.bitwise_not, "ceil": jnp.ceil, "cos": jnp.cos,
     "cosh": jnp.cosh, "erf": jax.scipy.special.erf, "exp": jnp.exp, "exp2": jnp.exp2, "expm1": jnp.expm1,
@@ -96,7 +87,7 @@ _UNARY = {
     "sigmoid": jax.nn.sigmoid, "sign": jnp.sign, "silu": jax.nn.silu, "sin": jnp.sin, "sinh": jnp.sinh,
     "sqrt": jnp.sqrt, "square": jnp.square, "tan": jnp.tan, "tanh": jnp.tanh, "trunc": jnp.trunc,
 }  # fmt: skip
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "atan2": jnp.arctan2, "bitwise_and": jnp.bitwise_and, "bitwise_or": jnp.bitwise_or,
     "bitwise_xor": jnp.bitwise_xor, "eq": jnp.equal, "floor_divide": jnp.floor_divide, "fmod": jnp.fmod,
     "ge": jnp.greater_equal, "gt": jnp.greater, "le": jnp.less_equal, "logical_and": jnp.logical_and,
@@ -104,8 +95,8 @@ _BINARY = {
     "minimum": jnp.minimum, "mul": jnp.multiply, "ne": jnp.not_equal, "remainder": jnp.remainder,
 }  # fmt: skip
 RULES: dict[str, Callable[..., Any]] = {
-    **{name: _unary(function) for name, function in _UNARY.items()},
-    **{name: _binary(function) for name, function in _BINARY.items()},
+    **_UNARY,
+    **_BINARY,
     "_to_copy": converted,
     "add": _add,
     "clamp": _clamp,

@@ -38,12 +38,12 @@ def _norm(x: Array, order: float = 2, axes: Axes = None, keep: bool = False, *, 
     return (size**order).sum(over, keepdims=keep) ** (1 / order)
 
 
-def _variance(x: Array, axes: Axes = None, *, correction: float | None = 1, keepdim: bool = False) -> Array:
+def _variance(x: Array, axes: Axes = None, *, correction: Any = 1, keepdim: bool = False) -> Array:
     return jnp.var(x, _axes(axes), ddof=1 if correction is None else correction, keepdims=keepdim)
 
 
 def _variance_and_mean(
-    x: Array, axes: Axes = None, *, correction: float | None = 1, keepdim: bool = False
+    x: Array, axes: Axes = None, *, correction: Any = 1, keepdim: bool = False
 ) -> tuple[Array, Array]:
     mean = jnp.mean(x, _axes(axes), keepdims=keepdim)
     return _variance(x, axes, correction=correction, keepdim=keepdim), mean
