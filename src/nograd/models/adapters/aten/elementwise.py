@@ -34,8 +34,9 @@ def _div(x: Any, y: Any, *, rounding_mode: str | None = None) -> Array:
 
 
 def _pow(x: Any, y: Any) -> Array:
-    if isinstance(y, int | float) and y == int(y) and abs(y) < 9:  # exact for negative x, and cheaper
-        return jnp.asarray(x) ** int(y)
+    is_float = jnp.issubdtype(jnp.result_type(x), jnp.floating)
+    if is_float and isinstance(y, int | float) and abs(y) < 9 and y == int(y):  # exact for negative x, and cheaper
+        return x ** int(y)
     return jnp.power(x, y)
 
 
