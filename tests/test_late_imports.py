@@ -12,7 +12,7 @@ SLOW = {"jax", "matplotlib", "narwhals", "numpy", "openpyxl", "optuna", "PIL", "
         "sqlalchemy"}  # fmt: skip
 # What only extras bring.
 OPTIONAL = {"ale_py", "brax", "envpool", "equinox", "flax", "gymnasium", "imageio", "keras", "ray", "tensorboard",
-            "vl_convert", "wandb"}  # fmt: skip
+            "torch", "vl_convert", "wandb"}  # fmt: skip
 
 
 def modules(node):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nograd.models import from_equinox as from_equinox
     from nograd.models import from_flax as from_flax
     from nograd.models import from_keras as from_keras
+    from nograd.models import from_torch as from_torch
     from nograd.models import gru as gru
     from nograd.models import linear2 as linear2
     from nograd.models import lstm as lstm
@@ -88,6 +89,7 @@ _HOMES = {
     "from_equinox": "nograd.models",
     "from_flax": "nograd.models",
     "from_keras": "nograd.models",
+    "from_torch": "nograd.models",
     "grad": "nograd.strategies.gradient",
     "gru": "nograd.models",
     "linear2": "nograd.models",

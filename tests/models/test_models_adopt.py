@@ -79,9 +79,15 @@ def test_what_is_not_installed_names_its_extra(monkeypatch):
         ng.from_flax(Flat(), np.zeros((1, 8)))
 
 
+def test_pytorch_that_is_not_installed_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"from_torch needs torch.*pip install 'nograd\[torch\]'"):
+        ng.from_torch(Flat(), np.zeros((1, 8)))
+
+
 def test_no_other_library_is_imported_before_it_is_needed():
     code = (
         "import sys, nograd.models as m; m.build_model(m.mlp_int8(4), (3,), 2);"
-        "print([n for n in ('flax', 'equinox', 'keras') if n in sys.modules])"
+        "print([n for n in ('flax', 'equinox', 'keras', 'torch') if n in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

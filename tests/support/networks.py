@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+import pytest
 from flax import linen as nn
 from flax import nnx
 from keras import layers
+
+from nograd.models import from_torch
 
 BATCH, CLASSES, WORDS, LENGTH, WIDTH = 4, 3, 5, 4, 4
 
@@ -174,6 +177,16 @@ def of_keras(make, x):
     return Network(loss, params, (x, classes()))
 
 
+# PyTorch -------------------------------------------------------------------------------------------------
+
+
+def of_torch(make, x):
+    """`make(torchnets)` gives the module; without PyTorch the test is left out."""
+    model = from_torch(make(pytest.importorskip("torchnets", reason="PyTorch is in no extra of CI: .[torch]")), x)
+    params = drawn(model.init(jax.random.key(0)))
+    return Network(lambda p, x, y: cross_entropy(model.apply(p, x), y), params, (x, classes()))
+
+
 IMAGES = normal(1, BATCH, 4, 4, 2)
 FRAMEWORKS: dict[str, Callable[[], Network]] = {
     "linen images": lambda: linen(LinenImages(), IMAGES),
@@ -184,4 +197,8 @@ FRAMEWORKS: dict[str, Callable[[], Network]] = {
     "equinox words": lambda: equinox(EquinoxWords, tokens()),
     "keras images": lambda: of_keras(keras_images, IMAGES),
     "keras words": lambda: of_keras(keras_words, tokens()),
+    "torch images": lambda: of_torch(lambda nets: nets.convolutional(2, CLASSES, 4), np.moveaxis(IMAGES, -1, 1)),
+    "torch words": lambda: of_torch(lambda nets: nets.Words(WORDS, WIDTH, CLASSES), tokens()),
+    "torch series": lambda: of_torch(lambda nets: nets.Series(features=4, outputs=CLASSES), IMAGES[..., 0]),
+    "torch perceptron": lambda: of_torch(lambda nets: nets.perceptron(32, CLASSES), IMAGES),
 }

@@ -4,6 +4,7 @@ from nograd.models.adapters.base import adopt as adopt
 from nograd.models.adapters.equinox import from_equinox as from_equinox
 from nograd.models.adapters.flax import from_flax as from_flax
 from nograd.models.adapters.keras import from_keras as from_keras
+from nograd.models.adapters.torch import from_torch as from_torch
 from nograd.models.base import Builder as Builder
 from nograd.models.base import Model as Model
 from nograd.models.base import Shape as Shape

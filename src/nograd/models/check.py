@@ -18,7 +18,7 @@ from nograd.models.memory import carry_of, check_step, over_time
 
 
 def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, classes: int) -> Model:
-    """A `Model` as it is, a builder for this data, a Flax, Equinox or Keras model; checked by a dry run of shapes.
+    """A `Model` as it is, a builder for this data, or a model of another library; checked by a dry run of shapes.
 
     A network with memory becomes one of whole examples [time, *features]; its builder then gets the shape of one step.
 

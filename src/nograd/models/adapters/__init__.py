@@ -1,1 +1,1 @@
-"""Networks of other libraries as models: Flax, Equinox, Keras."""
+"""Networks of other libraries as models: Flax, Equinox, Keras, PyTorch."""

@@ -24,11 +24,12 @@ _ADAPTERS = {
     ("flax", "Module"): ("nograd.models.adapters.flax", "from_flax"),
     ("equinox", "Module"): ("nograd.models.adapters.equinox", "from_equinox"),
     ("keras", "Model"): ("nograd.models.adapters.keras", "from_keras"),
+    ("torch", "Module"): ("nograd.models.adapters.torch", "from_torch"),
 }
 
 
 def adopt(candidate: Any) -> Model | Builder | None:
-    """What `from_flax`, `from_equinox` or `from_keras` makes of a raw model; None for anything else.
+    """What `from_flax`, `from_equinox`, `from_keras` or `from_torch` makes of a raw model; None for anything else.
 
     A `Model` and a `Builder` are returned as they are, an Equinox pair (module, state) goes with its module. The
     classes are told by the names of their modules, so that nothing is imported for a model that is not there.
@@ -118,6 +119,7 @@ _INSTALL = {
     "flax": "pip install 'nograd[flax]'",
     "equinox": "pip install 'nograd[equinox]'",
     "keras": "pip install 'nograd[keras]' and set KERAS_BACKEND=jax",
+    "torch": "pip install 'nograd[torch]'",
 }
 
 
