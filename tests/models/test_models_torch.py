@@ -12,7 +12,7 @@ from torchnets import F, Function, Series, Words, convolutional, nn, perceptron,
 import nograd as ng
 from nograd.core.types import ModelError
 from nograd.models import Builder, Model, build_model, from_torch
-from nograd.models.adapters.torch import write_torch
+from nograd.models.adapters.torch import write
 
 KEY = jax.random.key(0)
 TOKENS = np.zeros((1, 64), int)
@@ -190,7 +190,7 @@ def test_tied_parameters_are_one():
     params = model.init(KEY)
     assert set(params) == {"embed.weight", "back.bias"}
     changed = {name: value + 1 for name, value in params.items()}
-    write_torch(module, changed)
+    write(module, changed, ())
     assert module.back.weight is module.embed.weight
     np.testing.assert_allclose(model.apply(changed, x), call(module, x), rtol=1e-5)
 
@@ -220,12 +220,12 @@ def test_nothing_of_the_module_is_changed(make):
 def test_parameters_are_written_back():
     trained, module = seeded(lambda: Series(nn.LSTM)), seeded(lambda: Series(nn.LSTM), 1).double()
     params = {name: np.asarray(value.detach()) for name, value in trained.named_parameters()}
-    write_torch(module, params)
+    write(module, params, ())
     assert all(torch.equal(value.float(), trained.state_dict()[name]) for name, value in module.state_dict().items())
     with pytest.raises(ModelError, match=r"out\.bias missing, other unknown"):
-        write_torch(module, {"other": 0, **{name: value for name, value in params.items() if name != "out.bias"}})
+        write(module, {"other": 0, **{name: value for name, value in params.items() if name != "out.bias"}}, ())
     with pytest.raises(ModelError, match=r"'out\.bias' has shape \(3,\), and \(10,\) in the module"):
-        write_torch(module, params | {"out.bias": np.zeros(3)})
+        write(module, params | {"out.bias": np.zeros(3)}, ())
 
 
 # State ---------------------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ def test_it_trains_and_comes_back(make, example, perturbation, settings, tmp_pat
     )
     assert any(not np.array_equal(run.params[name], value) for name, value in start.items())
     x = 16 * images(5)
-    write_torch(module, run.params)
+    assert run.to(module) is module
     own = x.reshape(5, *example.shape[1:]).astype(example.dtype)
     np.testing.assert_allclose(model.apply(run.params, x), call(module, own), rtol=1e-4, atol=1e-4)
 

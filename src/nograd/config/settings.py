@@ -1,7 +1,4 @@
-"""The settings of a training: command-line flags, recipe file and record of a run in one frozen dataclass.
-
-Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at once.
-"""
+"""The settings of a training, without JAX: command-line flags, recipe and record of a run in one frozen dataclass."""
 
 from dataclasses import dataclass
 from functools import cache

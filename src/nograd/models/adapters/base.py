@@ -50,7 +50,7 @@ def write(candidate: Any, params: Params, shape: Shape) -> Any:
     """A model of another library with these parameters: see `write` of its adapter.
 
     Args:
-        candidate: a model of Flax, Equinox or Keras, of the form that was trained.
+        candidate: a model of Flax, Equinox, Keras or PyTorch, of the form that was trained.
         params: of the `Model` that `adopt` makes of it.
         shape: of one example that it was trained on.
     Raises:

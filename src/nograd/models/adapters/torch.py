@@ -1,7 +1,6 @@
 """PyTorch modules, unmodified: torch.export gives the graph, rules of our own evaluate it in JAX."""
 
 import copy
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -23,7 +22,7 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Mod
     """A `Model` of a `torch.nn.Module`; a `Builder` for one without an example, whose shape the data give.
 
     The module is traced once, in a copy, and its first outputs are compared with PyTorch's own. PyTorch takes no
-    part in the training. `write_torch` writes trained parameters back.
+    part in the training. `Run.to` writes trained parameters back.
 
     Args:
         module: on the CPU in float32, from one tensor [batch, *features] to one tensor [batch, outputs]. `init`
@@ -56,12 +55,13 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Mod
     return Builder(None, build)
 
 
-def write_torch(module: Any, params: Mapping[str, Any]) -> None:
-    """Writes trained parameters into a module in place; buffers and frozen parameters stay.
+def write(module: Any, params: Params, shape: Shape) -> Any:
+    """The module itself, its trained parameters set to these values; buffers and frozen parameters stay.
 
     Args:
         module: of the same architecture; in any type and on any device.
         params: {name: array}, as `from_torch` names them; None where a constant stayed as it was.
+        shape: of an example; not needed here.
 
     Raises:
         ModelError: a name or a shape is not the module's, or one of the module's has no value.
@@ -84,6 +84,7 @@ def write_torch(module: Any, params: Mapping[str, Any]) -> None:
         if id(tensor) in given and name in state:
             state[name] = torch.tensor(np.asarray(given[id(tensor)], np.float64)).to(tensor.dtype)
     module.load_state_dict(state, strict=True)
+    return module
 
 
 def _some(names: set[str]) -> str:
