@@ -198,7 +198,7 @@ class Run:
         )
 
     def to(self, model: Any) -> Any:
-        """A model of Keras, Flax, Equinox or PyTorch with the trained parameters, for whoever goes on with that library.
+        """A model of Keras, Flax, Equinox or PyTorch with the trained parameters, to go on with that library.
 
         Args:
             model: the object that was trained, or one like it. A Keras model or an NNX module is written to and
