@@ -32,7 +32,7 @@ class Sums:
         if generation.halves:
             return crew.phase(Phase("both", number, params))
         evaluate = Phase("evaluate", number, params)
-        found, _ = crew.phase(evaluate, crew.alone(evaluate) if generation.host() else {})
+        found, _ = crew.phase(evaluate, crew.alone(evaluate) if crew.here.on_host else {})
         return found, crew.phase(Phase("estimate", number, params, found[0]))[1]
 
 
