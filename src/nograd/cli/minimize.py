@@ -58,7 +58,7 @@ class MinimizeConfig:
     out: str | None = setting(None, path=True, check=file_name)
     """Write a run directory here, with checkpoints. Default: none is written."""
     resume: str | None = setting(None, path=True, check=file_name)
-    """Continue the search of a run directory; give the same function, start and bounds."""
+    """Continue the search of a run directory; give the same function, start, bounds and restarts."""
     json: bool = setting(False)
     """Print the result as JSON."""
 
@@ -97,10 +97,14 @@ def _line(text: str) -> None:
 def _told(config: MinimizeConfig, result: Any) -> int:
     """Prints what was found; the exit code."""
     if config.json:
-        about = {name: result[name] for name in ("fun", "nit", "nfev", "success", "status", "message", "seconds")}
+        about = {
+            name: result[name] for name in ("fun", "nit", "nfev", "restarts", "success", "status", "message", "seconds")
+        }
         print(to_json({"x": result.x.tolist(), **about}))
     else:
-        print(f"stopped: {result.message}; {result.nit:,} generations, {result.nfev:,} calls, {result.seconds:.1f} s")
+        restarts = f"{result.restarts} restarts, " if result.restarts else ""
+        counts = f"{restarts}{result.nit:,} generations, {result.nfev:,} calls, {result.seconds:.1f} s"
+        print(f"stopped: {result.message}; {counts}")
         print(f"value: {result.fun!r}")
         print(f"x: {','.join(map(repr, result.x.tolist()))}")
         if result.run:
