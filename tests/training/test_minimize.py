@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -176,6 +177,23 @@ def test_a_function_that_fails_later_is_one_line_and_loses_nothing(workers, tmp_
     with pytest.raises(EngineError, match=r"failing failed: ValueError: no luck"):
         ng.minimize(objectives.failing, START, workers=workers, generations=5, out=tmp_path / "run", population=8)
     assert list((tmp_path / "run").iterdir()) == [] or (tmp_path / "run" / "config.json").exists()
+
+
+class Locked:
+    """A function that cannot be pickled."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __call__(self, x):
+        with self.lock:
+            return objectives.bowl(x)
+
+
+def test_a_function_that_cannot_be_pickled_runs_in_this_process_alone(alone):
+    assert bits(ng.minimize(Locked(), START, workers=1, **SMALL)) == bits(alone)
+    with pytest.raises(ConfigError, match=r"cannot be sent to worker processes: .*use workers=1"):
+        ng.minimize(Locked(), START, workers=2, **SMALL)
 
 
 def test_a_function_that_hangs_is_one_line():

@@ -14,7 +14,7 @@ from nograd.core.runtime import threads_like_this
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
-from nograd.engines.programs import SHARED, Program, assembled
+from nograd.engines.programs import SHARED, Program, assembled, require_portable
 from nograd.engines.protocol import Answer, Epoch, Failed, Message, Ready, Refused, Request, Share
 from nograd.engines.server import Copied, Held, Server, copied
 from nograd.engines.worker import Done
@@ -34,6 +34,7 @@ def device_engine(
     """Generations on several devices of this process, the default one first; see `Pool`."""
     devices = devices[: generation.plan.chunks]  # more would have no chunk to compute
     here = Inline(generation, state, keys, len(devices), programs)
+    require_portable(here.programs)
     return Pool(here, Devices(here, [Device(device, here) for device in devices[1:]]), may_work_alone)
 
 

@@ -14,7 +14,7 @@ from nograd.engines.cores import pinned_cores
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
 from nograd.engines.process_handle import Child
-from nograd.engines.programs import SHARED, Program
+from nograd.engines.programs import SHARED, Program, require_portable
 from nograd.engines.protocol import Epoch, Share
 from nograd.engines.shared_memory import Block, anonymous_file, found_of, layout, sums_of, with_epochs
 from nograd.engines.worker import Done, Node, split
@@ -40,6 +40,7 @@ def process_engine(
         for number, core in enumerate(pinned_cores(workers)[1:], 1):
             transport.children.append(Child(number, core, transport.file))
         here = Inline(generation, state, keys, workers, programs)
+        require_portable(here.programs)
         transport.setup(here, state, deadline)
         undone.pop_all()
     return Pool(here, transport, may_work_alone)

@@ -17,6 +17,7 @@ from jax import export
 
 from nograd.config.registry import load
 from nograd.core.runtime import threads_like_this, without_source_lines
+from nograd.core.types import ConfigError
 from nograd.generation.base import Fixed, Generation, Named, flattened, shapes_of
 
 # What a share of a generation is done by: (fixed, published, generation, start, count[, fitness]) -> arrays.
@@ -75,6 +76,12 @@ def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, P
     if host is not None and generation.given is not None:
         calls[_HOST].given = generation.given
     return {name: Program(calls[name], content) for name, content in portable.items()}
+
+
+def require_portable(programs: Mapping[str, Program]) -> None:
+    """Raises ConfigError where the host's part of evaluation cannot be sent to other workers."""
+    if "members" in programs and (refused := json.loads(programs[_HOST].portable).get("refused")):
+        raise ConfigError(refused)
 
 
 def assembled(

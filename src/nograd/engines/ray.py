@@ -21,7 +21,7 @@ from nograd.engines.base import EngineArguments
 from nograd.engines.exchange import Scalars, Sums
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
-from nograd.engines.programs import SHARED, Program
+from nograd.engines.programs import SHARED, Program, require_portable
 from nograd.engines.protocol import Epoch, Share, Update
 from nograd.engines.ray_cleanup import guarded
 from nograd.engines.ray_handle import Actor, ActorSpec
@@ -72,6 +72,7 @@ def ray_engine(
 
         count = min(cores if workers == "auto" else int(workers), generation.plan.chunks)
         here = Inline(generation, state, keys, count, programs)
+        require_portable(here.programs)
         wanted = SHARED if exchange == "sums" else (*SHARED, "update")
         actors = _actors(here, state, count, wanted)
         transport = Cluster(here, actors, deadline, ray.put)

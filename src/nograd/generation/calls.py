@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nograd.core.chunks import chunk_units
-from nograd.core.types import ConfigError, Key
+from nograd.core.types import Key
 from nograd.generation.base import Fixed, Generation, Named, OneProgram, Outcome, at, flattened
 from nograd.perturbations.dense import Distribution, member_params
 from nograd.strategies.restarts import Round
@@ -214,10 +214,15 @@ class HostCalls(Calls):
         return max(1, min(self.plan.chunks, _AT_ONCE // (self.seats * self.task.size)))
 
     def host(self) -> dict[str, Any]:
-        """What `nograd.engines.host_function.HostFunction` is made from."""
+        """What `nograd.engines.host_function.HostFunction` is made from.
+
+        Under "refused" stands why no other process can make it; this one needs no copy.
+        """
+        function, refused = _pickled(self.task.called())
         return {
             "make": "nograd.engines.host_function:HostFunction",
-            "function": base64.b64encode(_pickled(self.task.called())).decode(),
+            "function": base64.b64encode(function).decode(),
+            "refused": refused,
             "name": self.task.name,
             "sign": self.task.sign,
             "shape": list(self.fitness_shape),
@@ -247,12 +252,12 @@ def _seed(key: Key) -> Array:
     return (jax.random.bits(key, dtype=jnp.uint32) >> 1).astype(jnp.int32)
 
 
-def _pickled(called: Any) -> bytes:
-    """The function for other processes. Raises ConfigError where it cannot be pickled."""
+def _pickled(called: Any) -> tuple[bytes, str]:
+    """The function for other processes, or why it cannot be sent to them."""
     try:
-        return cloudpickle.dumps(called)
+        return cloudpickle.dumps(called), ""
     except Exception as error:
-        raise ConfigError(
+        return b"", (
             f"the function cannot be sent to worker processes: {type(error).__name__}: {error}; open files, locks and "
             "connections inside of it, or use workers=1"
-        ) from error
+        )
