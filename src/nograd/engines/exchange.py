@@ -8,6 +8,7 @@ import numpy as np
 
 from nograd.engines.base import Replicas
 from nograd.engines.crew import Crew, Phase
+from nograd.engines.programs import on_host
 from nograd.engines.protocol import Answer, Epoch, Refused, Update
 from nograd.engines.server import checksum
 from nograd.engines.worker import Done, split
@@ -32,7 +33,7 @@ class Sums:
         if generation.halves:
             return crew.phase(Phase("both", number, params))
         evaluate = Phase("evaluate", number, params)
-        found, _ = crew.phase(evaluate, crew.alone(evaluate) if crew.here.on_host else {})
+        found, _ = crew.phase(evaluate, crew.alone(evaluate) if on_host(crew.here.programs) else {})
         return found, crew.phase(Phase("estimate", number, params, found[0]))[1]
 
 

@@ -43,7 +43,6 @@ class Inline:
         start = time.perf_counter()
         self.programs = programs or compile_all(generation, state, fixed)
         self.compile_seconds = time.perf_counter() - start
-        self.on_host = generation.host() is not None  # asked once: a function may take milliseconds to pickle
         self.fixed = jax.tree.leaves(fixed)
         self.calls = {name: program.call for name, program in self.programs.items()}
         self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)

@@ -54,7 +54,7 @@ def _prepared(link: Connection, memory: int) -> Any:
     """Imports, loads the programs, maps the memory; returns what does shares."""
     import jax
 
-    from nograd.engines.programs import assembled
+    from nograd.engines.programs import assembled, on_host
     from nograd.engines.server import Server
     from nograd.engines.shared_memory import Block, left_by
 
@@ -64,7 +64,7 @@ def _prepared(link: Connection, memory: int) -> Any:
     block = Block(plan, memory)
     codes = zip(names, block.arrays("programs"), strict=True)
     programs = assembled({name: code.tobytes() for name, code in codes}, local)
-    if "members" in programs:  # the host evaluates them
+    if on_host(programs):
         programs["evaluate"].tell = lambda: link.send_bytes(message_to_bytes(Alive()))
     fixed = [jax.device_put(array) for array in block.arrays("fixed")]
     return Server(programs, fixed, chunks, block, left_by(block, number))

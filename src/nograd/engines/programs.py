@@ -78,9 +78,14 @@ def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, P
     return {name: Program(calls[name], content) for name, content in portable.items()}
 
 
+def on_host(programs: Mapping[str, Any]) -> bool:
+    """Whether evaluation is left to the host, which calls the program of the members."""
+    return "members" in programs
+
+
 def require_portable(programs: Mapping[str, Program]) -> None:
     """Raises ConfigError where the host's part of evaluation cannot be sent to other workers."""
-    if "members" in programs and (refused := json.loads(programs[_HOST].portable).get("refused")):
+    if on_host(programs) and (refused := json.loads(programs[_HOST].portable).get("refused")):
         raise ConfigError(refused)
 
 
@@ -97,7 +102,7 @@ def assembled(
         load_one: `loaded`, or a version of it that keeps its results.
     """
     make = load_one or loaded
-    compiled = {name: content for name, content in portable.items() if name != _HOST or "members" not in portable}
+    compiled = {name: content for name, content in portable.items() if name != _HOST or not on_host(portable)}
     done = each(lambda name: make(compiled[name], local and name != "update"), compiled)
     calls = dict(zip(compiled, done, strict=True))
     if len(compiled) < len(portable):

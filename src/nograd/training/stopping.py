@@ -13,6 +13,7 @@ import numpy as np
 
 _TOLERANCE = 1e-11
 _LONGEST = 20_000  # generations that stagnation looks back at most
+_EVERY = 10  # generations between two looks at stagnation, which takes long
 _CONDITION = 1e14
 _GROWN = 1e3  # times the first sigma
 _MESSAGES = {
@@ -123,9 +124,6 @@ class Stopping:
             return False
         part = max(1, round(0.3 * window))
         return all(_not_better(values, window, part) for values in (self._bests, self._medians))
-
-
-_EVERY = 10  # generations between two looks at stagnation, which takes long
 
 
 def _not_better(values: deque[float], window: int, part: int) -> bool:

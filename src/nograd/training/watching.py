@@ -48,7 +48,7 @@ class Watching:
         self._callback, self._show, self._population = callback, show, population
         self._state: Searched | None = None
         self._shown = time.monotonic()
-        self._number, self._stopping = -1, Stopping(limits.tolerances, task.size, population)
+        self._number, self._stopping = 0, self._account()
 
     def sees(self, state: Searched) -> None:
         """The state after a generation, just before its line of metrics comes."""

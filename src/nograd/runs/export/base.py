@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from nograd.config.axes import EXPORTS
 from nograd.core.types import ConfigError
+from nograd.models.adapters.base import is_of, write
 from nograd.runs.files import write_atomically
 from nograd.tasks.network import Network
 
@@ -24,6 +25,21 @@ class Files(NamedTuple):
 
     content: bytes
     beside: Mapping[str, bytes] = MappingProxyType({})
+
+
+def trained_model(given: Exported, library: str, kind: str, named: str) -> Any:
+    """The model of another library that was trained, with the run's parameters.
+
+    Raises:
+        ConfigError: the run's network is of no such class; `named` is how the message calls it.
+    """
+    model = given.original()
+    if not is_of(model, library, kind):
+        raise ConfigError(
+            f"the network {given.name} is no {named}, which --format {library} is for; use --format onnx, stablehlo or "
+            "safetensors"
+        )
+    return write(model, given.network.params, given.network.shape)
 
 
 def export_format(path: Path, format: str | None) -> str:

@@ -3,9 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nograd.core.types import ConfigError
-from nograd.models.adapters.base import is_of, write
-from nograd.runs.export.base import Exported, Files
+from nograd.runs.export.base import Exported, Files, trained_model
 
 
 def encode(given: Exported) -> Files:
@@ -14,13 +12,7 @@ def encode(given: Exported) -> Files:
     Raises:
         ConfigError: the run's network is no Keras model.
     """
-    model = given.original()
-    if not is_of(model, "keras", "Model"):
-        raise ConfigError(
-            f"the network {given.name} is no Keras model, which --format keras is for; use --format onnx, stablehlo or "
-            "safetensors"
-        )
-    written = write(model, given.network.params, given.network.shape)
+    written = trained_model(given, "keras", "Model", "Keras model")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
         written.save(path)

@@ -3,9 +3,7 @@
 from importlib import import_module
 from io import BytesIO
 
-from nograd.core.types import ConfigError
-from nograd.models.adapters.base import is_of, write
-from nograd.runs.export.base import Exported, Files
+from nograd.runs.export.base import Exported, Files, trained_model
 
 
 def encode(given: Exported) -> Files:
@@ -14,13 +12,7 @@ def encode(given: Exported) -> Files:
     Raises:
         ConfigError: the run's network is no PyTorch module.
     """
-    module = given.original()
-    if not is_of(module, "torch", "Module"):
-        raise ConfigError(
-            f"the network {given.name} is no PyTorch module, which --format torch is for; use --format onnx, stablehlo "
-            "or safetensors"
-        )
-    written = write(module, given.network.params, given.network.shape)
+    written = trained_model(given, "torch", "Module", "PyTorch module")
     buffer = BytesIO()
     import_module("torch").save(written.state_dict(), buffer)  # PyTorch is there: the module is of it
     return Files(buffer.getvalue())
