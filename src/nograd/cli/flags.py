@@ -14,7 +14,6 @@ from nograd.core.types import ConfigError
 
 T = TypeVar("T")
 
-EXIT_ERROR, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 1, 130
 PAGE = 140  # columns of a table that goes to a file or a pipe
 
 

@@ -5,7 +5,8 @@ import sys
 from dataclasses import MISSING, dataclass
 from typing import Any, Literal
 
-from nograd.cli.flags import EXIT_DIVERGED, EXIT_INTERRUPTED, parse, prepare_jax
+from nograd.cli.exit_codes import EXIT_DIVERGED, EXIT_INTERRUPTED
+from nograd.cli.flags import parse, prepare_jax
 from nograd.config.fields import Positional, at_least, duration, file_name, positive, seed, setting, workers
 from nograd.config.settings import Strategy
 from nograd.core.imports import import_object

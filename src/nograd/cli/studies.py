@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from nograd.cli.flags import EXIT_INTERRUPTED, PAGE, parse, prepare_jax, with_task
+from nograd.cli.exit_codes import EXIT_INTERRUPTED
+from nograd.cli.flags import PAGE, parse, prepare_jax, with_task
 from nograd.core.json_text import to_json
 from nograd.scaling.settings import SpeedupConfig, training
 from nograd.scaling.settings import check as check_speedup

@@ -4,7 +4,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nograd.cli.flags import EXIT_DIVERGED, EXIT_INTERRUPTED, parse_given, prepare_jax, with_task
+from nograd.cli.exit_codes import EXIT_DIVERGED, EXIT_INTERRUPTED
+from nograd.cli.flags import parse_given, prepare_jax, with_task
 from nograd.config.merge import merge
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment, seen_by_member

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from nograd.data import Dataset
 from nograd.tasks.targets import Targets
@@ -48,7 +49,8 @@ def linear_outputs(targets: Targets, dataset: Dataset) -> Linear | None:
         return Linear(kind.name, None, f"left out: {rows:,} examples of {inputs:,} numbers would take too long")
     # Rows come in no order of their own but in splits by time, whose latest ones are the nearest to the test.
     x, y = _inputs(dataset, dataset.x_train[-most:]), dataset.y_train[-most:]
-    with warnings.catch_warnings():
+    # One thread: on products as small as these, two take six times as long, and the sums follow from their number.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # a fit that has not converged is a baseline, too
         outputs = kind.fitted(x, y, _inputs(dataset, dataset.x_test), targets.width(dataset))
     return Linear(kind.name, outputs, f"fitted to {'all' if most >= rows else 'the last'} {len(x):,} training examples")
