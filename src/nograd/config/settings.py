@@ -151,8 +151,9 @@ class TrainConfig:
         when=("optimizer", OPTIMIZERS.readers("momentum")),
     )
     """The momentum of the optimizers momentum, nesterov and rmsprop."""
-    weight_decay: float = setting(0.0, follows=OF_STRATEGY, check=not_negative, search="log(1e-6, 0.1)")
-    """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion)."""
+    weight_decay: float | None = setting(None, follows=OF_STRATEGY, check=not_negative, search="log(1e-6, 0.1)")
+    """L2 coefficient, added to the estimate before the optimizer (decoupled for adamw and lion). Default: 0; with
+    --model auto on a table 0.01, or 0.1 if it has fewer than 60 training rows."""
     batch: int | None = setting(
         None, heading="Minibatches of a data set", task=DATA, check=at_least(1), search="choice(32, 64, 128, 256, 512)"
     )

@@ -1,6 +1,8 @@
-"""Defaults that follow from the size of a data set: the batch and the network."""
+"""Defaults that follow from the size of a data set: the batch, the network and the weight decay."""
 
-from nograd.config.settings import DEFAULT_BATCH, DEFAULT_MODEL
+from nograd.config.axes import STRATEGIES
+from nograd.config.dependencies import STRATEGY
+from nograd.config.settings import AUTO, DEFAULT_BATCH, DEFAULT_MODEL, TrainConfig
 from nograd.data import Dataset
 
 _TABLE_BATCH = 1024  # rows: few enough for seconds, and most tables are one batch
@@ -23,3 +25,15 @@ def default_model(dataset: Dataset) -> str:
     if rows < _SMALL:
         return "mlp-linear"
     return "mlp-linear:16" if rows < _LARGE else "mlp-linear:64"
+
+
+def default_weight_decay(config: TrainConfig, dataset: Dataset) -> float | None:
+    """The L2 coefficient of the config; if none is given, with `--model auto` on a table 0.01, or 0.1 below 60 rows.
+
+    The L2 terms of scikit-learn's `Ridge` and `LogisticRegression` are about 1/rows on the scale of the mean loss.
+    None, which counts as 0, in all other cases, and if the strategy has no such term.
+    """
+    decays = (config.strategy or STRATEGY.default) in STRATEGIES.readers("weight_decay")
+    if config.weight_decay is not None or config.model != AUTO or not dataset.columns or not decays:
+        return config.weight_decay
+    return 0.1 if len(dataset.x_train) < _SMALL else 0.01

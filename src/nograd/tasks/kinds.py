@@ -19,7 +19,7 @@ from nograd.models import build_model
 from nograd.models.resolve import resolve_model, resolve_policy
 from nograd.tasks.base import Given, ReportInfo, SourceInfo, Task, TrainedTask
 from nograd.tasks.class_weights import weighted
-from nograd.tasks.defaults import default_batch, default_model
+from nograd.tasks.defaults import default_batch, default_model, default_weight_decay
 from nograd.tasks.environments import make_environment
 from nograd.tasks.fitness import resolve_fitness
 from nograd.tasks.functions import Functions
@@ -124,6 +124,7 @@ class Examples:
             fitness=config.fitness or next(iter(targets_of(source).fitnesses)),
             batch=config.batch or default_batch(source),
             model=default_model(source) if config.model == AUTO else config.model,
+            weight_decay=default_weight_decay(config, source),
         )
 
     def task(self, config: TrainConfig, source: Dataset, given: Given) -> Task:
@@ -200,7 +201,7 @@ class Environments:
         return {"env_options": json.dumps(source.maker_options) if source.maker_options else None}
 
     def with_defaults(self, config: TrainConfig, source: EnvSpec) -> TrainConfig:
-        """The config with the default network where it was to follow from the task."""
+        """The config with the default network for `--model auto`."""
         return replace(config, model=DEFAULT_MODEL) if config.model == AUTO else config
 
     def task(self, config: TrainConfig, source: EnvSpec, given: Given) -> Task:

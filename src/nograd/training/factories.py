@@ -49,7 +49,7 @@ def make_strategy(
     }
     if "optimizer" in reads:
         given["optimizer"] = optimizer or make_optimizer(config)
-        given["weight_decay"] = config.weight_decay if optimizer or not _decays_itself(config) else 0.0
+        given["weight_decay"] = (config.weight_decay or 0.0) if optimizer or not _decays_itself(config) else 0.0
     if "top" in reads:
         given["top"] = top_directions(config)
     takes = signature(build).parameters
@@ -77,7 +77,7 @@ def _schedule(config: TrainConfig) -> float | optax.Schedule:
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """The Optax optimizer that the config names, made with the settings that it takes."""
     build = OPTIMIZERS.builder(config.optimizer)
-    given = {"lr": _schedule(config), "momentum": config.momentum, "weight_decay": config.weight_decay}
+    given = {"lr": _schedule(config), "momentum": config.momentum, "weight_decay": config.weight_decay or 0.0}
     return build(**{name: value for name, value in given.items() if name in signature(build).parameters})
 
 

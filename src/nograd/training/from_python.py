@@ -60,7 +60,7 @@ def train(
     lr: float = NOT_GIVEN,
     lr_schedule: Literal["constant", "linear", "cosine", "inverse"] = NOT_GIVEN,
     momentum: float = NOT_GIVEN,
-    weight_decay: float = NOT_GIVEN,
+    weight_decay: float | None = NOT_GIVEN,
     batch: int | None = NOT_GIVEN,
     batch_sampling: Literal["random", "contiguous"] = NOT_GIVEN,
     batch_sharing: Literal["shared", "private"] = NOT_GIVEN,
