@@ -185,6 +185,16 @@ def test_columns_can_be_chosen_dropped_and_taken_as_another_kind(tmp_path, rows,
     assert "the kinds are number, category" in refusal(load_rows, tmp_path, rows, kinds={"mass": "colour"})
 
 
+@pytest.mark.parametrize("delimiter", [",", "|"])
+def test_a_category_keeps_its_leading_zeros(tmp_path, delimiter):
+    rows = [("a", 1.5, "02139", 7), ("b", 2.5, "2139", 8), ("a", 3.5, "00501", 9)] * 10
+    lines = [("y", "x", " zip", "n"), *rows]
+    (tmp_path / "t.csv").write_text("\n".join(delimiter.join(map(str, row)) for row in lines))
+    category = load(tmp_path / "t.csv", label="y", kinds={"zip": "category"}, drop=("n",))
+    assert {"zip=00501", "zip=02139", "zip=2139"} <= set(category.features)
+    assert "zip" in load(tmp_path / "t.csv", label="y").features  # a number otherwise
+
+
 @pytest.mark.parametrize("split", ["auto", "random", "time:day", "group:island"])
 def test_splits_deal_every_row_once(tmp_path, rows, split):
     data = load_rows(tmp_path, rows.with_columns(pl.col("island").fill_null("Other")), split=split)

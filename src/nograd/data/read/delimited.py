@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -158,7 +158,7 @@ def _parse(text: Text, as_text: bool = False) -> pl.DataFrame:
     # Polars gives a repeated or empty name another one; ours have been checked.
     names = [name or "" for name in text.columns]
     source = text.data if text.data is not None else text.path
-    options = {
+    options: dict[str, Any] = {
         "separator": text.delimiter,
         "null_values": missing,
         "has_header": True,
@@ -171,9 +171,23 @@ def _parse(text: Text, as_text: bool = False) -> pl.DataFrame:
         except pl.exceptions.PolarsError:
             continue
         if frame.width == len(names):
-            return frame
+            return _with_codes(frame, text, source, options)
     _check_lengths(text, None)
     raise DataError(f"{text.path} is not a table; check its quotes and its delimiter ({text.delimiter!r})")
+
+
+def _with_codes(frame: pl.DataFrame, text: Text, source: Any, options: dict[str, Any]) -> pl.DataFrame:
+    """The cells, but whole numbers with leading zeros, such as the postcode 02139, as the text that they are.
+
+    They become numbers later unless the column is a category, whose levels 02139 and 2139 are two.
+    """
+    whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
+    if not whole or not re.search(rb"(?:^|[\s\"" + re.escape(text.delimiter).encode() + rb"])0\d", _content(text)):
+        return frame
+    places = [frame.columns.index(name) for name in whole]
+    cells = pl.read_csv(source, **options, columns=places, infer_schema=False)
+    codes = [cells.get_column(name) for name in whole if cells.get_column(name).str.contains(r"^\s*0\d").any()]
+    return frame.with_columns(codes)
 
 
 def _check_lengths(text: Text, rows: int | None) -> None:
