@@ -84,7 +84,7 @@ def test_the_end_has_every_metric_with_an_interval_and_two_baselines(word):
     targets, _, _, data = case(word)
     linear = linear_outputs(targets, data)
     assert "regression, fitted to all 96 training" in f"{linear.name}, {linear.note}"
-    final = final_metrics(targets, linear.outputs.astype(np.float32), data)
+    final = final_metrics(targets, linear.outputs.astype(np.float32), data, {})
     assert set(final["metrics"]) == set(metrics_of(targets)) == set(final["baseline"]) == set(final["linear_baseline"])
     main = targets.measure
     assert final["linear_baseline"][main.name] > final["baseline"][main.name]

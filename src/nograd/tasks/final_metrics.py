@@ -28,11 +28,17 @@ def scored(metric: Metric, targets: Targets, outputs: np.ndarray, y: np.ndarray,
     return found
 
 
-def final_metrics(targets: Targets, outputs: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+def final_metrics(targets: Targets, outputs: np.ndarray, dataset: Dataset, known: Values) -> dict[str, Any]:
     """`metrics` of the test split's outputs by name, their 95% `intervals`, and the same metrics of two baselines.
 
     `baseline` knows the training targets alone (the share of each class or label, the mean of numbers);
     `linear_baseline` is a logistic or ridge regression, and {} where the data are too large for a few seconds of it.
+
+    Args:
+        targets: the kind of the targets.
+        outputs: of the network, for the test split.
+        dataset: the splits.
+        known: metrics of these outputs by name, as `scored` gave them: another sum would differ in its last bits.
     """
     metrics, y = metrics_of(targets), dataset.y_test
     flat = constant_outputs(targets, dataset.y_train, (len(y), outputs.shape[-1]))
@@ -43,7 +49,7 @@ def final_metrics(targets: Targets, outputs: np.ndarray, dataset: Dataset) -> di
     def values(of: np.ndarray) -> Values:
         return {name: metric.value(targets, of, y) for name, metric in metrics.items()}
 
-    measured = values(outputs)
+    measured = {name: known.get(name, value) for name, value in values(outputs).items()}
     return {
         "metrics": measured,
         "intervals": {

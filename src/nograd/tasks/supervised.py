@@ -108,7 +108,7 @@ class Supervised(NamedTuple):
         found = scored(self.metric, self.targets, outputs, y)
         named = {f"test_{name}": value for name, value in found.items()}
         interval = {"test_interval": interval_of(self.measure, found, len(y))}
-        return named | interval | final_metrics(self.targets, outputs, data)
+        return named | interval | final_metrics(self.targets, outputs, data, found)
 
     def _named(self, split: Split, params: Params, limit: int | None = None) -> dict[str, float | None]:
         return {f"{split}_{name}": value for name, value in split_figures(self, params, split, limit).items()}
