@@ -88,7 +88,7 @@ def test_train_evaluate_predict(nograd, tmp_path):
     code, out, _ = nograd("train", "digits", *QUICK, "--out", "run")
     assert code == 0
     assert out.splitlines()[0] == "task: digits"
-    assert re.search(r"generation 2/3 .*fitness .*val .*evaluations/s .*left", out)
+    assert re.search(r"generation 2/3 .*val accuracy .*best .*evaluations/s .*left", out)
     result = json.loads(Path("run/result.json").read_text())
     assert f"test accuracy {result['test_accuracy']:.2%}" in out
 
@@ -339,4 +339,5 @@ def test_a_terminal_gets_a_live_bar(tmp_path):
     assert training.returncode == 0
     os.close(leader)
     assert b"\x1b[" in seen  # cursor movements of the bar
-    assert b"evaluations/s" in seen
+    assert b"/s" in seen
+    assert b"best" in seen

@@ -88,4 +88,5 @@ def test_plain_lines_where_there_is_no_terminal():
         progress = Progress(generation=2, seconds=2.0, evaluations=200, val_score=0.5, best_score=0.5)
         display.generation(progress, line | {"val_accuracy": 0.5})
     assert out.getvalue().count("\n") == 1
-    assert all(word in out.getvalue() for word in ("2/100", "-1.5", "50.00%", "100 evaluations/s", "3 members dropped"))
+    words = ("2/100", "val accuracy 50.00%", "100 evaluations/s", "3 members dropped")
+    assert all(word in out.getvalue() for word in words)

@@ -49,6 +49,15 @@ def byte_count(count: float) -> str:
     return f"{count:.3g} GB"
 
 
+def compact(count: float) -> str:
+    """Three digits of a count: 950, 12.9 k, 12.9 M, 1.20 G."""
+    for unit in ("", " k", " M"):
+        if count < 999.5:
+            return f"{count:.0f}" if not unit else f"{count:.{2 - (count >= 9.995) - (count >= 99.95)}f}{unit}"
+        count /= 1000
+    return f"{count:.3g} G"
+
+
 def percent(share: float | None) -> str:
     """A share as 97.42%; a dash for none."""
     return "–" if share is None else f"{share:.2%}"

@@ -1,50 +1,72 @@
-"""What a person sees while a training runs: a live bar in a terminal, plain lines elsewhere."""
+"""What a person sees while a training runs: a block that is redrawn in a terminal or notebook, lines elsewhere."""
 
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nograd.core.console import ProgressDisplay
 from nograd.core.metrics import ACCURACY, Measure
-from nograd.core.text import duration
+from nograd.core.text import compact, duration
 from nograd.training.loop import Limits
 from nograd.training.loop import Progress as Training
 
+_BESTS_EVERY = 3.0  # seconds between two lines of new best scores, above a block that shows the present ones
+_CURVE = 400  # values that the curve is drawn from, at most
+
 
 class TrainingDisplay(ProgressDisplay):
-    """An observer of a training: generation, fitness, validation score, evaluations/s and time left."""
+    """An observer of a training: score now and best, evaluations a second and time left.
 
-    def __init__(self, console: Console, limits: Limits, start: Training, measure: Measure = ACCURACY) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        super().__init__(console, *columns, total=limits.generations, completed=start.generation)
+    Before the first evaluation, and without a validation split, it shows the mean fitness of the population.
+    """
+
+    def __init__(self, console: Console | None, limits: Limits, start: Training, measure: Measure = ACCURACY) -> None:
+        super().__init__(console, total=limits.generations, completed=start.generation)
         self.limits, self.start, self.measure = limits, start, measure
+        self._curve: list[float] = []
+        self._of_scores = False  # whether the curve is of validation scores, no longer of fitness
 
     def generation(self, progress: Training, line: dict[str, Any]) -> None:
-        """Moves the bar; prints a line at each evaluation, and every ten seconds where there is no bar."""
-        self.move(progress.generation, self._summary(progress, line))
-        if self.measure.val in line or self.due:
-            self.line(self._line(progress, line), state=True)
+        """Redraws the block, and prints a line at a new best; without a block at each evaluation, or every 10 s."""
+        scored = self.measure.val in line
+        if scored and not self._of_scores:
+            self._curve, self._of_scores = [], True
+        if scored or not self._of_scores:
+            self._keep(line.get(self.measure.val if scored else "fitness_mean"))
+        left = duration(self._left(progress))
+        count = f"{progress.generation:,}/{self.limits.generations:,}"
+        parts = [*self._scores(progress, line), f"{compact(self._rate(progress))}/s", *_dropped(line)]
+        self.move(progress.generation, f"{count}, {left} left", parts, self._curve)
+        if self.redrawn:
+            best = scored and progress.best_generation == progress.generation and self.since_line > _BESTS_EVERY
+        else:
+            best = scored or self.due
+        if best:
+            self.line(self._line(progress, line, count, left), state=True)
 
-    def _summary(self, progress: Training, line: dict[str, Any]) -> str:
-        parts = [f"fitness {_format(line['fitness_mean'])}"]
-        if progress.best_score is not None:
-            text = self.measure.text
-            parts.append(f"val {text(progress.val_score)} (best {text(progress.best_score)})")
-        return ", ".join([*parts, f"{self._rate(progress):,.0f} evaluations/s"])
+    def _keep(self, value: float | None) -> None:
+        """One value more for the curve; of many, every second one goes."""
+        if value is None:
+            return
+        if len(self._curve) >= _CURVE:
+            del self._curve[1::2]
+        self._curve.append(value)
 
-    def _line(self, progress: Training, line: dict[str, Any]) -> str:
-        text = (
-            f"generation {progress.generation:,}/{self.limits.generations:,}  {self._summary(progress, line)}"
-            f"  {progress.seconds:.1f} s, {duration(self._left(progress))} left"
-        )
-        return text + (f"  ({line['dropped']} members dropped)" if line["dropped"] else "")
+    def _scores(self, progress: Training, line: dict[str, Any]) -> list[str]:
+        """The score now, and the best one."""
+        text = self.measure.text
+        if progress.best_score is None:
+            fitness = line["fitness_mean"]
+            return [f"fitness {'none' if fitness is None else format(fitness, '.3g')}"]
+        return [f"val {self.measure.what} {text(progress.val_score)}", f"best {text(progress.best_score)}"]
+
+    def _line(self, progress: Training, line: dict[str, Any], count: str, left: str) -> str:
+        parts = [
+            *self._scores(progress, line),
+            f"{compact(self._rate(progress))} evaluations/s",
+            f"{progress.seconds:.1f} s, {left} left",
+        ]
+        return "  ".join([f"generation {count}", *parts, *_dropped(line)])
 
     def _rate(self, progress: Training) -> float:
         seconds = progress.seconds - self.start.seconds
@@ -60,5 +82,5 @@ class TrainingDisplay(ProgressDisplay):
         return max(0.0, min(by_generations, self.limits.budget - progress.seconds))
 
 
-def _format(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+def _dropped(line: dict[str, Any]) -> list[str]:
+    return [f"({line['dropped']} members dropped)"] if line["dropped"] else []

@@ -1,7 +1,8 @@
 """The display of a running search: a line per event, and a progress bar on a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
 
 from nograd.core.console import ProgressDisplay
 from nograd.core.metrics import Measure
@@ -15,13 +16,19 @@ class SearchDisplay(ProgressDisplay):
     """Lines above, and a bar of the budget or the trials below. Without a console it is silent."""
 
     def __init__(self, console: Console | None) -> None:
-        super().__init__(console, BarColumn(30), TextColumn("{task.description}"), total=1.0)
+        super().__init__(console, total=1.0)
 
-    def state(self, share: float, text: str) -> None:
-        """Shows the share of the budget, or of the trials, that is done (0 to 1), and a line of text."""
-        self.move(share, text)
+    def state(self, share: float, parts: Sequence[str], curve: list[float]) -> None:
+        """Shows how a search stands.
+
+        Args:
+            share: of the budget, or of the trials, that is done, from 0 to 1.
+            parts: what to say of it, the most important first.
+            curve: the scores of the trials that have ended.
+        """
+        self.move(share, f"{share:.0%}", parts, curve)
         if self.due:
-            self.line(text, state=True)
+            self.line(", ".join(parts), state=True)
 
 
 def trial_line(trial: Trial, measure: Measure) -> str:

@@ -190,7 +190,9 @@ class _Work:
         self.display.state(*_state(trials, self.terms, self.clock, number, left))
 
 
-def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left: float) -> tuple[float, str]:
+def _state(
+    trials: Trials, terms: Terms, clock: Clock, number: int | None, left: float
+) -> tuple[float, list[str], list[float]]:
     best = best_trial(trials.study)
     done = trials.done
     about = "" if number == terms.trials else "about "
@@ -205,7 +207,8 @@ def _state(trials: Trials, terms: Terms, clock: Clock, number: int | None, left:
     shares = [done / terms.trials] if terms.trials else []
     if clock.budget:
         shares.append(1 - clock.left() / clock.budget)
-    return max(shares, default=0.0), ", ".join(parts)
+    scores = [trial.value for trial in trials.study.trials if trial.value is not None]
+    return max(shares, default=0.0), parts, scores
 
 
 def _announce(opened: OpenStudy, writer: StudyWriter, clock: Clock, display: SearchDisplay) -> None:
