@@ -10,9 +10,9 @@ SOURCE = Path(nograd.__file__).parent
 # What takes long to import, and not every command needs.
 SLOW = {"jax", "matplotlib", "narwhals", "numpy", "openpyxl", "optuna", "PIL", "polars", "rich", "scipy", "sklearn",
         "sqlalchemy"}  # fmt: skip
-# What only extras bring.
-OPTIONAL = {"ale_py", "brax", "envpool", "equinox", "flax", "gymnasium", "imageio", "keras", "ray", "tensorboard",
-            "torch", "vl_convert", "wandb"}  # fmt: skip
+# What only extras bring, or a notebook.
+OPTIONAL = {"IPython", "ale_py", "brax", "envpool", "equinox", "flax", "gymnasium", "imageio", "keras", "ray",
+            "tensorboard", "torch", "vl_convert", "wandb"}  # fmt: skip
 
 
 def modules(node):

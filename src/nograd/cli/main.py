@@ -24,6 +24,7 @@ _COMMANDS = {
     "maximize": ("minimize", "find the point where a function has its highest value"),
     "search": ("studies", "search hyperparameters within a time budget"),
     "speedup": ("studies", "time the same work on 1, 2, 4 … workers"),
+    "runs": ("runs", "list the runs in a folder with their scores, the newest last"),
     "report": ("runs", "write an HTML page about runs, a study or a measured speedup"),
     "presets": ("runs", "list the recipes that ship with nograd"),
 }

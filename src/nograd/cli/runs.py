@@ -1,14 +1,14 @@
-"""`nograd evaluate`, `predict`, `presets` and `report`: what has been written is read."""
+"""`nograd evaluate`, `predict`, `presets`, `runs` and `report`: what has been written is read."""
 
 import sys
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from nograd.cli.flags import parse, prepare_jax
+from nograd.cli.flags import PAGE, parse, prepare_jax
 from nograd.config.fields import Positional, at_least, file_name, setting
 from nograd.config.recipes import presets as shipped
 from nograd.core.json_text import to_json
-from nograd.core.types import EngineError
+from nograd.core.types import EngineError, RunError
 from nograd.reports.settings import ReportConfig
 from nograd.runs.files import write_atomically
 
@@ -124,6 +124,38 @@ def presets(arguments: list[str], started: float) -> int:
     for name, recipe in shipped().items():
         about = recipe.about
         print(f"{name}: {about['title']}\n    source: {about['source']}\n    measured: {about['figure']}")
+    return 0
+
+
+@dataclass(frozen=True)
+class RunsConfig:
+    """List the runs in a folder with their scores, the newest last."""
+
+    folder: Positional[str] = setting("runs", path=True, check=file_name)
+    """The folder that holds the run directories."""
+
+
+def runs(arguments: list[str], started: float) -> int:
+    """Prints a table of runs."""
+    config = parse(RunsConfig, arguments, "nograd runs")
+    prepare_jax()
+    from rich.console import Console
+    from rich.table import Table
+
+    from nograd.runs.summary import summaries
+
+    folder = Path(config.folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; name the one that holds the run directories: nograd runs FOLDER")
+    table = Table(box=None, pad_edge=False)
+    for name in ("run", "task", "model", "score", "generations", "time", "state"):
+        table.add_column(name, overflow="fold", justify="right" if name in ("generations", "time") else "left")
+    for run in summaries(folder):
+        table.add_row(run.path.name, run.task, run.model, run.score, run.generations, run.time, run.state)
+    if not table.row_count:
+        print(f"{folder} holds no run directories")
+        return 0
+    Console(width=None if sys.stdout.isatty() else PAGE).print(table, highlight=False, markup=False)
     return 0
 
 

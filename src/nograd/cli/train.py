@@ -2,19 +2,16 @@
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from nograd.cli.exit_codes import EXIT_DIVERGED, EXIT_INTERRUPTED
 from nograd.cli.flags import parse_given, prepare_jax, with_task
 from nograd.config.merge import merge
 from nograd.config.settings import TrainConfig
-from nograd.config.task_settings import is_environment, seen_by_member
+from nograd.config.task_settings import is_environment
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
-
-if TYPE_CHECKING:
-    from nograd.training.loop import Observer
-    from nograd.training.train import Start
 
 
 def train(arguments: list[str], started: float) -> int:
@@ -32,38 +29,14 @@ def train(arguments: list[str], started: float) -> int:
         print(why, flush=True)
     config = validate(merge(given, saved))
     prepare_jax()
+    from nograd.training.display import shown
     from nograd.training.train import run_config
 
-    run = run_config(config, on_start=_announce, started=started)
-    return _report(run.path, run.result, run.measure)
-
-
-def _announce(start: "Start") -> "Observer":
-    from rich.console import Console
-
-    from nograd.training.display import TrainingDisplay
-
-    config, progress, members = start.job.config, start.progress, start.job.generation.members
-    seen = seen_by_member(config.episodes if is_environment(config.task) else None, config.batch)
-    print(start.job.task.note)
-    for line in start.summary:
-        print(f"  {line}")
-    print(
-        f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
-        f"perturbation, population "
-        f"{members:,}{' in mirrored pairs' if config.mirrored else ''} on {seen}"
-    )
-    if start.job.initial:
-        print(f"begins with the parameters of {start.job.initial.origin}")
-    if start.workers > 1:
-        print(f"workers: {start.workers}, each a {start.worker}")
-    if start.job.local and (names := start.job.local.fallbacks):
-        print(
-            f"dense noise of their own, as {config.perturbation} has no rule for where they stand: {', '.join(names)}"
-        )
-    print(f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else ""))
-    sys.stdout.flush()
-    return TrainingDisplay(Console(), start.limits, progress, start.job.task.measure)
+    run = run_config(config, on_start=lambda start: [shown(start)], started=started)
+    code = _report(run.path, run.result, run.measure)
+    if code == 0:
+        print(_next_steps(run.path, is_environment(run.settings.task)))
+    return code
 
 
 def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
@@ -93,3 +66,10 @@ def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
         return EXIT_DIVERGED
     print(f"result: {path}/result.json")
     return 0
+
+
+def _next_steps(path: Path, environment: bool) -> str:
+    """Three commands for what comes next."""
+    run = shlex.quote(str(path))
+    use = f"nograd evaluate {run}" if environment else f"nograd predict {run} FILE"
+    return f"next: nograd report {run}\n      {use}\n      nograd train --resume {run} --generations N"

@@ -108,7 +108,7 @@ class _NotebookBlock:
         self._shown = time.monotonic()
         content = {"text/plain": _text(self._block)}
         if self._handle is None:
-            self._handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)
 

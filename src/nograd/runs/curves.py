@@ -1,13 +1,21 @@
 """curves.png: fitness and score over generations, drawn from the lines of metrics.jsonl."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nograd.core.metrics import Measure
 from nograd.core.plotting import new_figure, png
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> bytes:
-    """A PNG with the population's fitness above and the scores below; the chosen generation is marked."""
+    """`curves_figure` as a PNG file."""
+    return png(curves_figure(metrics, title, measure, best_generation))
+
+
+def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> "Figure":
+    """A figure with the population's fitness above and the scores below; the chosen generation is marked."""
     figure = new_figure(8, 7)
     above, below = figure.subplots(2, 1, sharex=True)
     generations = [line["generation"] for line in metrics]
@@ -31,7 +39,7 @@ def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, bes
         if axes.lines:
             axes.legend()
     figure.suptitle(title)
-    return png(figure)
+    return figure
 
 
 def _series(metrics: list[dict[str, Any]], name: str) -> list[float]:

@@ -2,12 +2,12 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from nograd.config.settings import TrainConfig
-from nograd.config.task_settings import a_kind, reads
+from nograd.config.task_settings import a_kind
 from nograd.core.imports import call_object
 from nograd.core.metrics import Measure, measure_of
 from nograd.core.types import ConfigError, Params, PyTree, RunError
@@ -15,16 +15,20 @@ from nograd.data import Dataset
 from nograd.models import Builder, Model, is_built_in
 from nograd.models.adapters.base import write
 from nograd.runs.checkpoint import load_checkpoint
+from nograd.runs.curves import curves_figure
 from nograd.runs.directory import RunDirectory
 from nograd.runs.export.base import Exported, write_export
 from nograd.runs.inputs import inputs_of
 from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
+from nograd.runs.saved_settings import saved_settings
+from nograd.runs.summary import as_html, described, summary
 from nograd.tasks.base import Given, ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
 
-_LEFT = ("fitness", "batch")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Run:
@@ -41,6 +45,12 @@ class Run:
         self.directory = directory
         self._given_model, self._given_data, self._given_metric = model, data, metric
         self._dataset = dataset
+
+    def __repr__(self) -> str:
+        return described(self.directory)
+
+    def _repr_html_(self) -> str:
+        return as_html(summary(self.directory))
 
     @property
     def path(self) -> Path:
@@ -60,6 +70,20 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, a dict for each logged generation."""
         return self.directory.metrics()
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """The figures of metrics.jsonl by name, each float64 [generations]; NaN in a generation without the figure."""
+        lines = self.metrics
+        names = dict.fromkeys(name for line in lines for name in line)
+        return {name: np.array([line.get(name) for line in lines], np.float64) for name in names}
+
+    def plot(self) -> "Figure":
+        """A Matplotlib figure: the population's fitness and the scores over the generations.
+
+        `run.plot().savefig("curves.pdf")` writes it.
+        """
+        return curves_figure(self.metrics, self.path.name, self.measure, self.result.get("best_generation"))
 
     @cached_property
     def settings(self) -> TrainConfig:
@@ -259,18 +283,3 @@ def load(
     run = Run(RunDirectory.open(path), model, data, metric)
     _ = run.settings
     return run
-
-
-def saved_settings(directory: RunDirectory) -> TrainConfig:
-    """The settings in a run's config.json. Raises RunError where they are of another version."""
-    try:
-        saved = directory.config()["settings"]
-        # What an environment does not read was recorded with values of its own before.
-        return TrainConfig(
-            **{name: value for name, value in saved.items() if name not in _LEFT or reads(saved["task"], name)}
-        )
-    except (KeyError, TypeError) as error:
-        raise RunError(
-            f"{directory.path}/config.json does not hold settings that this version reads ({error}); "
-            "use the nograd version that wrote it"
-        ) from error

@@ -1,17 +1,62 @@
 """What a person sees while a training runs: a block that is redrawn in a terminal or notebook, lines elsewhere."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
+from nograd.config.task_settings import is_environment, seen_by_member
 from nograd.core.console import ProgressDisplay
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.core.text import compact, duration
 from nograd.training.loop import Limits
 from nograd.training.loop import Progress as Training
 
+if TYPE_CHECKING:
+    from nograd.training.train import Start
+
+Show = bool | Literal["auto"]
+
 _BESTS_EVERY = 3.0  # seconds between two lines of new best scores, above a block that shows the present ones
 _CURVE = 400  # values that the curve is drawn from, at most
+
+
+def shown(start: "Start") -> "TrainingDisplay":
+    """The display of a training on standard output, after the lines that say what is trained."""
+    display = TrainingDisplay(Console(), start.limits, start.progress, start.job.task.measure)
+    for line in announcement(start):
+        display.line(line)
+    return display
+
+
+def wanted(show: Show) -> bool:
+    """Whether a training that Python started is shown: "auto" shows it in a terminal and in a notebook."""
+    if show == "auto":
+        console = Console()
+        return console.is_terminal or console.is_jupyter
+    return show
+
+
+def announcement(start: "Start") -> list[str]:
+    """What is trained, on which data, by how many workers, and where it is written, in a few lines."""
+    config, progress, members = start.job.config, start.progress, start.job.generation.members
+    seen = seen_by_member(config.episodes if is_environment(config.task) else None, config.batch)
+    lines = [start.job.task.note, *(f"  {line}" for line in start.summary)]
+    lines.append(
+        f"model: {config.model}, {start.parameters:,} parameters; {config.strategy}, {config.perturbation} "
+        f"perturbation, population {members:,}{' in mirrored pairs' if config.mirrored else ''} on {seen}"
+    )
+    if start.job.initial:
+        lines.append(f"begins with the parameters of {start.job.initial.origin}")
+    if start.workers > 1:
+        lines.append(f"workers: {start.workers}, each a {start.worker}")
+    if start.job.local and (names := start.job.local.fallbacks):
+        lines.append(
+            f"dense noise of their own, as {config.perturbation} has no rule for where they stand: {', '.join(names)}"
+        )
+    lines.append(
+        f"run: {start.directory.path}" + (f", from generation {progress.generation:,}" if config.resume else "")
+    )
+    return lines
 
 
 class TrainingDisplay(ProgressDisplay):

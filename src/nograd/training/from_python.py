@@ -1,6 +1,7 @@
 """The whole job from Python: `nograd.train`, with every setting as a keyword that an editor completes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Never
 
@@ -16,12 +17,13 @@ from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
 from nograd.tasks.kinds import checked_source
 from nograd.tasks.targets import Fitness
+from nograd.training.display import Show, shown, wanted
 from nograd.training.initial import begun_with
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
 from nograd.training.overrides import check_beginning, check_objects, named, require_own, strategy_word
 from nograd.training.own_data import is_source, is_word, own_source, task_word
-from nograd.training.train import resumed_settings, run_config
+from nograd.training.train import Start, resumed_settings, run_config
 
 
 class _NotGiven:
@@ -39,6 +41,7 @@ def train(
     y: Any = None,
     *,
     observer: Observer | None = None,
+    show: Show = "auto",
     model: str | Model | Builder | None = NOT_GIVEN,
     fitness: str | Fitness | None = NOT_GIVEN,
     metric: str | Callable[[Any, Any], Any] | None = NOT_GIVEN,
@@ -119,6 +122,8 @@ def train(
             `nograd.environment(…)`.
         y: the labels of inputs: classes of any name, numbers, or [examples, labels].
         observer: told of each generation.
+        show: whether the training is shown while it runs: a block that is redrawn in a terminal or a notebook, lines
+            elsewhere. "auto": in a terminal and in a notebook.
         model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
         fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
         metric: a word of the command line, or a function (y_true, y_pred) -> a number, as in `sklearn.metrics`; where
@@ -172,4 +177,9 @@ def train(
     merged = merge(given, saved)
     source = own_source(source, values, y, merged, parts)
     with_defaults = named(merged, objects, source)
-    return run_config(with_defaults, source=source, objects=objects, on_start=lambda start: observer)
+    return run_config(with_defaults, source=source, objects=objects, on_start=partial(_observers, show, observer))
+
+
+def _observers(show: Show, observer: Observer | None, start: Start) -> list[Observer]:
+    """The display if there is to be one, and the caller's own observer."""
+    return [*([shown(start)] if wanted(show) else []), *([observer] if observer else [])]

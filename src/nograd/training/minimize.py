@@ -243,9 +243,9 @@ def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching:
 def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: Watching) -> OptimizeResult:
     """A search with a run directory."""
 
-    def start(ready: Start) -> Observer:
+    def start(ready: Start) -> list[Observer]:
         watching.goes_on_after(ready.directory.metrics()[: ready.progress.generation])
-        return watching
+        return [watching]
 
     run = run_config(config, source=task._replace(watch=watching.sees), objects=objects, on_start=start)
     state = task.read_state(run.read)

@@ -1,7 +1,7 @@
 """The whole job: from settings to a finished run directory. Command line and Python both come here."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from nograd.runs.curves import draw_curves
 from nograd.runs.directory import RunDirectory
 from nograd.runs.files import write_atomically
 from nograd.runs.placement import anchored, placed
-from nograd.runs.run import Run, saved_settings
+from nograd.runs.run import Run
+from nograd.runs.saved_settings import saved_settings
 from nograd.strategies.base import State
 from nograd.tasks.kinds import Source, check_source, kind_of, load_source
 from nograd.training.engine import engine_of
@@ -48,7 +49,7 @@ class Start(NamedTuple):
     own: Dataset | None = None  # examples that were handed over, and are not on disk
 
 
-OnStart = Callable[[Start], Observer | None]
+OnStart = Callable[[Start], Sequence[Observer]]
 
 
 def run_config(
@@ -65,7 +66,7 @@ def run_config(
         config: the merged settings; with `resume` they are checked against the run's own.
         source: in place of the config's task.
         objects: in place of the config's words.
-        on_start: called when all is ready; returns who watches. A context manager is entered meanwhile.
+        on_start: called when all is ready; returns the observers. Those that are context managers are entered.
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
     """
     use_one_thread()
@@ -84,7 +85,7 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
     with ExitStack() as stack:
         stack.callback(engine.close)
         start = start._replace(workers=engine.workers, worker=engine.kind)
-        own = on_start(start) if on_start else None
+        own = on_start(start) if on_start else ()
         observer = together(start.job.config, start.directory, start.progress, own)
         startup = time.perf_counter() - started - engine.compile_seconds
         told = (start.limits, start.identity, observer, observer.stop)

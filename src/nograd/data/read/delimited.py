@@ -167,7 +167,7 @@ def _parse(text: Text, as_text: bool = False) -> pl.DataFrame:
     }
     for infer in ({"infer_schema_length": _INFER}, {"infer_schema": False})[as_text:]:
         try:
-            frame = pl.read_csv(source, **options, **infer)  # type: ignore[arg-type]
+            frame = pl.read_csv(source, **options, **infer)
         except pl.exceptions.PolarsError:
             continue
         if frame.width == len(names):

@@ -1,6 +1,6 @@
 """Several observers of one training as one, and which ones the settings ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from importlib.util import find_spec
 from types import TracebackType
@@ -97,10 +97,12 @@ _ASKED_FOR = {
 _PACKAGES = ("tensorboard", "wandb")
 
 
-def together(config: TrainConfig, directory: RunDirectory, start: Progress, given: Observer | None) -> CombinedObserver:
-    """The observers that the settings ask for, and the caller's own last: it may take the terminal."""
+def together(
+    config: TrainConfig, directory: RunDirectory, start: Progress, given: Sequence[Observer]
+) -> CombinedObserver:
+    """The observers that the settings ask for, and the caller's own last: one of them may take the terminal."""
     makers = [import_object(word, "observer") for setting, word in _ASKED_FOR.items() if getattr(config, setting)]
-    return CombinedObserver([*(make(directory, start) for make in makers), *([given] if given else [])])
+    return CombinedObserver([*(make(directory, start) for make in makers), *given])
 
 
 def require_packages(config: TrainConfig) -> None:
