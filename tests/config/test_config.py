@@ -126,7 +126,8 @@ def test_presets_are_valid_recipes_with_title_source_and_figure():
     assert {"blog", "mnist", "digits"} <= set(found)
     for name, recipe in found.items():
         validation.validate(replace(TrainConfig(), **recipe.settings))
-        assert set(recipe.about) - {"for"} == {"title", "source", "figure"}, name
+        assert set(recipe.about) - {"for"} == {"group", "title", "source", "figure"}, name
+        assert recipe.about["group"] in recipes.GROUPS, name
         assert all(recipe.about.values())
         assert "to be measured" not in recipe.about["figure"]
 

@@ -44,7 +44,7 @@ class MinimizeConfig:
     """Stop after this many generations. Default: as CMA-ES does, 100 + 150 (n + 3)²/√population."""
     evaluations: int | None = setting(None, check=at_least(1))
     """Stop after this many calls of the function."""
-    budget: str | None = setting(None, numeric=True, check=duration)
+    budget: str | None = setting(None, numeric=True, check=duration, metavar="TIME")
     """Stop after this much time: 90s, 10m, 1h30m."""
     target: float | None = setting(None)
     """Stop when a value is as good as this."""

@@ -1,11 +1,15 @@
 """`nograd evaluate`, `predict`, `presets`, `runs` and `report`: what has been written is read."""
 
+import shutil
 import sys
+import textwrap
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from nograd.cli.flags import PAGE, parse, prepare_jax
 from nograd.config.fields import Positional, at_least, file_name, setting
+from nograd.config.recipes import GROUPS
 from nograd.config.recipes import presets as shipped
 from nograd.core.json_text import to_json
 from nograd.core.types import EngineError, RunError
@@ -121,10 +125,25 @@ def presets(arguments: list[str], started: float) -> int:
         """List the recipes that ship with nograd, with their sources and measured results."""
 
     parse(PresetsConfig, arguments, "nograd presets")
-    for name, recipe in shipped().items():
-        about = recipe.about
-        print(f"{name}: {about['title']}\n    source: {about['source']}\n    measured: {about['figure']}")
+    width = min(shutil.get_terminal_size((PAGE, 24)).columns, PAGE)
+    for number, group in enumerate(GROUPS):
+        print(("\n" if number else "") + group)
+        for name, recipe in shipped().items():
+            if recipe.about["group"] == group:
+                print("\n".join(_preset_lines(name, recipe.about, width)))
     return 0
+
+
+def _preset_lines(name: str, about: Mapping[str, str], width: int) -> list[str]:
+    """A recipe: its name and title, and below them its source and what was measured."""
+    lines = textwrap.wrap(f"{name}: {about['title']}", width, initial_indent="  ", subsequent_indent=" " * 6)
+    for label in ("source", "figure"):
+        said = f"{'measured' if label == 'figure' else label}: {about[label]}"
+        lines += textwrap.wrap(said, width, initial_indent=" " * 6, subsequent_indent=" " * 8)
+    return lines
+
+
+_NARROW = 80  # columns of a terminal, below which the table of runs has few columns
 
 
 @dataclass(frozen=True)
@@ -140,6 +159,7 @@ def runs(arguments: list[str], started: float) -> int:
     config = parse(RunsConfig, arguments, "nograd runs")
     prepare_jax()
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from nograd.runs.summary import summaries
@@ -147,15 +167,18 @@ def runs(arguments: list[str], started: float) -> int:
     folder = Path(config.folder)
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds the run directories: nograd runs FOLDER")
+    console = Console(width=None if sys.stdout.isatty() else PAGE)
+    shown = ("run", "task", "model", "score", "generations", "time", "state")
+    shown = shown if console.width >= _NARROW else ("run", "score")
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "task", "model", "score", "generations", "time", "state"):
+    for name in shown:
         table.add_column(name, overflow="fold", justify="right" if name in ("generations", "time") else "left")
     for run in summaries(folder):
-        table.add_row(run.path.name, run.task, run.model, run.score, run.generations, run.time, run.state)
+        table.add_row(*(escape(getattr(run, name)) for name in shown))
     if not table.row_count:
         print(f"{folder} holds no run directories")
         return 0
-    Console(width=None if sys.stdout.isatty() else PAGE).print(table, highlight=False, markup=False)
+    console.print(table, highlight=False)
     return 0
 
 

@@ -74,6 +74,8 @@ def _argument(setting: Setting) -> str:
 
 def _metavar(setting: Setting) -> str:
     form = setting.form
+    if named := setting.metadata.get("metavar"):
+        return str(named)
     if form.choices and "axis" not in setting.metadata:
         return "{" + ",".join(form.choices) + "}"
     if "path" in setting.metadata:

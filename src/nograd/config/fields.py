@@ -35,6 +35,7 @@ def setting(
     when: tuple[str, tuple[str, ...]] | None = None,
     short: str = "",
     flag: str = "",
+    metavar: str = "",
     names: bool = False,
 ) -> Any:
     """A field with its metadata; what is not given is left out.
@@ -55,12 +56,13 @@ def setting(
         when: (parent, its values) that a search draws it with.
         short: another flag for the same, such as -o.
         flag: what the command line calls it, where that is no name in Python.
+        metavar: what stands for its value in `--help`; default: by its type.
         names: a text of several names (see `name_lists`), which Python may give as a list or a mapping.
     """
     given = {
         "heading": heading, "control": control, "path": path, "numeric": numeric, "follows": follows, "task": task,
         "resume": resume, "axis": axis, "check": check, "search": search, "when": when, "short": short, "flag": flag,
-        "names": names,
+        "names": names, "metavar": metavar,
     }  # fmt: skip
     metadata: Mapping[str, Any] = {name: value for name, value in given.items() if value}
     return field(default=default, metadata=metadata)

@@ -18,11 +18,19 @@ from nograd.config.settings import TrainConfig, all_settings, recipe_fields, set
 from nograd.core.text import did_you_mean
 from nograd.core.types import ConfigError
 
+# The purposes of the shipped recipes, in the order of `nograd presets`.
+GROUPS = (
+    "Defaults of tasks",
+    "Networks without a gradient",
+    "Methods as published, and variants",
+    "The blog post of 2017",
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """A TOML file: settings as keys, and two optional tables: [about] with title, source and figure, and [search] with
-    the ranges of `nograd search`.
+    """A TOML file: settings as keys, and two optional tables: [about] with group (one of `GROUPS`), title, source and
+    figure, and [search] with the ranges of `nograd search`.
     """
 
     settings: dict[str, Any]

@@ -196,7 +196,7 @@ class TrainConfig:
     """Keyword arguments for the environment's constructor, as JSON: '{"ctrl_cost_weight": 0.5}'."""
     generations: int = setting(1000, heading="When to stop, evaluate and save", resume=True, check=at_least(1))
     """Stop after this many generations."""
-    budget: str | None = setting(None, numeric=True, resume=True, check=fields.duration)
+    budget: str | None = setting(None, numeric=True, resume=True, check=fields.duration, metavar="TIME")
     """Stop after this much training time: 90s, 10m, 1h30m."""
     target: float | None = setting(None, resume=True)
     """Stop when the validation score is as good as this: an accuracy such as 0.95, a value of another --metric, or an

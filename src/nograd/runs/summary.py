@@ -16,6 +16,7 @@ class Summary(NamedTuple):
     """What a person wants to know of a run first; texts, "" for what the run does not have."""
 
     path: Path
+    run: str  # the name of its directory
     task: str
     model: str
     score: str  # "test accuracy 97.20%", else of the validation split
@@ -48,6 +49,7 @@ def summary(directory: RunDirectory) -> Summary:
         ended, done, seconds = f"ended: {result['stop_reason']}", result["generations"], result["seconds"]
     return Summary(
         directory.path,
+        directory.path.name,
         Path(settings["task"]).name if settings["task"] else "",
         settings["model"],
         score,

@@ -34,7 +34,7 @@ class SearchConfig:
 
     task: Positional[str | None] = setting(None, path=True, check=file_name)
     """What is trained: anything that nograd train takes. Default: as in nograd train."""
-    budget: str | None = setting(None, numeric=True, check=fields.duration)
+    budget: str | None = setting(None, numeric=True, check=fields.duration, metavar="TIME")
     """Time for the whole search, the winner's trainings included and added up over all sessions on the study: 90s, 10m,
     12h. Default: 1h; no limit where --trials is given."""
     trials: int | None = setting(None, check=at_least(1))
