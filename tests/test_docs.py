@@ -96,14 +96,14 @@ def _settings() -> dict[str, type]:
 def test_commands_are_real(path):
     """Every `nograd` line of a shell block is read as its command reads it: the flags exist, and take such values."""
     from nograd.cli.flags import parse_given
-    from nograd.cli.main import _COMMANDS
+    from nograd.cli.commands import COMMANDS
 
     kinds = _settings()
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
         for line in re.findall(r"^\$? ?nograd (.+)$", block.replace("\\\n", " "), re.M):
             words = takewhile(lambda word: word not in (">", ">>", "|", "&&", "&"), shlex.split(line, comments=True))
             command, *arguments = words
-            assert command in {*_COMMANDS, "--help", "--version"}, line
+            assert command in {*COMMANDS, "--help", "--version"}, line
             arguments = [word for word in arguments if word != "--debug" and word != "…"]
             if command in kinds and "--help" not in arguments:
                 parse_given(kinds[command], arguments, f"nograd {command}")

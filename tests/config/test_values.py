@@ -108,7 +108,7 @@ def test_every_setting_is_a_keyword_of_train_with_its_type():
     parameters = inspect.signature(ng.train).parameters
     hints = typing.get_type_hints(ng.train)
     known = {field.name for field in fields(TrainConfig)}
-    assert known | {"y", "observer", "unknown"} == set(parameters)
+    assert known | {"y", "observer", "show", "unknown"} == set(parameters)
     assert [name for name in parameters if name in known] == [field.name for field in fields(TrainConfig)]
     for name in known - {"task"}:
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY

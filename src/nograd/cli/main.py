@@ -9,25 +9,11 @@ from collections.abc import Sequence  # noqa: E402
 from importlib import import_module  # noqa: E402
 
 from nograd import __version__  # noqa: E402
+from nograd.cli.commands import COMMANDS  # noqa: E402
 from nograd.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
 from nograd.core.output import steady_output  # noqa: E402
 from nograd.core.text import did_you_mean  # noqa: E402
 from nograd.core.types import ConfigError, NogradError  # noqa: E402
-
-# Each command: the module that holds its function, imported only when it is called, so that help is quick.
-_COMMANDS = {
-    "train": ("train", "train a network by Evolution Strategies"),
-    "evaluate": ("runs", "score a run on a split, on new examples or on fresh episodes"),
-    "predict": ("runs", "predict new examples with the trained network of a run"),
-    "export": ("export", "write the network of a run as a file: ONNX, StableHLO, safetensors, Keras, PyTorch"),
-    "minimize": ("minimize", "find the point where a function has its lowest value"),
-    "maximize": ("minimize", "find the point where a function has its highest value"),
-    "search": ("studies", "search hyperparameters within a time budget"),
-    "speedup": ("studies", "time the same work on 1, 2, 4 … workers"),
-    "runs": ("runs", "list the runs in a folder with their scores, the newest last"),
-    "report": ("runs", "write an HTML page about runs, a study or a measured speedup"),
-    "presets": ("runs", "list the recipes that ship with nograd"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,15 +58,15 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"nograd {__version__}")
         return 0
     command, rest = arguments[0], arguments[1:]
-    if command not in _COMMANDS:
-        raise ConfigError(f"unknown command {command!r}{did_you_mean(command, _COMMANDS)}")
-    module = import_module(f"nograd.cli.{_COMMANDS[command][0]}")
+    if command not in COMMANDS:
+        raise ConfigError(f"unknown command {command!r}{did_you_mean(command, COMMANDS)}")
+    module = import_module(f"nograd.cli.{COMMANDS[command].module}")
     code: int = getattr(module, command)(rest, _STARTED)
     return code
 
 
 def _usage() -> str:
-    commands = "\n".join(f"  nograd {name:<10} {text}" for name, (_, text) in _COMMANDS.items())
+    commands = "\n".join(f"  nograd {name:<10} {command.text}" for name, command in COMMANDS.items())
     return (
         "nograd: train neural networks without gradients, by Evolution Strategies\n\n"
         f"{commands}\n\n"

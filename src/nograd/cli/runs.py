@@ -117,12 +117,13 @@ def predict(arguments: list[str], started: float) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class PresetsConfig:
+    """List the recipes that ship with nograd, with their sources and measured results."""
+
+
 def presets(arguments: list[str], started: float) -> int:
     """Prints the recipes that ship with the package."""
-
-    @dataclass(frozen=True)
-    class PresetsConfig:
-        """List the recipes that ship with nograd, with their sources and measured results."""
 
     parse(PresetsConfig, arguments, "nograd presets")
     width = min(shutil.get_terminal_size((PAGE, 24)).columns, PAGE)
