@@ -169,8 +169,8 @@ def runs(arguments: list[str], started: float) -> int:
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds the run directories: nograd runs FOLDER")
     console = Console(width=None if sys.stdout.isatty() else PAGE)
-    shown = ("run", "task", "model", "score", "generations", "time", "state")
-    shown = shown if console.width >= _NARROW else ("run", "score")
+    every = ("run", "task", "model", "score", "generations", "time", "state")
+    shown = every if console.width >= _NARROW else ("run", "score")
     table = Table(box=None, pad_edge=False)
     for name in shown:
         table.add_column(name, overflow="fold", justify="right" if name in ("generations", "time") else "left")
