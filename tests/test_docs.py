@@ -95,8 +95,8 @@ def _settings() -> dict[str, type]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_commands_are_real(path):
     """Every `nograd` line of a shell block is read as its command reads it: the flags exist, and take such values."""
-    from nograd.cli.flags import parse_given
     from nograd.cli.commands import COMMANDS
+    from nograd.cli.flags import parse_given
 
     kinds = _settings()
     for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):

@@ -117,6 +117,17 @@ def test_a_speedup_without_weak_scaling_or_a_fit(figures):
     assert "&lt;b&gt;" in page
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "cores"), [(10.0, 15.0, "1,440"), (0.5, 1440.0, "16"), (None, 1440.0, "16"), (3.0, None, "16")]
+)
+def test_a_projection_is_a_key_figure_only_if_its_interval_tells_something(figures, low, high, cores):
+    *_, middle, far = figures["strong"]["projection"]
+    middle["speedup"] |= {"low": 8.0, "high": 9.0}
+    far["speedup"] |= {"low": low, "high": high}
+    cards = speedup_page(figures, "s").partition("Scaling")[0]
+    assert re.findall(r"projection to ([\d,]+) cores", cards) == [cores]
+
+
 def test_an_uncertain_fit_does_not_hide_the_measured(figures):
     fit = figures["strong"]["amdahl"] | {"standard_error": None}  # JSON's word for one that is not known
     figures["strong"] |= {"amdahl": fit}

@@ -15,6 +15,7 @@ from nograd.scaling.laws import Amdahl, band
 from nograd.scaling.table import PARTS, Grid, parts
 
 _KINDS = (("strong", "same work"), ("weak", "work grows with the workers"))
+_WIDEST = 2.0  # times its lower end: the upper end of a projection that is shown as a key figure
 
 
 def speedup_page(figures_of: dict[str, Any], name: str) -> str:
@@ -58,10 +59,17 @@ def _key_figures(figures_of: dict[str, Any]) -> Iterator[tuple[str, Child, Child
     if fit := figures_of["strong"]["amdahl"]:
         error = "?" if fit["standard_error"] is None else f"{fit['standard_error']:.4f}"
         yield "serial fraction", f"{fit['serial_fraction']:.4f}", f"± {error}, Amdahl's law"
-    if projected := figures_of["strong"]["projection"]:
-        last, ratio = projected[-1], projected[-1]["speedup"]
-        ends = " to ".join("?" if ratio[end] is None else f"{ratio[end]:,.1f}" for end in ("low", "high"))
-        yield f"projection to {last['cores']:,} cores", f"{ratio['value']:,.1f}×", f"NOT measured; {ends}"
+    for projected in reversed(figures_of["strong"]["projection"]):
+        if _tells(ratio := projected["speedup"]):
+            ends = f"{ratio['low']:,.1f} to {ratio['high']:,.1f}"
+            yield f"projection to {projected['cores']:,} cores", f"{ratio['value']:,.1f}×", f"NOT measured; {ends}"
+            return
+
+
+def _tells(ratio: dict[str, Any]) -> bool:
+    """Whether the interval of a projected speedup is known, and narrow enough for a headline."""
+    low, high = ratio["low"], ratio["high"]
+    return low is not None and high is not None and 0 < high <= _WIDEST * low
 
 
 class Panel(NamedTuple):
