@@ -90,6 +90,18 @@ def test_a_worker_that_dies_changes_nothing(tmp_path, monkeypatch):
     assert bits(found) == bits(ng.minimize(objectives.bowl, START, workers=1, **{**LONG, "generations": found.nit}))
 
 
+@pytest.mark.slow
+def test_on_a_cluster_of_ray_it_is_the_same_search(alone):
+    ray = pytest.importorskip("ray")
+    centre = 0.0  # of a closure, which no module names
+    functions = (objectives.bowl, lambda x: objectives.bowl(x) + centre)
+    try:
+        for fun in functions:
+            assert bits(ng.minimize(fun, START, workers=2, engine="ray", **SMALL)) == bits(alone)
+    finally:
+        ray.shutdown()
+
+
 def test_resumed_it_is_the_whole_search(alone, tmp_path):
     first = ng.minimize(objectives.bowl, START, workers=1, out=tmp_path / "run", **{**SMALL, "generations": 2})
     assert first.nit == 2
