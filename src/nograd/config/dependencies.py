@@ -31,7 +31,7 @@ class Choice(NamedTuple):
 
     @property
     def defaults(self) -> dict[str, Mapping[str, Any]]:
-        """By word, the defaults of settings where they differ from the fields' own."""
+        """For each word, the defaults that differ from those of the fields."""
         return {word: entry.defaults for word, entry in self.axis.entries.items() if entry.defaults}
 
 
@@ -43,7 +43,7 @@ CHOICES = (STRATEGY, PERTURBATION)  # a strategy may leave no choice of the pert
 
 
 def chosen(values: Mapping[str, Any]) -> dict[str, str]:
-    """The value of each choice, its default where there is none."""
+    """The value of each choice; its default if it has no value."""
     return {choice.name: values.get(choice.name) or choice.default for choice in CHOICES}
 
 

@@ -92,7 +92,7 @@ def preset(name: str) -> Recipe:
 
 
 def base_config(given: TrainConfig) -> TrainConfig:
-    """What the flags of `given` are laid over: its --config or --preset, else the task's own preset.
+    """The settings that the flags of `given` change: those of --config or --preset, else of the task's own preset.
 
     What a recipe chose for another strategy or perturbation than that of `given` is left out.
     """
@@ -109,7 +109,7 @@ def base_config(given: TrainConfig) -> TrainConfig:
 
 
 def _table(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:
-    """A table taken out of a file's content; empty where there is none."""
+    """Takes a table out of a file's content; {} if there is none."""
     table = content.pop(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{origin}: [{name}] must be a table, got {values.short_repr(table)}")

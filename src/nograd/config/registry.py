@@ -51,7 +51,7 @@ class Axis(NamedTuple):
 
     @property
     def range(self) -> str:
-        """The words of the range of a search over all of them."""
+        """The range, as text, of a search over all words."""
         return f"choice({', '.join(word for word, entry in self.entries.items() if entry.searched)})"
 
     def entry(self, word: str) -> Entry:
@@ -65,11 +65,11 @@ class Axis(NamedTuple):
         return load(self.entry(word).build)
 
     def builders(self) -> dict[str, Any]:
-        """The function that makes it, for each word. Imports all of them."""
+        """For each word the function that makes its object. Imports all of them."""
         return {word: load(entry.build) for word, entry in self.entries.items() if entry.build}
 
     def readers(self, name: str) -> tuple[str, ...]:
-        """The words that use a setting; empty where all of them do."""
+        """The words that use a setting; () if all words use it."""
         return tuple(word for word, entry in self.entries.items() if name in entry.reads)
 
     def suited(self, task: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The registries of what outputs are judged by: fitnesses, which train, and metrics, which choose and tell.
+"""The registries of scores: fitness functions, which train the network, and metrics, which choose and report it.
 
 To add one, write it in a file of its own in `nograd.tasks` and add its line here: flags, help, errors, checks,
 result.json and the search follow from it. Each names an object for every kind of target that it is for.

@@ -1,4 +1,4 @@
-"""Which settings a task reads: a data set's examples or an environment's episodes. Words alone, without JAX."""
+"""Which settings a kind of task reads: data set, environment or function. Nothing here imports JAX."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def reads(task: str | None, name: str) -> bool:
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is not at its default although the task does not read it."""
+    """Raises ConfigError for a setting that was changed from its default but that the task does not read."""
     task, kind = values["task"], kind_of(values["task"])
     for name, value in values.items():
         one = all_settings()[name]

@@ -1,4 +1,4 @@
-"""Whether the settings of a training can be: each of its type and in its range, and all of them together.
+"""Checks the settings of a training: each one's type and range, and whether they fit together.
 
 Nothing here imports JAX, so that a wrong flag answers at once.
 """
@@ -50,7 +50,7 @@ def counts_population(config: TrainConfig) -> bool:
 
 
 def _check_target(config: TrainConfig) -> None:
-    """Raises ConfigError for a target that the metric cannot reach, or that says nothing."""
+    """Raises ConfigError for a target that the metric cannot reach, or that every value reaches."""
     target = config.target
     if target is None or is_environment(config.task):
         if target is not None and target != target:
@@ -115,7 +115,7 @@ def _check_top(config: TrainConfig) -> None:
 
 
 def _directions(config: TrainConfig) -> int:
-    """Of a mirrored population that is a setting."""
+    """The number of directions of a mirrored population."""
     return (config.population or DEFAULT_POPULATION) // 2
 
 

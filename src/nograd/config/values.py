@@ -20,7 +20,7 @@ _SHOWN = 60  # characters of a foreign value in an error
 
 
 class Form(NamedTuple):
-    """What values a type hint takes."""
+    """The values that a type hint accepts."""
 
     types: tuple[type, ...]
     choices: tuple[str, ...] = ()  # empty: any

@@ -1,4 +1,4 @@
-"""Where nograd keeps what it can always get again: downloads and compiled programs."""
+"""The folder for files that nograd can always make again: downloads and compiled programs."""
 
 import os
 import tempfile

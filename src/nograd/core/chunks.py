@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 
 def plan(units: int, count: int | None = None) -> Plan:
-    """The plan with the least padding for a population of `units` draws; of equal ones the most chunks.
+    """The plan with the least padding for a population of `units` draws; among equal plans the one with most chunks.
 
     Or the one of `count` chunks, or of as few less as hold all units in chunks of the same size.
     """
@@ -128,11 +128,11 @@ def both_chunks(plan: Plan, both: Both, span: Span | None = None) -> tuple[Float
 
 
 def by_units(plan: Plan, chunked: Float[Array, "chunks size members"]) -> Float[Array, "units members"]:
-    """Rows by unit, without the padding."""
+    """The rows in the order of units, without padding."""
     return chunked.reshape(-1, chunked.shape[-1])[: plan.units]
 
 
 def by_chunks(plan: Plan, rows: Float[Array, "units members"]) -> Float[Array, "chunks size members"]:
-    """Rows by chunk, padded with zeros."""
+    """The rows in the order of chunks, padded with zeros."""
     padded = jnp.pad(rows, ((0, plan.chunks * plan.size - plan.units), (0, 0)))
     return padded.reshape(plan.chunks, plan.size, -1)

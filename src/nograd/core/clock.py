@@ -1,4 +1,4 @@
-"""Seconds in which this process runs: what a budget is spent on.
+"""The seconds in which this process runs: a time budget counts these.
 
 While a process is stopped, by Ctrl-Z or SIGSTOP, the system's monotonic clock goes on (while the machine sleeps it does
 not). Nothing tells afterwards how long a process was stopped. So a thread looks at the clock a few times a second:

@@ -24,7 +24,7 @@ def refuse_fork() -> None:
 
 
 def watch_forks() -> None:
-    """Has `refuse_fork` know of the forks from now on."""
+    """From now on notes each fork of this process, for `refuse_fork`."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before, after_in_child=_after)
 

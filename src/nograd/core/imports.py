@@ -1,4 +1,4 @@
-"""Objects of the user's own, by the words `module:function`."""
+"""Imports an object of the user's code that is named as `module:function`."""
 
 import importlib
 import os
@@ -39,7 +39,7 @@ def import_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
 
 @contextmanager
 def _here_first() -> Iterator[None]:
-    """The current folder is looked into first meanwhile, and last from then on.
+    """A context in which Python looks for modules in the current folder first; afterwards it looks there last.
 
     Otherwise a file there, such as `random.py`, would be taken for whatever a library imports later by that name.
     """
@@ -67,7 +67,7 @@ def call_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
 
 
 def described(error: BaseException) -> str:
-    """An exception of the user's code in one line: what, and in which file and line."""
+    """An exception of the user's code in one line: what it says, and the file and line that raised it."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)

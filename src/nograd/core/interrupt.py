@@ -1,4 +1,4 @@
-"""Signals that ask a long job to end: the first one kindly, the second one at once."""
+"""Signals that end a long job: the first one after the running step, the second one at once."""
 
 import signal
 import threading

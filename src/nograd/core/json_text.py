@@ -1,4 +1,4 @@
-"""JSON that every reader takes: JSON has no NaN and no infinity, which Python's writer would put down all the same."""
+"""JSON that every reader accepts: without NaN and infinity, which JSON does not have but Python's writer writes."""
 
 import json
 import math

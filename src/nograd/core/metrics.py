@@ -1,4 +1,4 @@
-"""What a run is judged by: the word that its metrics and result carry, its direction, and how sure a value is."""
+"""The score of a run: its name in metrics and results, whether higher is better, and its interval."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ LOSS = "val_loss"  # lower is better: decides between equal scores on validation
 
 
 class Measure(NamedTuple):
-    """A number for each split; `train_accuracy`, `val_accuracy`, … in metrics and result."""
+    """A score. In metrics.jsonl and result.json its values are `train_NAME`, `val_NAME` and `test_NAME`."""
 
     name: str
     form: str  # of a value in text, as in format()
@@ -63,7 +63,7 @@ class Measure(NamedTuple):
 
     @property
     def least(self) -> float | None:
-        """The worst value that can be; None where there is no end to it."""
+        """The worst possible value; None if there is no bound."""
         return self.floor if self.higher else self.ceiling
 
     def standard_error(self, value: float, count: int, error: float | None = None) -> float | None:
@@ -84,7 +84,7 @@ class Measure(NamedTuple):
         return low, high if self.ceiling is None else min(high, self.ceiling)
 
     def interval_text(self, value: float, count: int, error: float | None = None) -> str:
-        """The same for a person; "" where there is none."""
+        """The interval as text, such as "0.92 to 0.95"; "" if there is none."""
         found = self.interval(value, count, error)
         return "" if found is None else f"{self.text(found[0])} to {self.text(found[1])}"
 
@@ -102,7 +102,7 @@ _KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}  # th
 
 
 def measure_of(recorded: Mapping[str, Any]) -> Measure:
-    """The measure of a run's config.json or of a study: in full, or one of ours by its name."""
+    """The measure that a run's config.json or a study records: all its fields, or the name of a built-in one."""
     if "metric" in recorded:
         return Measure(**recorded["metric"])
     return _KNOWN[recorded.get("measure", ACCURACY.name)]

@@ -1,4 +1,4 @@
-"""One line for a person about what goes on in spite of something, on standard error."""
+"""A warning in one line on standard error, about a problem that does not stop the program."""
 
 import sys
 from contextlib import suppress

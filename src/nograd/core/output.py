@@ -1,4 +1,4 @@
-"""Standard output and error that a job can print to, whatever becomes of their reader."""
+"""Standard output and error that never raise, even if their reader has gone or their file is full."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ class SteadyStream:
 
     @property
     def lost(self) -> Exception | None:
-        """The error where lines were lost that a reader still waits for; a reader that has gone waits for none."""
+        """The error that lost lines for a reader that is still there; None otherwise."""
         left = isinstance(self.error, OSError) and self.error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO)
         return None if left else self.error
 
@@ -45,7 +45,7 @@ class SteadyStream:
         return getattr(self._stream, name)
 
     def _drop(self, error: Exception) -> None:
-        """Nothing more is written; what is left in a buffer goes to the null device when the process ends."""
+        """Writes nothing from now on; text that is left in a buffer goes to the null device when the process ends."""
         self.error = error
         with suppress(OSError, ValueError, AttributeError):
             null = os.open(os.devnull, os.O_WRONLY)

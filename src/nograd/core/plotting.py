@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, of inches, that no window will show."""
+    """An empty figure of this size in inches, which no window shows."""
     _import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def png(figure: "Figure", dots: int = 110) -> bytes:
-    """The figure as a PNG file, of so many dots an inch."""
+    """The figure as the bytes of a PNG file with this many dots an inch."""
     buffer = io.BytesIO()
     for text in _words(figure):
         text.set_parse_math(False)  # a name of the user's between two $ is no formula, and need not be one

@@ -1,4 +1,4 @@
-"""Types of numbers: what is computed in float32 at least, whatever a user's function returns."""
+"""Types of numbers: results of a user's function are brought to float32 or wider before they are used."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ def use_one_thread() -> None:
 
 
 def in_64_bits(wide: bool = True) -> AbstractContextManager[Any]:
-    """JAX computes in 64 bits meanwhile, in this thread alone."""
+    """A context in which JAX computes in 64 bits, in this thread alone."""
     import jax
 
     if hasattr(jax, "enable_x64"):
@@ -63,7 +63,7 @@ def keep_programs() -> None:
 
 
 def kept_programs() -> dict[str, str]:
-    """The environment variables that do so, where the cache takes files."""
+    """The environment variables that let JAX keep compiled programs; {} if files cannot be written to the cache."""
     folder = user_cache("xla")
     if not writable(folder):
         return {}

@@ -21,7 +21,7 @@ ROOT = "(root)"  # the name of a tree that is one bare array
 
 
 def leaf_names(tree: PyTree) -> list[str]:
-    """The path of each leaf as one string, in leaf order: `layers/0/kernel`. No two leaves have the same name.
+    """The path of each leaf as one string, in the order of the leaves: `layers/0/kernel`. All names differ.
 
     Within a key `/` and `~` are written `~1` and `~0`, as in a JSON pointer (RFC 6901). Keys of one container that
     look the same (the number 0 and the text "0") carry their types: `0~int`, `0~str`.
@@ -65,7 +65,7 @@ def _typed(key: Any) -> str:
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """Names as they are, but for those seen before (a container of the user's own may repeat a key)."""
+    """The names, with a number added to each repeated one (a user's container may repeat a key)."""
     taken: set[str] = set()
     unique = []
     for name in names:
@@ -86,7 +86,7 @@ def require_floats(params: Params) -> None:
 
 
 def leaf_streams(tree: PyTree) -> list[int]:
-    """A 32-bit number a leaf, from its path alone: one layer more leaves the draws of the others alone.
+    """A 32-bit number for each leaf, from its path alone: adding a layer does not change the noise of the others.
 
     Only where two paths have the same checksum does the later leaf take another number.
     """
@@ -101,7 +101,7 @@ def leaf_streams(tree: PyTree) -> list[int]:
 
 
 def _drawn_from(stream: int) -> set[int]:
-    """All streams of words that the noise of a leaf is drawn from."""
+    """All streams of random words that the noise of a leaf is drawn from."""
     return {stream, stream ^ ANGLE_STREAM, stream ^ ROW_STREAM, stream ^ ANGLE_STREAM ^ ROW_STREAM}
 
 
@@ -130,7 +130,7 @@ def scaled(scale: Array | float, tree: PyTree) -> PyTree:
 
 
 def filled(like: PyTree, value: float) -> PyTree:
-    """A tree like this one with one value everywhere, in float32 at least: what is learnt in small steps needs it."""
+    """A tree of this shape filled with one value, in float32 or wider: a sum of small steps needs that precision."""
     return jax.tree.map(lambda leaf: jnp.full_like(leaf, value, dtype=widened(leaf.dtype)), like)
 
 

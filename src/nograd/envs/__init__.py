@@ -1,4 +1,4 @@
-"""Environments: what one is, where it comes from, and many of them stepped side by side."""
+"""Environments: their description, where they come from, and many of them stepped side by side."""
 
 from nograd.envs.find import environment as environment
 from nograd.envs.spaces import Action as Action

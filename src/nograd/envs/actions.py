@@ -38,14 +38,14 @@ def chosen(action: Action, bins: int | None, outputs: Float[Array, "*batch outpu
 
 
 def usable(chosen: np.ndarray) -> np.ndarray:
-    """Which rows follow from outputs without a NaN or an infinity, [rows]."""
+    """Which rows were chosen from outputs without NaN and infinity, bool [rows]."""
     rows = chosen.reshape(len(chosen), -1)
     sound: np.ndarray = np.isfinite(rows) if chosen.dtype.kind == "f" else rows >= 0
     return np.all(sound, axis=1)
 
 
 def fitted(leaf: Leaf, chosen: np.ndarray) -> np.ndarray:
-    """What is chosen, as values of a space in its own type, [*batch, *shape]: never outside of it."""
+    """The chosen numbers as values of the space, in its type and inside its bounds, [*batch, *shape]."""
     batch = chosen.shape[: chosen.ndim - len(leaf.shape)]
     flat = chosen.reshape(*batch, leaf.size)
     if leaf.kind == "box":
@@ -55,7 +55,7 @@ def fitted(leaf: Leaf, chosen: np.ndarray) -> np.ndarray:
 
 
 def given(action: Action, chosen: np.ndarray) -> list[Any]:
-    """One action of Gymnasium's a row of what is chosen."""
+    """Gymnasium's action for each row of the chosen numbers."""
     if action.kind == "nested":
         ends = np.cumsum([leaf.size for leaf in action.leaves])[:-1]
         flat = zip(action.leaves, np.split(chosen, ends, axis=-1), strict=True)
@@ -94,7 +94,7 @@ def _namespace(outputs: Any) -> Any:
 
 
 def _chosen(leaf: Leaf, bins: int | None, outputs: Any) -> Any:
-    """What is chosen for one space, [*batch, components]."""
+    """The chosen numbers for one space, [*batch, components]."""
     if leaf.kind == "box":
         return _binned(leaf, bins, outputs) if bins else _scaled(leaf, outputs)
     xp, ends = _namespace(outputs), np.cumsum(leaf.choices)[:-1]
@@ -157,7 +157,7 @@ def _rows(leaf: Leaf, chosen: np.ndarray) -> list[Any]:
 
 
 def _nested(paths: list[tuple[str | int, ...]], values: tuple[Any, ...]) -> Any:
-    """The dicts and tuples that have these values at these paths."""
+    """The dicts and tuples that hold these values at these paths."""
     if paths[0] == ():
         return values[0]
     inner: dict[str | int, tuple[list[Any], list[Any]]] = {}

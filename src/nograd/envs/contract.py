@@ -1,4 +1,4 @@
-"""What Gymnasium's `reset` and `step` are to return, and which mistake it is where they do not."""
+"""Checks what an environment's `reset` and `step` return, and names the mistake if it is not what Gymnasium asks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -104,7 +104,7 @@ def _is_old(answer: Any) -> bool:
 
 
 def _said(value: Any) -> str:
-    """What came, in a few words."""
+    """The value that came, in a few words."""
     if isinstance(value, tuple):
         return f"{len(value)} values"
     if isinstance(value, np.ndarray) and value.ndim:

@@ -1,4 +1,4 @@
-"""Which environment is meant, and what it is like: from a word of the command line or of Python."""
+"""Finds an environment by its name, on the command line or in Python, and describes it."""
 
 import json
 import re

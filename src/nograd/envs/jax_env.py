@@ -34,7 +34,7 @@ def _made(env_spec: EnvSpec) -> Any:
 
 
 def spaces(env: Any, name: str) -> tuple[Observation, Action]:
-    """What a policy sees and does there. Raises ConfigError where its functions do not fit together."""
+    """The observations and actions of an environment. Raises ConfigError if its functions do not fit together."""
     size = _action_size(env, name)
     try:
         first = jax.eval_shape(lambda: begun(env, jnp.int32(0)))
@@ -58,7 +58,7 @@ def spaces(env: Any, name: str) -> tuple[Observation, Action]:
 
 
 def _observation(seen: PyTree, name: str) -> Observation:
-    """Of one array its shape; of dicts and tuples of arrays, as MuJoCo Playground has them, all of them in one line."""
+    """One array keeps its shape; dicts and tuples of arrays, as in MuJoCo Playground, become one vector."""
     leaves = [_leaf(path, leaf, name) for path, leaf in jax.tree_util.tree_flatten_with_path(seen)[0]]
     if not sum(leaf.size for leaf in leaves):
         raise ConfigError(f"the observations of {name} hold no number; give its states an .obs that is an array")
@@ -89,14 +89,14 @@ def _action_size(env: Any, name: str) -> int:
 
 
 def observed(state: Any) -> Array:
-    """The observation of a state: a number by itself as a line of one; dicts and tuples as one line of all parts."""
+    """The observation of a state: a single number as a vector of one; dicts and tuples as one vector of all parts."""
     if isinstance(state.obs, dict | tuple | list):
         return jnp.concatenate([_numbers(leaf) for leaf in jax.tree.leaves(state.obs)])
     return state.obs if jnp.ndim(state.obs) else state.obs[None]
 
 
 def _numbers(leaf: Array) -> Float[Array, " numbers"]:
-    """A part of an observation as `observing.encoded` gives it: bytes as 0..1."""
+    """A part of an observation as `observing.encoded` returns it: bytes become 0 to 1."""
     numbers = leaf.astype(jnp.float32).ravel()
     return numbers / 255 if leaf.dtype == jnp.uint8 else numbers
 
@@ -114,7 +114,7 @@ def stepped(env: Any, state: PyTree, action: Array) -> PyTree:
 
 
 class JaxVector:
-    """Environments of JAX side by side, a call a step: for what needs the states between, such as a film."""
+    """Environments of JAX side by side, one call for each step: for uses that need every state, such as a film."""
 
     def __init__(self, env_spec: EnvSpec, **more: Any) -> None:
         self._env = traced(env_spec)

@@ -99,5 +99,5 @@ def _where(active: Bool[Array, " envs"], new: Array, old: Array) -> Array:
 
 
 def _finite(x: Array) -> Bool[Array, " envs"]:
-    """Which rows hold no NaN and no infinity, as float32 has them."""
+    """Which rows hold no NaN and no infinity in float32."""
     return jnp.isfinite(x.astype(jnp.float32)).reshape(len(x), -1).all(1)

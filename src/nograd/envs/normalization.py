@@ -10,7 +10,7 @@ CLIP = 5.0  # standard deviations that a normalised observation keeps to (Salima
 
 
 class Moments(NamedTuple):
-    """Of some observations: how many, their mean, the sum of squared deviations from it. Arrays of NumPy or JAX."""
+    """The moments of some observations: count, mean, and sum of squared deviations. Arrays of NumPy or JAX."""
 
     count: Any  # []
     mean: Any  # [*shape]
@@ -23,7 +23,10 @@ def no_moments(shape: tuple[int, ...]) -> Moments:
 
 
 def merged(one: Moments, other: Moments) -> Moments:
-    """Of both together: M = M₁ + M₂ + δ² n₁n₂/(n₁ + n₂) with δ = m₂ − m₁; in any grouping the same up to rounding."""
+    """The moments of both sets together: M = M₁ + M₂ + δ² n₁n₂/(n₁ + n₂) with δ = m₂ − m₁.
+
+    Merging in another grouping gives the same up to rounding.
+    """
     count = one.count + other.count
     share = other.count / (count + (count == 0))
     delta = other.mean - one.mean
@@ -31,7 +34,7 @@ def merged(one: Moments, other: Moments) -> Moments:
 
 
 def moments_of(x: Float[Array, " batch *shape"], counted: Bool[Array, " batch"]) -> Moments:
-    """Of the observations that count, in two passes."""
+    """The moments of the observations that count, in two passes."""
     mask, count = counted.reshape(-1, *[1] * (x.ndim - 1)), jnp.sum(counted, dtype=jnp.float32)
     mean = jnp.sum(jnp.where(mask, x, 0.0), 0) / jnp.maximum(count, 1.0)
     return Moments(count, mean, jnp.sum(jnp.where(mask, (x - mean) ** 2, 0.0), 0))
@@ -54,7 +57,7 @@ class MomentSums:
         self._count, self._shift, self._sum, self._squares = 0, np.zeros(0), np.zeros(0), np.zeros(0)
 
     def add(self, observations: np.ndarray) -> None:
-        """Takes in observations [batch, *shape]."""
+        """Adds observations [batch, *shape]."""
         if not self._count:
             self._shift = observations[0].astype(np.float64)
             self._sum, self._squares = np.zeros_like(self._shift), np.zeros_like(self._shift)

@@ -1,4 +1,4 @@
-"""From what an environment gives to the one array that a policy gets, on the host.
+"""Turns an environment's observation into the one array that a policy reads, on the host.
 
 Box and MultiBinary spaces are taken as they are, in float32 (bytes stay bytes where they are all that there is, and are
 0..1 among others); the choices of Discrete and MultiDiscrete spaces are counted from their `start`, and are one-hot.
@@ -27,7 +27,7 @@ def encoded(shown: Observation, rows: Sequence[Any], name: str) -> np.ndarray:
 
 
 def encoded_batch(shown: Observation, batch: Any, name: str) -> np.ndarray:
-    """The same of observations that are batched already: an array, or a nesting of arrays, with a leading axis."""
+    """As `encoded`, for observations that are batched already: arrays with a leading axis, nested or not."""
     columns = []
     for leaf in shown.parts:
         column = _array(leaf, _picked(batch, leaf, name), name)
@@ -54,7 +54,7 @@ def _joined(shown: Observation, columns: list[np.ndarray], name: str) -> np.ndar
 
 
 def _numbers(leaf: Leaf, column: np.ndarray) -> np.ndarray:
-    """What a policy sees of a space, float32 [rows, width]."""
+    """The numbers that a policy sees of a space, float32 [rows, width]."""
     flat = column.reshape(len(column), -1)
     if leaf.kind in ("box", "binary"):
         numbers = flat.astype(np.float32)

@@ -20,19 +20,19 @@ TRACED_LIMIT = 1000  # of environments of JAX, which have none of their own; Bra
 
 
 class EpisodeResults(NamedTuple):
-    """What came of some episodes."""
+    """The results of some episodes."""
 
     returns: np.ndarray  # float64 [envs], the sum of rewards; NaN where something was no finite number
     lengths: np.ndarray  # int64 [envs], in steps of the environment
 
     @property
     def sound(self) -> "EpisodeResults":
-        """Those whose numbers were all finite."""
+        """The returns of the episodes whose numbers were all finite."""
         return EpisodeResults(*(part[np.isfinite(self.returns)] for part in self))
 
     @property
     def dropped(self) -> int:
-        """How many are not among them."""
+        """The number of episodes that had a NaN or an infinity."""
         return int(np.sum(~np.isfinite(self.returns)))
 
     @property

@@ -46,7 +46,7 @@ class EnvPool:
 
 
 def is_atari(env_spec: EnvSpec) -> bool:
-    """Whether it is a game of EnvPool's Atari, with nothing random but its beginning."""
+    """Whether it is one of EnvPool's Atari games, in which only the beginning is random."""
     if {"noop_max", "repeat_action_probability"} & {*json.loads(env_spec.options)}:
         return False
     from envpool.registration import registry

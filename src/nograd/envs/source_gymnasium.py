@@ -61,7 +61,7 @@ class GymnasiumVector:
         self._taken: Action | None = None  # of the environments themselves: an EnvSpec may lack the type
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """All episodes are played in the same environments, each seeded anew."""
+        """Plays all episodes in the same environments, which are seeded anew."""
         self._all += [self._make() for _ in range(len(seeds) - len(self._all))]
         pairs = zip(self._all, seeds, strict=False)
         return self._seen([begun(env, int(seed), self._env_spec.name) for env, seed in pairs])

@@ -1,4 +1,4 @@
-"""What an environment shows and what it takes, as plain numbers that JSON can hold."""
+"""The observations and actions of an environment, described by plain numbers that JSON can hold."""
 
 import math
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Leaf(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Numbers that a policy sees of it: one a component, or one a choice."""
+        """The numbers that a policy sees of it: one for each component, or one for each choice."""
         return sum(self.choices) if self.kind in ("discrete", "multi") else self.size
 
     @property
@@ -54,7 +54,7 @@ class Observation(NamedTuple):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """What the policy sees of it."""
+        """The shape of the policy's input."""
         return (self.states,) if self.states else self.shape
 
     @property
@@ -73,7 +73,7 @@ class Observation(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What it is, for a person."""
+        """A description for a person."""
         if self.states:
             return f"{self.states} states"
         labels = ", ".join(leaf.label for leaf in self.leaves if leaf.path)
@@ -102,7 +102,7 @@ class Action(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What it is, for a person."""
+        """A description for a person."""
         choices = sum(sum(leaf.choices) for leaf in self.parts)
         shapes = [str(list(leaf.shape)) for leaf in self.parts if leaf.kind == "box"]
         real = f"actions {', '.join(shapes)} of real numbers" if shapes else ""

@@ -1,4 +1,4 @@
-"""What an environment is, as words and numbers, and how one is made of it."""
+"""The description of an environment by words and numbers, and how one is made from it."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class EnvSpec(NamedTuple):
 
     @property
     def portable(self) -> dict[str, Any]:
-        """The same as plain values for JSON; `from_portable` reads them."""
+        """The description as plain values for JSON; `from_portable` reads them."""
         return {**self._asdict(), "observation": _portable(self.observation), "action": _portable(self.action)}
 
     @property
@@ -66,7 +66,7 @@ def _restored(kind: Any, fields: dict[str, Any]) -> Any:
 
 
 def call_maker(make: Callable[..., Any], env_spec: EnvSpec, **more: Any) -> Any:
-    """What a maker returns for the options of an `EnvSpec`. Raises ConfigError where it raises."""
+    """The environment that a maker returns for the options of an `EnvSpec`. Raises ConfigError if it raises."""
     try:
         return make(**json.loads(env_spec.options), **more)
     except Exception as error:
@@ -74,7 +74,7 @@ def call_maker(make: Callable[..., Any], env_spec: EnvSpec, **more: Any) -> Any:
 
 
 def make_from_function(env_spec: EnvSpec, **more: Any) -> Any:
-    """What the user's function returns. Raises ConfigError where it raises."""
+    """The environment that the user's function returns. Raises ConfigError if the function raises."""
     return call_maker(import_object(env_spec.make, "environment"), env_spec, **more)
 
 

@@ -1,4 +1,4 @@
-"""What watches a user's code while it runs, an environment or a function: one line says where it raises or hangs."""
+"""Watches a user's environment or function while it runs: one line says if it raises or hangs."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ _named: set[str] = set()  # environments that this process has said so of
 
 
 class Heartbeat:
-    """Tells someone twice a second, at most, that the work goes on."""
+    """Sends a sign of life at most twice a second."""
 
     def __init__(self, tell: Callable[[], None] = lambda: None, name: str = "") -> None:
         self._tell, self._name, self._last, self._began = tell, name, float("-inf"), time.monotonic()
@@ -51,7 +51,7 @@ def summary(error: BaseException) -> str:
 def watched(
     seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1, what: str = "environment"
 ) -> Iterator[Heartbeat]:
-    """What fails meanwhile is said in one line, and so is a step that does not return. Raises EngineError."""
+    """A context that turns a failure, or a step that does not return, into an EngineError of one line."""
     with alarm(seconds, name, tell, environments, what) as pulse:
         try:
             yield pulse

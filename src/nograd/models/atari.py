@@ -16,7 +16,7 @@ _LEAST = 20  # pixels a side, that two strided layers take
 
 
 class BatchStatistics(NamedTuple):
-    """Of the units of a layer on the reference batch, before its activation."""
+    """Mean and scale of a layer's units on the reference batch, before the activation."""
 
     mean: Float[Array, " units"]
     scale: Float[Array, " units"]  # 1/√(variance + ε)
@@ -82,7 +82,7 @@ def _strided(
 
 
 def _statistics(y: Array) -> BatchStatistics:
-    """Over the batch, and the places of a picture."""
+    """The statistics over the batch and over the positions in an image."""
     rows = y.reshape(-1, y.shape[-1])
     return BatchStatistics(jnp.mean(rows, 0), jax.lax.rsqrt(jnp.var(rows, 0) + _EPSILON))
 

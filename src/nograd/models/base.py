@@ -1,4 +1,4 @@
-"""What a network is here: a pair of pure functions, or what makes one from the shape of the data."""
+"""A network: a pair of pure functions, or a builder that makes one from the shape of the data."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias

@@ -1,4 +1,4 @@
-"""From what a user hands over to a `Model` that fits the data."""
+"""Turns what a user gives as the model into a `Model` that fits the data."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +35,7 @@ def build_model(model: Model | Builder | Callable[[Shape, int], Any] | Any, shap
 
 
 def build_policy(model: Model | Builder | Callable[[Shape, int], Any] | Any, shape: Shape, outputs: int) -> Model:
-    """The same for observations of this shape: a network with memory stays one of single steps. Raises ModelError."""
+    """As `build_model`, for observations: a network with memory stays one of single steps. Raises ModelError."""
     return _checked(_built(model, shape, outputs), shape, outputs)
 
 
@@ -72,7 +72,7 @@ def _checked(built: Model, shape: Shape, classes: int) -> Model:
 
 
 def _widened(model: Model, kind: Any) -> Model:
-    """The same with outputs in float32, where they are booleans, whole numbers or half-precision floats."""
+    """The model with outputs in float32, if they are booleans, whole numbers or half-precision floats."""
     if not is_real(kind):
         raise ModelError(f"the model must return real numbers, got {kind}; return their real part or size")
     if widened(kind) == kind:

@@ -1,4 +1,4 @@
-"""Parameters that a network itself holds still: those that reach its outputs through stop_gradient alone."""
+"""Parameters that are constant: those that reach the network's outputs only through stop_gradient."""
 
 from functools import partial
 from typing import Any

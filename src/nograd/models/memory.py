@@ -1,4 +1,4 @@
-"""Networks with memory: what they carry from one step to the next, one step of any network, and whole sequences."""
+"""Networks with memory: the carry between steps, one step of any network, and whole sequences."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from nograd.models.base import Model
 
 
 def carry_of(model: Model, *batch: int) -> PyTree:
-    """What sequences carry before their first step, leaves [*batch, …]; () for a network without memory."""
+    """The carry of sequences before their first step, leaves [*batch, …]; () for a network without memory."""
     if model.initial_carry is None:
         return ()
     if not callable(model.initial_carry):

@@ -1,4 +1,4 @@
-"""Networks of policies by the words of the command line: what an environment's observations go through."""
+"""The policy networks that words of the command line name."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The network that a word names: a built-in one, or what a function of the user's returns."""
+"""The network that a word names: a built-in one, or the one that a function of the user's returns."""
 
 from nograd.config.axes import MODELS
 from nograd.core.imports import call_object
@@ -9,7 +9,7 @@ from nograd.models.registry import is_built_in, is_policy, parse_model, parse_po
 
 
 def resolve_model(spec: str) -> Model | Builder:
-    """The model that a spec names: a built-in, or what `module:function` of the user's returns."""
+    """The model that a spec names: a built-in one, or the one that the user's `module:function` returns."""
     if ":" in spec and not is_built_in(spec):
         made = call_object(spec, "model", MODELS.words)
         model = adopt(made)
@@ -20,5 +20,5 @@ def resolve_model(spec: str) -> Model | Builder:
 
 
 def resolve_policy(spec: str) -> Model | Builder:
-    """The policy that a spec names: a built-in, or what `module:function` of the user's returns."""
+    """The policy that a spec names: a built-in one, or the one that the user's `module:function` returns."""
     return parse_policy(spec) if is_policy(spec) else resolve_model(spec)

@@ -75,7 +75,7 @@ def _needed(jaxpr: core.Jaxpr, outputs: Sequence[Any]) -> set[Any]:
 
 
 def _walk(jaxpr: core.Jaxpr, consts: Sequence[Array], given: Sequence[Two]) -> list[Two]:
-    """Both values of each output. Where they are the same object, it is computed once."""
+    """The two values of each output, for a member and for the mean. If both are one object, it is computed once."""
     values: dict[Any, Two] = {v: (const, const) for v, const in zip(jaxpr.constvars, consts, strict=True)}
     values.update(zip(jaxpr.invars, given, strict=True))
     for equation in jaxpr.eqns:

@@ -1,4 +1,4 @@
-"""What a perturbation is: how a member of the population differs from the mean θ.
+"""The protocol of a perturbation: how a member of the population differs from the mean θ.
 
 There are two families. The members of a `Perturbation` that is *dense* are whole networks, which can be asked for; a
 `LocalPerturbation` is drawn and evaluated where the network's function is, a tile of examples at a time, and no member
@@ -133,7 +133,7 @@ class LocalPerturbation(Perturbation, Protocol):
         shared: bool,
         block: int,
     ) -> tuple[Float[Array, "units directions signs"], Params]:
-        """What `fitness` returns, and Σ w · ε over the members with w = weights(fitness, first direction)."""
+        """The result of `fitness`, and Σ w · ε over the members with w = weights(fitness, first direction)."""
 
     def laid_out(self, total: Params, params: Params) -> Params:
         """A sum of what `both` returns, arranged like the parameters."""
@@ -143,7 +143,7 @@ class MemberPerturbation(LocalPerturbation, Protocol):
     """A local perturbation whose members can have inputs of their own, as policies do."""
 
     def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
-        """What apply(params, *inputs) gives for each member and its own inputs: [units, directions, signs, ...]."""
+        """apply(params, *inputs) for each member and its own inputs: [units, directions, signs, ...]."""
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The value of a function of (params, *inputs) for each member, [units, directions, signs, ...]."""

@@ -45,7 +45,7 @@ def _one(inputs: PyTree, number: int) -> PyTree:
 
 
 def trial(tree: PyTree, rows: int | None = None) -> PyTree:
-    """Numbers of the same shapes and types in place of a tree's: normals for floats, zeros for all others.
+    """A tree of the same shapes and types with trial values: normals for floats, zeros for all others.
 
     Args:
         tree: arrays or shapes.

@@ -1,4 +1,4 @@
-"""How much one vectorised call takes on at once: a core's caches, or an accelerator's memory, decide."""
+"""How much one vectorised call computes at once: a core's caches, or an accelerator's memory, set the limit."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import jax
 
 
 class BatchLimits(NamedTuple):
-    """Sizes by float32 elements of the widest value, and by units."""
+    """The limits of one call, in float32 elements of the widest value and in units."""
 
     tile: int  # elements of a tile
     block: int  # elements of a block of directions
@@ -22,7 +22,7 @@ _CORE = BatchLimits(tile=1 << 19, block=1 << 18, units=256, least=16, node_tiles
 
 
 def batch_limits() -> BatchLimits:
-    """Of the devices that JAX computes on: a core's, or an accelerator's with a tile for each of them at least.
+    """The limits of the devices that JAX computes on: of a core, or of accelerators with at least one tile each.
 
     An accelerator wants few and large calls; half a gigabyte for the widest value leaves room for the others.
     """

@@ -112,7 +112,7 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
 
 
 class Distribution(NamedTuple):
-    """What members are drawn from, and what is estimated: how it should move.
+    """The distribution that members are drawn from; as an estimate, the direction in which it should move.
 
     As a distribution, N(mean, scale²); without a scale it is the σ of the perturbation for every parameter. As an
     estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale; with a covariance matrix see there.

@@ -33,7 +33,7 @@ class Directions(NamedTuple):
         return max(self.values.shape[1], self.rows.shape[0])
 
     def some(self, first: Array | int, count: int) -> "Directions":
-        """The directions first, first + 1, … of every unit."""
+        """Some directions, first, first + 1, …, of every unit."""
         values, rows = self
         if values.shape[1] > 1:
             values = jax.lax.dynamic_slice_in_dim(values, first, count, axis=1)

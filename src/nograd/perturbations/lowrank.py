@@ -140,15 +140,15 @@ class LowRank(TiledPerturbation, _Settings):
         return values, estimate(noise, weights(values, 0))
 
     def laid_out(self, total: Params, params: Params) -> Params:
-        """The sum itself: it is arranged like the parameters already."""
+        """The sum unchanged: it is already arranged like the parameters."""
         return total
 
     def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
-        """What each member's network gives for inputs of its own, [units, directions, signs, ...]."""
+        """The outputs of each member's network for its own inputs, [units, directions, signs, ...]."""
         return outputs(self._scales, apply, params, inputs, noise)
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
-        """What a function of (params, *inputs) gives for each member, on the same inputs."""
+        """The value of a function of (params, *inputs) for each member, on the same inputs."""
         return of_members(self._scales, self.directions, function, params, inputs, noise)
 
     @property

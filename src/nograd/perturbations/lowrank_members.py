@@ -44,7 +44,7 @@ def fitness(
 def outputs(
     scales: Float[Array, " signs"], apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree
 ) -> PyTree:
-    """What each member's network gives for inputs of its own, the product with the mean made once for all members.
+    """The outputs of each member's network for its own inputs; the product with the mean is computed once for all.
 
     Args:
         apply: (params, *inputs of a member) -> a tree of arrays; here each leaf is [units, directions, signs, ...].

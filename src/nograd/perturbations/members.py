@@ -1,4 +1,4 @@
-"""The loops over the members of one unit, as nested `vmap`s: what a level does not depend on it shares."""
+"""The loops over the members of one unit, as nested `vmap`s: values that a loop does not change are computed once."""
 
 from collections.abc import Callable
 from typing import TypeAlias

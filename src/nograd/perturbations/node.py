@@ -131,7 +131,7 @@ class Node(TiledPerturbation, _Settings):
         return both(self._scales, self.directions, prepared, loss, params, inputs, noise, weights, block)
 
     def laid_out(self, total: Params, params: Params) -> Params:
-        """With its tall and narrow matrices turned back."""
+        """The sum with its tall and narrow matrices transposed back."""
         # Behind a barrier, or XLA moves the transposition back into the products.
         return turned(jax.lax.optimization_barrier(total), params)
 

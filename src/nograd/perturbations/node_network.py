@@ -1,4 +1,4 @@
-"""A network as node perturbation walks it: what no noise has come into once, and the rest for every member."""
+"""Evaluates a network for node perturbation: the part before any noise once, the rest for every member."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ class Network:
         return {k: v._replace(array=next(linear if v.linear else data)) for k, v in self._known.items()}
 
     def read_later(self) -> list[bool]:
-        """Which leaves of the parameters enter after `before`."""
+        """The leaves of the parameters that enter after `before`."""
         return read_later(self._closed, self._known)[: len(self.leaves)]
 
     def outputs(
@@ -104,7 +104,7 @@ class Network:
 
 
 def arguments(params: Params, example: PyTree) -> list[Value]:
-    """What a walk starts from."""
+    """The values that a walk starts with."""
     parameters = zip(jax.tree.leaves(params), leaf_names(params), strict=True)
     given = [Value(leaf, True, True, path=name) for leaf, name in parameters]
     return given + [Value(leaf, False, False) for leaf in jax.tree.leaves(example)]

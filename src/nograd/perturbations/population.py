@@ -139,12 +139,12 @@ def population_both(
 
 
 def by_pairs(local: Local, fitness: Float[Array, "chunks size members"]) -> Float[Array, "pairs members"]:
-    """A row a direction, with both signs if mirrored, without the padding."""
+    """One row for each direction, with both signs if mirrored, without padding."""
     return fitness.reshape(-1, local.unit_members)[: local.units].reshape(-1, local.perturbation.signs)
 
 
 def by_tiles(local: Local, weights: Float[Array, "pairs members"]) -> Float[Array, "chunks size members"]:
-    """The way back, padded with zeros."""
+    """The inverse of `by_pairs`, padded with zeros."""
     given = weights.reshape(local.units, local.unit_members)
     padded = jnp.pad(given, ((0, -(-local.units // local.tile) * local.tile - local.units), (0, 0)))
     return chunks.by_chunks(local.plan, padded.reshape(-1, local.tile * local.unit_members))

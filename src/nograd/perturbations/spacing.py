@@ -1,4 +1,4 @@
-"""Whether members differ at all: a σ below the spacing of the numbers near a parameter is rounded away."""
+"""Checks that members differ: a σ below the spacing of floating-point numbers near a parameter is rounded away."""
 
 import warnings
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def check_spacing(params: Params, sigma: float) -> None:
 
 
 def _lost(name: str, leaf: jax.Array, sigma: float) -> _Lost | None:
-    """What is rounded away of a leaf; None where nothing can be."""
+    """The part of a leaf that is rounded away; None if nothing can be."""
     eps = float(jnp.finfo(leaf.dtype).eps)
     # By NumPy: under jit JAX would trace it, though the values are known.
     size = np.abs(np.asarray(leaf).astype(np.float64))

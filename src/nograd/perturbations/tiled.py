@@ -1,4 +1,4 @@
-"""What perturbations that are drawn tile by tile have in common; a base of NamedTuples of their settings."""
+"""The common part of perturbations that are drawn tile by tile; a base class for NamedTuples of their settings."""
 
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ class TiledPerturbation:
         return changed
 
     def shared(self) -> tuple[()]:
-        """Nothing: a draw reads only its address."""
+        """(): a draw reads only its address."""
         return ()
 
     def layout(self: LocalPerturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> Local:

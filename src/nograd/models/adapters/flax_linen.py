@@ -62,7 +62,7 @@ def write(module: Any, params: Params, shape: Shape) -> dict[str, Any]:
 
 
 def _variables(module: Any, shape: Shape) -> dict[str, Any] | None:
-    """Those of a bound module, or drawn on an example of this shape; None where it takes others."""
+    """The variables of a bound module, or drawn on an example of this shape; None if the module takes another shape."""
     linen = library("flax.linen")
     if module.scope is not None:
         return dict(module.unbind()[1])

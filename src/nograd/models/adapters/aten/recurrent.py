@@ -15,7 +15,7 @@ Cell: TypeAlias = Callable[[Carry, Array, Array, Array | None], Carry]
 
 
 class _Weights(NamedTuple):
-    """Of one layer in one direction."""
+    """The weights of one layer in one direction."""
 
     inputs: Array  # [gates × width, features]
     carry: Array  # [gates × width, width]
