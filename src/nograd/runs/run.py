@@ -34,12 +34,7 @@ if TYPE_CHECKING:
 class Run:
     """A training on disk. `params` are the parameters with the best validation score.
 
-    Args:
-        directory: its files.
-        model: the network, if it was a Python object that config.json cannot name.
-        data: the present path of the data, if they have moved.
-        metric: the Python function of the score, if it was one.
-        dataset: the data, if they were a Python object.
+    `model`, `data` and `metric` are as in `load`; `dataset` is the data set, if it was a Python object.
     """
 
     def __init__(
@@ -137,16 +132,7 @@ class Run:
         return self.task.read_params(self.read)
 
     def read(self, like: PyTree, part: str) -> PyTree:
-        """Reads a part of the best checkpoint.
-
-        Args:
-            like: a tree with the shapes and types of that part.
-            part: the path of the part, such as "params".
-
-        Raises:
-            RunError: the run has no checkpoint yet.
-            CheckpointError: the file is damaged.
-        """
+        """Reads a part of the best checkpoint, such as "params"; `like` is a tree with its shapes and types."""
         if (path := self.directory.chosen) is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
         return load_checkpoint(path, like, part=part)[0]
@@ -160,11 +146,7 @@ class Run:
         return self.task.outputs(self.params, np.asarray(x))
 
     def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(x, y) of a split of the run's data.
-
-        Args:
-            split: "train", "val" or "test".
-            dataset: the data, if the run was trained on a `Dataset` of another program.
+        """(x, y) of a split of the run's data; give `dataset` if they were a `Dataset` of another program.
 
         Raises:
             ConfigError: the run was not trained on a data set.
