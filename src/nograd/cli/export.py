@@ -1,4 +1,4 @@
-"""`nograd export`: the network of a run as a file that other programs read."""
+"""`nograd export`: writes the network of a run to a file for other programs."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class ExportConfig:
 
 
 def export(arguments: list[str], started: float) -> int:
-    """Writes the network of a run."""
+    """Runs `nograd export`."""
     config = parse(ExportConfig, arguments, "nograd export")
     if config.format is None and config.out is None:
         raise ConfigError(f"--format is missing; choose one of {', '.join(EXPORTS.words)}")

@@ -1,4 +1,4 @@
-"""`nograd evaluate`, `predict`, `presets`, `runs` and `report`: what has been written is read."""
+"""`nograd evaluate`, `predict`, `presets`, `runs` and `report`: commands that read finished runs."""
 
 import shutil
 import sys
@@ -39,7 +39,7 @@ class EvaluateConfig:
 
 
 def evaluate(arguments: list[str], started: float) -> int:
-    """Prints the score of a run."""
+    """Runs `nograd evaluate`."""
     config = parse(EvaluateConfig, arguments, "nograd evaluate")
     prepare_jax()
     from nograd.runs.run import load
@@ -95,7 +95,7 @@ class PredictConfig:
 
 
 def predict(arguments: list[str], started: float) -> int:
-    """Prints or writes what is predicted of new examples."""
+    """Runs `nograd predict`."""
     config = parse(PredictConfig, arguments, "nograd predict")
     prepare_jax()
     from nograd.runs.prediction_file import check_out, encoded, predict_file
@@ -123,7 +123,7 @@ class PresetsConfig:
 
 
 def presets(arguments: list[str], started: float) -> int:
-    """Prints the recipes that ship with the package."""
+    """Runs `nograd presets`."""
 
     parse(PresetsConfig, arguments, "nograd presets")
     width = min(shutil.get_terminal_size((PAGE, 24)).columns, PAGE)
@@ -184,7 +184,7 @@ def runs(arguments: list[str], started: float) -> int:
 
 
 def report(arguments: list[str], started: float) -> int:
-    """Writes the page of a run, a study or a measured speedup."""
+    """Runs `nograd report`."""
     config = parse(ReportConfig, arguments, "nograd report")
     prepare_jax()
     from nograd.reports.write import run_report
