@@ -49,9 +49,9 @@ class MinimizeConfig:
     target: float | None = setting(None)
     """Stop when a value is as good as this."""
     restarts: Literal["none", "ipop", "bipop"] = setting("none")
-    """Where a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
+    """When a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
     workers: str = setting("auto", numeric=True, check=workers)
-    """Processes that share a generation. auto: one per core, or this one alone where the function is quick."""
+    """Processes that share a generation. auto: one per core, or only this process if the function is fast."""
     engine: Literal["auto", "inline", "process", "ray"] = setting("auto")
     """Where the function is called, as in nograd train."""
     deadline: float = setting(60.0, check=positive("60"))

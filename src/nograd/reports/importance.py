@@ -41,9 +41,9 @@ def importance_of(run: Run, split: Split) -> Markup:
         return section("Importance of the columns", note(f"Not shown: {error}"))
     word = {"train": "training", "val": "validation", "test": "test"}[split]
     said = (
-        f"What the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples loses where the values of a column "
-        f"are dealt anew among them: the mean of {_REPEATS} times, with its deviation. Of columns that say the same, "
-        "each seems of little use."
+        f"How much worse the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples becomes when the values "
+        f"of one column are shuffled among them: the mean of {_REPEATS} shuffles, with its standard deviation. If several "
+        "columns carry the same information, each of them shows only a small loss."
     )
     rows: list[Row] = [
         [one.column, Cell(f"{one.loss:+.4f}", number=True), Cell(f"{one.deviation:.4f}", number=True)]

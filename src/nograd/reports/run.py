@@ -134,7 +134,7 @@ def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
         parts = [
             note(
                 "Its model, fitness, optimizer or first parameters were handed over in Python, "
-                "so that no command says it."
+                "so no command line can repeat it."
             )
         ]
     if is_objective(config.task):

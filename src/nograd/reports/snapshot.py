@@ -25,18 +25,22 @@ class Snapshot(NamedTuple):
 
     @property
     def generations(self) -> int:
+        """Number of generations done."""
         return int(self.last.get("generation", 0))
 
     @property
     def seconds(self) -> float:
+        """Training time so far, in seconds."""
         return float(self.last.get("seconds", 0.0))
 
     @property
     def evaluations(self) -> int:
+        """Evaluations so far."""
         return int(self.last.get("evaluations", 0))
 
     @property
     def trace(self) -> Trace:
+        """The metrics for the charts of curves."""
         return Trace(self.name, self.metrics, self.best.get("generation"), self.run.measure)
 
 

@@ -27,7 +27,7 @@ def inputs_of(data: Mapping[str, Any], config: TrainConfig, x: Any) -> np.ndarra
     from nograd.data.frames import array_table, frame_table, is_frame
 
     table = frame_table(x, "x") if is_frame(x) else array_table(x, "x")
-    # Columns that the training was told to leave out may be there.
+    # Columns that the training left out (the setting `drop`) are allowed here.
     return encoding.encode(table, None if config.columns else name_list(config.drop))
 
 

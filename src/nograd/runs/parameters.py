@@ -24,7 +24,7 @@ class NamedParameters(NamedTuple):
     arrays: Mapping[str, np.ndarray]  # by the paths of the leaves
     context: Mapping[str, np.ndarray]  # arrays that a policy needs besides its parameters, such as moments/mean
     origin: str  # the path of the file, for messages
-    sha256: str  # of the file
+    sha256: str  # checksum of the file
 
 
 def read_parameters(source: str | Path) -> NamedParameters:

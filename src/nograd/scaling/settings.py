@@ -19,14 +19,14 @@ class SpeedupConfig:
     """
 
     task: Positional[str | None] = setting(None, path=True, check=file_name)
-    """What is trained meanwhile: anything that nograd train takes. Default: as in nograd train."""
+    """The training whose generations are timed: anything that nograd train takes. Default: as in nograd train."""
     preset: str | None = None
     """The recipe whose generations are timed; nograd presets lists them. Default: the task's own."""
     workers: str = "auto"
     """Numbers of workers such as 1,2,4; 1 is always measured. auto: 1, 2, 4 and so on, up to all cores (or devices)."""
     engine: Literal["auto", "process", "inline", "ray"] = "auto"
     """What the workers are: processes of this machine, devices of this process (inline), or actors of a Ray cluster.
-    auto: processes on a CPU, else devices. One worker is this process alone."""
+    auto: processes on a CPU, else devices. One worker is always this process."""
     address: str | None = None
     """The Ray cluster to join: HOST:PORT, or auto for the one that this machine belongs to. Default: start one on this
     machine."""

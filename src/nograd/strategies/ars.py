@@ -66,8 +66,8 @@ def ars(
     σ and any scale of the fitness.
 
     Args:
-        population: members in a generation, 2N for the paper's N directions. Leave it out with a perturbation that
-            draws its directions for parts of a batch (low-rank, node): the population then follows from the batch size.
+        population: members in a generation, 2N for the paper's N directions. Leave it out with a low-rank or
+            node perturbation: it then follows from the batch and the number of directions.
         sigma: standard deviation of the perturbation, the paper's ν.
         optimizer: an Optax optimizer; default `optax.sgd(0.05)`, the plain step of the paper. It receives −g.
         top: b, the number of directions that are used; default all.

@@ -13,10 +13,10 @@ from nograd.core.types import ConfigError, Params, PyTree
 
 
 class State(NamedTuple):
-    """What a strategy carries from one generation to the next if an Optax optimizer is all that it adapts."""
+    """The state, between generations, of a strategy that adapts only the mean, with an Optax optimizer."""
 
     params: Params  # the mean θ
-    opt_state: PyTree  # of the Optax optimizer
+    opt_state: PyTree  # the state of the Optax optimizer
     generation: Int[Array, ""]
 
 

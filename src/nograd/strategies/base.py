@@ -23,7 +23,7 @@ from nograd.strategies.shaping import Shaping, weights
 
 
 class State(Protocol):
-    """What a rule carries from one generation to the next: a NamedTuple whose first fields are its distribution."""
+    """The state of a rule between generations: a NamedTuple whose first fields are the search distribution."""
 
     @property
     def params(self) -> Params:
@@ -35,14 +35,14 @@ class State(Protocol):
 
 
 class Info(NamedTuple):
-    """What a generation reports. The statistics are over the members with a finite fitness."""
+    """The report of a generation. The statistics are over the members with a finite fitness."""
 
     fitness_mean: Float[Array, ""]
     fitness_std: Float[Array, ""]
     fitness_max: Float[Array, ""]
     fitness_min: Float[Array, ""]
     dropped: Int[Array, ""]  # members with a NaN or infinite fitness; the other halves of their pairs are not counted
-    gradient_norm: Float[Array, ""]  # of the estimate g along which the mean moves
+    gradient_norm: Float[Array, ""]  # norm of the estimate g along which the mean moves
     sigma: Float[Array, ""]  # standard deviation of the draws: the root mean square over the parameters
 
 

@@ -21,13 +21,13 @@ from nograd.strategies.checks import checked
 from nograd.strategies.cumulation import LEAST, path, require_single, share_of_ties, unless_flat
 from nograd.strategies.shaping import by_place, recombination_weights
 
-CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
+CONDITION = 1e14  # largest condition number of C, the ratio of its largest to its smallest eigenvalue
 _NEVER = 1e30  # reported in place of an infinite condition
 _LARGEST = 10_000  # parameters; their matrix takes 0.8 GB in float64
 
 
 class State(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of CMA-ES between generations."""
 
     params: Params  # the mean m
     scale: Covariance  # s √C, and the share of the negative weights
@@ -36,7 +36,7 @@ class State(NamedTuple):
     path_step: Float[Array, " n"]  # the evolution path of the step size
     path_matrix: Float[Array, " n"]  # the evolution path of C
     generation: Int[Array, ""]
-    condition: Float[Array, ""]  # of C when it was last decomposed: its largest eigenvalue over its smallest
+    condition: Float[Array, ""]  # condition number of C when it was last decomposed
 
 
 class Constants(NamedTuple):
@@ -163,7 +163,7 @@ def recombination_with_negative(
 ) -> Float[Array, "units members"]:
     """w ∝ ln((n + 1)/2) − ln k for the k-th best of n; the better half sums to 1, the worse half to −1.
 
-    If members are dropped, the weights are taken from the n valid members only.
+    If members are dropped, the weights of the remaining places are scaled to the same two sums.
     """
     better = by_place(jnp.asarray(recombination_weights(fitness.size), fitness.dtype), fitness, valid)
     worse = by_place(jnp.asarray(_negative_weights(fitness.size)[::-1].copy(), fitness.dtype), -fitness, valid)

@@ -56,8 +56,8 @@ def openai_es(
     """OpenAI-ES (Salimans et al. 2017): θ ← θ + optimizer(g) with g = 1/(nσ) Σᵢ wᵢ εᵢ and w = shaping(fitness).
 
     Args:
-        population: n, members in a generation; even with mirrored sampling. Leave it out with a perturbation that draws
-            its directions for parts of a batch (low-rank, node): the population then follows from the batch size.
+        population: n, members in a generation; even with mirrored sampling. Leave it out with a low-rank or
+            node perturbation: it then follows from the batch and the number of directions.
         sigma: standard deviation of the perturbation.
         optimizer: an Optax optimizer; default `optax.adam(1e-2)`. It receives −g.
         noise: "gaussian", "rademacher" or "table".

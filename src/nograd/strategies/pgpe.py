@@ -20,11 +20,11 @@ _MOST = 0.2  # largest relative change of a σ in one generation, so that no ste
 
 
 class PGPEState(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of PGPE between generations."""
 
     params: Params  # the mean θ
     scale: Params  # σ of each parameter
-    opt_state: PyTree  # of the Optax optimizer of the mean
+    opt_state: PyTree  # the state of the Optax optimizer of the mean
     generation: Int[Array, ""]
 
 

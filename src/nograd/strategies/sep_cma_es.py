@@ -19,7 +19,7 @@ from nograd.strategies.shaping import recombination, recombination_weights
 
 
 class SepCMAESState(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of sep-CMA-ES between generations."""
 
     params: Params  # the mean m
     scale: Params  # s√c, the standard deviation of each parameter

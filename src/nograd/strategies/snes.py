@@ -16,7 +16,7 @@ from nograd.strategies.shaping import utilities
 
 
 class SNESState(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of SNES between generations."""
 
     params: Params  # the mean θ
     scale: Params  # σ of each parameter

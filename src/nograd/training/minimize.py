@@ -162,7 +162,7 @@ class Arguments(NamedTuple):
 def _search(given: Arguments, maximize: bool) -> OptimizeResult:
     if not callable(given.fun):
         raise ConfigError(f"fun must be a function, got {type(given.fun).__name__}")
-    check_names(given.settings)  # first: the function may fail without its `args`
+    check_names(given.settings)  # first: with SciPy's `args` missing, the function itself would fail
     use_one_thread()
     with in_64_bits():
         space, sigma = space_of(given.x0, given.bounds, given.sigma)
@@ -181,7 +181,7 @@ def _search(given: Arguments, maximize: bool) -> OptimizeResult:
 
 
 def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, float]:
-    """The task, and the seconds that a call takes; the function is called once, at the start."""
+    """The task, and how many seconds a call takes: the function is called once, at x0."""
     traced = not given.vectorized and (is_traceable(given.fun) if given.jit is None else given.jit)
     name = getattr(given.fun, "__qualname__", type(given.fun).__name__).replace("<locals>.", "")
     task = Objective(given.fun, space, name, maximize, traced, given.vectorized, given.noisy, given.seed)
@@ -191,11 +191,11 @@ def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, fl
 
 
 def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -> tuple[TrainConfig, Objects]:
-    """The settings of a training that do what was asked for."""
+    """The settings and objects of the training that computes the search."""
     n = task.size
     strategy, objects = given.strategy, Objects()
     population = given.population or 4 + int(3 * math.log(n))
-    words: dict[str, Any] = {}  # that stand for objects
+    words: dict[str, Any] = {}  # how config.json records a strategy that is an object
     wanted: dict[str, Any] = {"seed": given.seed, "workers": given.workers, **given.settings}
     if isinstance(strategy, Strategy):
         objects = Objects(strategy=strategy, perturbation=strategy.perturbation)
@@ -207,7 +207,7 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
         population += population % 2 if mirrored and given.population is None else 0
         wanted = {"strategy": word, "noise": "gaussian", "sigma": sigma, "population": population, **wanted}
     if given.workers == "auto" and (task.traced or seconds * population < _QUICK):
-        wanted["workers"] = "1"  # the result is the same
+        wanted["workers"] = "1"  # faster, and bitwise the same result
     own = longest(n, population) if given.restarts == "none" else _NO_LIMIT
     generations = given.generations or own
     wanted |= {"task": task.word, "generations": generations, "budget": given.budget}
@@ -257,7 +257,7 @@ def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: W
 def _result(
     task: Objective, state: Searched, reason: str, lines: list[dict[str, Any]], run: Run | None = None
 ) -> OptimizeResult:
-    """What `minimize` returns."""
+    """The result of `minimize`."""
     last: dict[str, Any] = lines[-1] if lines else {"generation": 0, "evaluations": 0, "sigma": None, "seconds": 0.0}
     curves = {"best": "best", "mean": "fitness_mean", "sigma": "sigma", "evaluations": "evaluations"}
     history = {name: np.array([line[key] for line in lines], np.float64) for name, key in curves.items()}
