@@ -42,8 +42,8 @@ def importance_of(run: Run, split: Split) -> Markup:
     word = {"train": "training", "val": "validation", "test": "test"}[split]
     said = (
         f"How much worse the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples becomes when the values "
-        f"of one column are shuffled among them: the mean of {_REPEATS} shuffles, with its standard deviation. If several "
-        "columns carry the same information, each of them shows only a small loss."
+        f"of one column are shuffled among them: the mean of {_REPEATS} shuffles, with its standard deviation. If "
+        "several columns carry the same information, each of them shows only a small loss."
     )
     rows: list[Row] = [
         [one.column, Cell(f"{one.loss:+.4f}", number=True), Cell(f"{one.deviation:.4f}", number=True)]

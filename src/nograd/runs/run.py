@@ -146,7 +146,7 @@ class Run:
         return self.task.outputs(self.params, np.asarray(x))
 
     def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(x, y) of a split of the run's data; give `dataset` if they were a `Dataset` of another program.
+        """(x, y) of a split of the run's data; give `dataset` if it was trained on a `Dataset` object.
 
         Raises:
             ConfigError: the run was not trained on a data set.
@@ -214,7 +214,7 @@ class Run:
         Args:
             split: "train", "val" or "test".
             dataset: new examples with their labels, all of which count: a frame, or the path of a file. Or the
-                `Dataset` on which the run was trained, if it was made in another program.
+                `Dataset` object on which the run was trained, if that is not on disk.
             episodes: number of episodes for an environment, default 100; none was used in training or validation.
         Returns:
             The metric and its interval by name.
