@@ -11,7 +11,7 @@ from nograd.core.types import ConfigError
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """A run's chosen network as a file that other programs read."""
+    """Write the trained network of a run to a file that other programs can read."""
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""

@@ -25,7 +25,7 @@ class Importance(NamedTuple):
 
     column: str
     loss: float  # drop of the score, mean over the repeats; positive if the model needs the column
-    deviation: float  # over the repeats
+    deviation: float  # standard deviation over the repeats
 
 
 def importance_of(run: Run, split: Split) -> Markup:

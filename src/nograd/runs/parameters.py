@@ -21,7 +21,7 @@ CONTEXT = "~context"
 class NamedParameters(NamedTuple):
     """The parameters of a network by name, and the file that they are from."""
 
-    arrays: Mapping[str, np.ndarray]  # by the paths of the leaves
+    arrays: Mapping[str, np.ndarray]  # the keys are the paths of the leaves
     context: Mapping[str, np.ndarray]  # arrays that a policy needs besides its parameters, such as moments/mean
     origin: str  # the path of the file, for messages
     sha256: str  # checksum of the file

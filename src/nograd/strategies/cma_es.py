@@ -79,7 +79,7 @@ def constants(population: int, parameters: int) -> Constants:
 class CMAES(NamedTuple):
     """The rule: the mean moves to the weighted mean of the better half; C and s adapt to the steps of the mean."""
 
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     population: int
 
     def init(self, params: Params) -> State:

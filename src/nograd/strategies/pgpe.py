@@ -32,7 +32,7 @@ class PGPE(NamedTuple):
     """The rule: θ ← θ + optimizer(g) with g = σ/n Σ w ε, and σ ← σ + α_σ σ/n Σ w (ε² − 1), parameter by parameter."""
 
     optimizer: optax.GradientTransformation
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     lr_sigma: float  # α_σ
 
     def init(self, params: Params) -> PGPEState:

@@ -70,7 +70,7 @@ def constants(population: int, parameters: int) -> Constants:
 class SepCMAES(NamedTuple):
     """The rule: the mean moves to the weighted mean of the better half; c and s adapt to the steps of the mean."""
 
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     population: int
 
     def init(self, params: Params) -> SepCMAESState:

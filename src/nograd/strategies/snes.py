@@ -26,7 +26,7 @@ class SNESState(NamedTuple):
 class SNES(NamedTuple):
     """The rule: θ ← θ + η σ Σ u ε and σ ← σ exp(η_σ/2 Σ u (ε² − 1)), for each parameter."""
 
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     lr: float  # η
     lr_sigma: float | None  # η_σ; None: the default of the paper
 
