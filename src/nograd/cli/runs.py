@@ -136,7 +136,7 @@ def presets(arguments: list[str], started: float) -> int:
 
 
 def _preset_lines(name: str, about: Mapping[str, str], width: int) -> list[str]:
-    """A recipe: its name and title, and below them its source and what was measured."""
+    """The lines for a recipe: its name and title, then its source and its measured result."""
     lines = textwrap.wrap(f"{name}: {about['title']}", width, initial_indent="  ", subsequent_indent=" " * 6)
     for label in ("source", "figure"):
         said = f"{'measured' if label == 'figure' else label}: {about[label]}"
@@ -144,7 +144,7 @@ def _preset_lines(name: str, about: Mapping[str, str], width: int) -> list[str]:
     return lines
 
 
-_NARROW = 80  # columns of a terminal, below which the table of runs has few columns
+_NARROW = 80  # a terminal with fewer columns than this shows fewer columns of the table of runs
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class RunsConfig:
 
 
 def runs(arguments: list[str], started: float) -> int:
-    """Prints a table of runs."""
+    """Runs `nograd runs`."""
     config = parse(RunsConfig, arguments, "nograd runs")
     prepare_jax()
     from rich.console import Console

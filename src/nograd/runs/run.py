@@ -77,16 +77,13 @@ class Run:
 
     @property
     def history(self) -> dict[str, np.ndarray]:
-        """The figures of metrics.jsonl by name, each float64 [generations]; NaN in a generation without the figure."""
+        """The values of metrics.jsonl by name, each float64 [generations]; NaN in generations without this value."""
         lines = self.metrics
         names = dict.fromkeys(name for line in lines for name in line)
         return {name: np.array([line.get(name) for line in lines], np.float64) for name in names}
 
     def plot(self) -> "Figure":
-        """A Matplotlib figure: the population's fitness and the scores over the generations.
-
-        `run.plot().savefig("curves.pdf")` writes it.
-        """
+        """A Matplotlib figure with fitness and scores over the generations; save it with `run.plot().savefig(path)`."""
         return curves_figure(self.metrics, self.path.name, self.measure, self.result.get("best_generation"))
 
     @cached_property
@@ -190,10 +187,9 @@ class Run:
         return self.task.predictions(self.outputs(self._inputs(x)))
 
     def predict_proba(self, x: Any) -> np.ndarray:
-        """The probability of each class, or that each label applies: [examples, classes]. `x` is as in `predict`.
+        """The probability of each class, or that each label applies: [examples, classes]; x is as in `predict`.
 
-        Raises:
-            ConfigError: the run predicts numbers or actions, which have no probabilities.
+        Raises ConfigError if the run predicts numbers or actions, which have no probabilities.
         """
         return self.probabilities(self.outputs(self._inputs(x)))
 
@@ -274,15 +270,10 @@ class Run:
         return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
 
     def film(self, path: str | Path) -> dict[str, Any]:
-        """Films one new episode, without a display.
+        """Films one new episode to a .mp4 or .gif file, without a display; returns its return and length.
 
-        Args:
-            path: the file, .mp4 or .gif.
-        Returns:
-            The return and the length of the episode.
         Raises:
             ConfigError: the run is not on an environment, or the environment cannot be rendered here.
-            ConfigError: the run is on examples, or its environment cannot be rendered here.
         """
         return self.task.film(self.params, Path(path))
 

@@ -41,8 +41,8 @@ def initial_of(config: TrainConfig, given: Any, task: Task) -> Initial | None:
         given: in place of that path, a tree of arrays, or the `params` of a run on an environment.
         task: the task, with the network.
     Raises:
-    ConfigError: they do not fit this network; the message names the first parameter that differs.
-    RunError: the file cannot be read.
+        ConfigError: they do not fit this network; the message names the first parameter that differs.
+        RunError: the file cannot be read.
     """
     if given is None and config.init is None:
         return None

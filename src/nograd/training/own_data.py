@@ -47,8 +47,8 @@ def own_dataset(x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]) -
         config: the settings.
         parts: the splits "test" and "val", if they are given as values like x.
     Raises:
-    ConfigError: a setting is only for files, or inputs have no labels.
-    DataError: the values are not valid.
+        ConfigError: a setting is only for files, or inputs have no labels.
+        DataError: the values are not valid.
     """
     for name in ("test", "val", "size", *(("label", "columns") if y is not None else ())):
         if (value := getattr(config, name)) is not None:
