@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from nograd.training.minimize import minimize as minimize
     from nograd.tuning.search import search as search
 
-# Loaded on first use: the command line answers --help without importing JAX.
+# Imported on first use: so the command line can print --help without importing JAX.
 _HOMES = {
     "Builder": "nograd.models",
     "Dataset": "nograd.data",

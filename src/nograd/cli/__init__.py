@@ -1,1 +1,1 @@
-"""From arguments to calls."""
+"""The command line: a module for each group of commands, and what they share."""

@@ -1,14 +1,14 @@
-"""The commands of `nograd`. A command's module is imported when the command is called, so that help is quick."""
+"""The commands of `nograd`. A command's module is imported only when the command is called, so that --help is fast."""
 
 from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """One command."""
+    """One command of `nograd`."""
 
-    module: str  # of `nograd.cli`, which has a function of the command's name
-    settings: str  # the dataclass of its flags, "module:Class"
-    text: str  # for `nograd --help`
+    module: str  # module of `nograd.cli` with a function that is named like the command
+    settings: str  # the dataclass of the command's flags, as "module:Class"
+    text: str  # the description in `nograd --help`
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""`nograd completion`: a script that completes commands, flags and their words in bash, zsh or fish."""
+"""`nograd completion`: prints a script that completes commands, flags and their values in bash, zsh or fish."""
 
 import shlex
 from collections.abc import Mapping
@@ -29,15 +29,15 @@ class CompletionConfig:
 
 
 class Flag(NamedTuple):
-    """A flag of a command."""
+    """A flag of a command, with what a shell needs to complete it."""
 
     name: str  # "--strategy"
-    words: tuple[str, ...]  # that its value may be; () for any
-    text: str  # its help
+    words: tuple[str, ...]  # the possible values; () if any value is allowed
+    text: str  # the help of the flag
 
 
 def completion(arguments: list[str], started: float) -> int:
-    """Prints the script."""
+    """Runs `nograd completion`."""
     shell = parse(CompletionConfig, arguments, "nograd completion").shell
     found = {name: flags(command.settings) for name, command in COMMANDS.items()}
     print(_fish(found) if shell == "fish" else _bash(found, zsh=shell == "zsh"))

@@ -1,4 +1,4 @@
-"""`nograd export`: the network of a run as a file that other programs read."""
+"""`nograd export`: writes the network of a run to a file for other programs."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from nograd.core.types import ConfigError
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """A run's chosen network as a file that other programs read."""
+    """Write the trained network of a run to a file that other programs can read."""
 
     run: Positional[str] = setting(MISSING, path=True, check=file_name)
     """The run directory."""
@@ -22,7 +22,7 @@ class ExportConfig:
 
 
 def export(arguments: list[str], started: float) -> int:
-    """Writes the network of a run."""
+    """Runs `nograd export`."""
     config = parse(ExportConfig, arguments, "nograd export")
     if config.format is None and config.out is None:
         raise ConfigError(f"--format is missing; choose one of {', '.join(EXPORTS.words)}")

@@ -1,4 +1,4 @@
-"""From arguments to a dataclass, and what several commands share. JAX is imported by none of it."""
+"""Reads command-line arguments into a dataclass, and holds what several commands share. Does not import JAX."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +14,21 @@ from nograd.core.types import ConfigError
 
 T = TypeVar("T")
 
-PAGE = 140  # columns of a table that goes to a file or a pipe
+PAGE = 140  # width of tables that are written to a file or a pipe
 
 
 def parse(kind: type[T], arguments: Sequence[str], prog: str, default: T | None = None) -> T:
-    """A dataclass from flags named like its fields, over `default`. Raises ConfigError for a wrong one."""
+    """Reads flags into a dataclass; fields that are not given are those of `default`, else the fields' own defaults.
+
+    Args:
+        kind: the dataclass; each field is a flag, or a positional argument.
+        arguments: the words after the command.
+        prog: the command, for messages.
+        default: values of fields that are not given.
+
+    Raises:
+        ConfigError: a flag is unknown or missing, or has a wrong value.
+    """
     given = parse_given(kind, arguments, prog)
     for setting in settings_of(kind):
         if default is None and setting.required and setting.name not in given:
@@ -27,7 +37,7 @@ def parse(kind: type[T], arguments: Sequence[str], prog: str, default: T | None 
 
 
 def parse_given(kind: type, arguments: Sequence[str], prog: str) -> dict[str, Any]:
-    """The values of the flags that were given, by name of their fields. Prints the help, and exits, where asked to."""
+    """The values of the flags that were given, by the names of their fields; --help prints the help and exits."""
     if {"-h", "--help"} & set(arguments):
         print(usage(kind, prog))
         raise SystemExit(0)
@@ -46,8 +56,9 @@ def parse_given(kind: type, arguments: Sequence[str], prog: str) -> dict[str, An
 
 
 def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
-    """The setting that a flag names, and its value where the flag has it: --flag=value, --flag or --no-flag of a truth
-    value.
+    """The setting that a flag names, and its value if the flag contains it.
+
+    That is so for --flag=value, and for the --flag or --no-flag of a boolean; else the value is None.
     """
     name, equals, text = word.partition("=")
     known = _flags(kind)
@@ -66,7 +77,7 @@ def _flag(kind: type, word: str, prog: str) -> tuple[Setting, Any]:
 
 
 def _flags(kind: type) -> Mapping[str, tuple[Setting, bool | None]]:
-    """Every flag with its setting; and with its value where it is the flag of a truth value."""
+    """Every flag with its setting, and with its value if it is the flag of a boolean (else None)."""
     found: dict[str, tuple[Setting, bool | None]] = {}
     for setting in settings_of(kind):
         if bool in setting.form.types:
@@ -84,7 +95,7 @@ def _negated(setting: Setting) -> str:
 
 
 def _taken(setting: Setting, rest: list[str], prog: str) -> Any:
-    """The value of a flag, taken from the arguments behind it: all up to the next flag where it is a list."""
+    """Takes the value of a flag from the arguments after it; for a list, all arguments up to the next flag."""
     taken: list[str] = []
     while rest and not _is_flag(rest[0]) and (setting.form.many or not taken):
         taken.append(rest.pop(0))
@@ -94,7 +105,7 @@ def _taken(setting: Setting, rest: list[str], prog: str) -> Any:
 
 
 def _is_flag(word: str) -> bool:
-    """Whether an argument is a flag, rather than a value: a negative number is a value."""
+    """Whether an argument is a flag; a negative number is not."""
     return word.startswith("--") or (word.startswith("-") and word[1:2].isalpha() and not _is_number(word))
 
 
@@ -107,7 +118,7 @@ def _is_number(word: str) -> bool:
 
 
 def _read(setting: Setting, value: Any) -> Any:
-    """The value that the words of the command line stand for."""
+    """The value of a setting, from its text on the command line."""
     if value is True or value is False:
         return value
     words = value if isinstance(value, list) else [value]
@@ -116,7 +127,7 @@ def _read(setting: Setting, value: Any) -> Any:
 
 
 def _positionals(kind: type, words: list[str], prog: str) -> dict[str, Any]:
-    """The arguments without a flag, by the fields that take them, in order."""
+    """The values of the arguments without a flag, by the names of their fields, in the order of the fields."""
     given: dict[str, Any] = {}
     for setting in settings_of(kind):
         if setting.form.positional and words:
@@ -129,7 +140,7 @@ def _positionals(kind: type, words: list[str], prog: str) -> dict[str, Any]:
 
 
 def with_task(given: TrainConfig) -> tuple[TrainConfig, str]:
-    """The config with its task settled, and the line that says which and why."""
+    """The config with a task, and a line of text that says which task was chosen and why."""
     task = given.task or (base_config(given).task if given.preset or given.config else None)
     if task is not None:
         return replace(given, task=task), f"task: {task}"
@@ -144,9 +155,9 @@ def with_task(given: TrainConfig) -> tuple[TrainConfig, str]:
 
 
 def prepare_jax() -> None:
-    """Settings that JAX reads when it starts: one thread on a CPU, and compiled programs kept for the next time.
+    """Sets what JAX reads when it starts: one thread on a CPU, and a folder for compiled programs.
 
-    A second XLA thread gains nothing here, and would change the order of sums.
+    A second XLA thread would not be faster here, and would change the order in which floats are summed.
     """
     use_one_thread()
     keep_programs()

@@ -1,9 +1,9 @@
-"""The command line. Every error is one line on stderr and exit code 2; a traceback only with --debug."""
+"""The command line. Every error is one line on stderr with exit code 2; with --debug there is a traceback."""
 
 import sys
 import time
 
-_STARTED = time.perf_counter()  # before the heavy imports, which startup_seconds counts
+_STARTED = time.perf_counter()  # before the slow imports, because startup_seconds includes them
 
 from collections.abc import Sequence  # noqa: E402
 from importlib import import_module  # noqa: E402
@@ -17,7 +17,7 @@ from nograd.core.types import ConfigError, NogradError  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point of `nograd`; ends the process with the exit code."""
+    """Runs `nograd` with these arguments (default: those of the process) and exits with its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _ended(arguments: list[str], debug: bool) -> int:
-    """Runs a command; its exit code, with one line on stderr where it failed."""
+    """Runs a command and returns its exit code; prints one line on stderr if it fails."""
     try:
         return _dispatch(arguments)
     except NogradError as error:

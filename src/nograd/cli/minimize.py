@@ -1,4 +1,4 @@
-"""`nograd minimize` and `nograd maximize`: a function of one's own, from the command line."""
+"""`nograd minimize` and `nograd maximize`: search for the lowest or highest value of a Python function."""
 
 import shlex
 import sys
@@ -49,9 +49,9 @@ class MinimizeConfig:
     target: float | None = setting(None)
     """Stop when a value is as good as this."""
     restarts: Literal["none", "ipop", "bipop"] = setting("none")
-    """Where a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
+    """When a search has ended, begin another: with twice the population (ipop), or with small ones too (bipop)."""
     workers: str = setting("auto", numeric=True, check=workers)
-    """Processes that share a generation. auto: one per core, or this one alone where the function is quick."""
+    """Processes that share a generation. auto: one per core, or only this process if the function is fast."""
     engine: Literal["auto", "inline", "process", "ray"] = setting("auto")
     """Where the function is called, as in nograd train."""
     deadline: float = setting(60.0, check=positive("60"))
@@ -65,7 +65,7 @@ class MinimizeConfig:
 
 
 def minimize(arguments: list[str], started: float, word: str = "minimize") -> int:
-    """Searches, and prints what was found."""
+    """Runs `nograd minimize`."""
     config = parse(MinimizeConfig, arguments, f"nograd {word}")
     low, high = _bounds(config.bounds)
     x0 = _start(config.start, low, high)
@@ -81,7 +81,7 @@ def minimize(arguments: list[str], started: float, word: str = "minimize") -> in
 
 
 def maximize(arguments: list[str], started: float) -> int:
-    """Searches for the highest value, and prints what was found."""
+    """Runs `nograd maximize`."""
     return minimize(arguments, started, "maximize")
 
 
@@ -96,7 +96,7 @@ def _line(text: str) -> None:
 
 
 def _told(config: MinimizeConfig, result: Any) -> int:
-    """Prints what was found; the exit code."""
+    """Prints the result; returns the exit code."""
     if config.json:
         about = {
             name: result[name] for name in ("fun", "nit", "nfev", "restarts", "success", "status", "message", "seconds")
@@ -119,7 +119,7 @@ def _told(config: MinimizeConfig, result: Any) -> int:
 
 
 def _start(text: str | None, low: list[float | None], high: list[float | None]) -> list[float]:
-    """The numbers of --start; the middle of bounds that are there for each element."""
+    """The numbers of --start; without it the middle of the bounds, if each element has both."""
     if text is None:
         if len(low) < 2 or None in low + high:
             raise ConfigError("--start is missing; give numbers such as --start 0,0 (or --bounds -5,5:0,1 alone)")
@@ -135,7 +135,7 @@ def _start(text: str | None, low: list[float | None], high: list[float | None]) 
 
 
 def _bounds(text: str | None) -> tuple[list[float | None], list[float | None]]:
-    """Low and high of --bounds: one pair for all elements, or a pair for each."""
+    """The lower and the upper bounds in --bounds: one pair for all elements, or one per element."""
     if text is None:
         return [None], [None]
     pairs = [pair.split(",") for pair in text.split(":")]
@@ -148,7 +148,7 @@ def _bounds(text: str | None) -> tuple[list[float | None], list[float | None]]:
 
 
 def _as_side(side: list[float | None], x0: list[float]) -> Any:
-    """A bound for all elements, or one for each."""
+    """One side of the bounds: a number for all elements, or an array with one for each."""
     import numpy as np
 
     if len(side) == 1:

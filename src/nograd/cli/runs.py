@@ -1,4 +1,4 @@
-"""`nograd evaluate`, `predict`, `presets`, `runs` and `report`: what has been written is read."""
+"""`nograd evaluate`, `predict`, `presets`, `runs` and `report`: commands that read finished runs."""
 
 import shutil
 import sys
@@ -39,7 +39,7 @@ class EvaluateConfig:
 
 
 def evaluate(arguments: list[str], started: float) -> int:
-    """Prints the score of a run."""
+    """Runs `nograd evaluate`."""
     config = parse(EvaluateConfig, arguments, "nograd evaluate")
     prepare_jax()
     from nograd.runs.run import load
@@ -95,7 +95,7 @@ class PredictConfig:
 
 
 def predict(arguments: list[str], started: float) -> int:
-    """Prints or writes what is predicted of new examples."""
+    """Runs `nograd predict`."""
     config = parse(PredictConfig, arguments, "nograd predict")
     prepare_jax()
     from nograd.runs.prediction_file import check_out, encoded, predict_file
@@ -123,7 +123,7 @@ class PresetsConfig:
 
 
 def presets(arguments: list[str], started: float) -> int:
-    """Prints the recipes that ship with the package."""
+    """Runs `nograd presets`."""
 
     parse(PresetsConfig, arguments, "nograd presets")
     width = min(shutil.get_terminal_size((PAGE, 24)).columns, PAGE)
@@ -136,7 +136,7 @@ def presets(arguments: list[str], started: float) -> int:
 
 
 def _preset_lines(name: str, about: Mapping[str, str], width: int) -> list[str]:
-    """A recipe: its name and title, and below them its source and what was measured."""
+    """The lines for a recipe: its name and title, then its source and its measured result."""
     lines = textwrap.wrap(f"{name}: {about['title']}", width, initial_indent="  ", subsequent_indent=" " * 6)
     for label in ("source", "figure"):
         said = f"{'measured' if label == 'figure' else label}: {about[label]}"
@@ -144,7 +144,7 @@ def _preset_lines(name: str, about: Mapping[str, str], width: int) -> list[str]:
     return lines
 
 
-_NARROW = 80  # columns of a terminal, below which the table of runs has few columns
+_NARROW = 80  # a terminal with fewer columns than this shows fewer columns of the table of runs
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class RunsConfig:
 
 
 def runs(arguments: list[str], started: float) -> int:
-    """Prints a table of runs."""
+    """Runs `nograd runs`."""
     config = parse(RunsConfig, arguments, "nograd runs")
     prepare_jax()
     from rich.console import Console
@@ -184,7 +184,7 @@ def runs(arguments: list[str], started: float) -> int:
 
 
 def report(arguments: list[str], started: float) -> int:
-    """Writes the page of a run, a study or a measured speedup."""
+    """Runs `nograd report`."""
     config = parse(ReportConfig, arguments, "nograd report")
     prepare_jax()
     from nograd.reports.write import run_report

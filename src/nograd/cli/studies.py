@@ -1,4 +1,4 @@
-"""`nograd search` and `nograd speedup`: many trainings."""
+"""`nograd search` and `nograd speedup`: commands that run many trainings."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ from nograd.tuning.study.location import is_study
 
 
 def search(arguments: list[str], started: float) -> int:
-    """Searches, or goes on with a study."""
+    """Runs `nograd search`."""
     lifetime = Lifetime(time.monotonic() - (time.perf_counter() - started) - before_main(started))
     given = parse(SearchConfig, arguments, "nograd search")
     check_search(given)
@@ -52,7 +52,7 @@ def search(arguments: list[str], started: float) -> int:
 
 
 def speedup(arguments: list[str], started: float) -> int:
-    """Measures the same work on several numbers of workers."""
+    """Runs `nograd speedup`."""
     config = parse(SpeedupConfig, arguments, "nograd speedup")
     check_speedup(config)
     given, why = with_task(training(config))

@@ -1,4 +1,4 @@
-"""`nograd train`."""
+"""`nograd train`: trains a network, or resumes a run."""
 
 import shlex
 import sys
@@ -15,7 +15,7 @@ from nograd.core.metrics import Measure
 
 
 def train(arguments: list[str], started: float) -> int:
-    """Trains, or goes on with a run."""
+    """Runs `nograd train`."""
     given = parse_given(TrainConfig, arguments, "nograd train")
     saved = None
     if given.get("resume"):
@@ -40,7 +40,7 @@ def train(arguments: list[str], started: float) -> int:
 
 
 def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
-    """The last lines of a training, and its exit code."""
+    """Prints the last lines of a training; returns the exit code."""
     reason = result["stop_reason"]
     print(
         f"stopped: {reason} after {result['generations']:,} generations, {result['seconds']:.1f} s of training, "

@@ -1,4 +1,4 @@
-"""`nograd COMMAND --help`: the fields of a dataclass as flags, grouped under headings, as wide as the terminal."""
+"""The text of `nograd COMMAND --help`: the fields of a dataclass as flags, under headings, in the terminal's width."""
 
 import ast
 import inspect
@@ -14,7 +14,7 @@ _METAVARS = {int: "N", float: "X", str: "WORD"}
 
 
 def usage(kind: type, prog: str) -> str:
-    """The help of a command whose flags are the fields of a dataclass."""
+    """The help of a command whose flags are the fields of the dataclass `kind`."""
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
     found, texts = settings_of(kind), documents(kind)
     takes = " ".join(_argument(setting) for setting in found if setting.form.positional)
@@ -30,7 +30,7 @@ def usage(kind: type, prog: str) -> str:
 
 
 def documents(kind: type) -> dict[str, str]:
-    """The text under each field of a dataclass, on one line."""
+    """The docstring below each field of a dataclass, as one line, by the name of the field."""
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(body, ast.ClassDef)
     found = {}
@@ -49,7 +49,7 @@ def _flag_lines(setting: Setting, text: str, width: int) -> list[str]:
 
 
 def _item(title: str, text: str, width: int) -> list[str]:
-    """A title and its text beside it; below it where the title is too long."""
+    """Lines with a title and its text: side by side, or the text below if the title is too long."""
     first = f"{_INDENT}{title}"
     blank = " " * _COLUMN
     wrapped = textwrap.wrap(text, width - _COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
@@ -84,7 +84,7 @@ def _metavar(setting: Setting) -> str:
 
 
 def _default(setting: Setting, text: str) -> str:
-    """What a flag is where it is not given, unless the text says so."""
+    """A sentence with the default of a flag; empty if the text has one already."""
     default: Any = setting.default
     if default is None or default is False or default == () or setting.required or "efault" in text:
         return ""

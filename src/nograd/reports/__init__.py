@@ -1,1 +1,1 @@
-"""Pages and pictures of anything on disk."""
+"""HTML pages with charts about runs, studies and measured speedups."""

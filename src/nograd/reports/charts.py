@@ -1,6 +1,6 @@
-"""Charts: a Vega-Lite specification becomes a picture that stands in the page, and comes alive where scripts run.
+"""Charts: a Vega-Lite specification is drawn as a picture in the page; a script makes it interactive.
 
-Colours are CSS variables of the page, so that one picture serves light, dark and paper.
+Colours are CSS variables of the page, so the same picture works on light and dark screens and on paper.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ Spec: TypeAlias = dict[str, Any]
 
 COLOURS = tuple(f"var(--series-{place})" for place in range(8))
 FAINT, INK = "var(--faint)", "var(--ink)"
-WIDTH, WIDE = 480, 980  # pixels of a chart that shares its row with another, and of one that does not
+WIDTH, WIDE = 480, 980  # width in pixels of a chart beside another, and of one that has a row alone
 _GRAMMAR = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
 class Chart(NamedTuple):
-    """A chart, and what a reader is told about it."""
+    """A chart with its title, and a note for the reader."""
 
     title: str
-    spec: Spec  # a single or layered view; width and height are added
+    spec: Spec  # a single view or one with layers; width and height are added
     note: str = ""
     height: int = 240
     wide: bool = False
-    brush: bool = False  # whether dragging along an axis chooses lines; see page.js
-    hover: tuple[Spec, ...] = ()  # layers that answer to the pointer: not in the picture, which has none
+    brush: bool = False  # whether dragging along an axis selects lines; see page.js
+    hover: tuple[Spec, ...] = ()  # layers that react to the pointer; they are not part of the picture
 
 
 def require_library() -> None:
-    """Raises ConfigError with the line to install where the chart library is missing."""
+    """Raises ConfigError with the line that installs the chart library, if it is missing."""
     if find_spec("vl_convert") is None:
         raise ConfigError("a page needs the chart library (84 MB): pip install 'nograd[report]'")
 
@@ -59,24 +59,24 @@ def figure(chart: Chart) -> Markup:
 
 
 def figures(*charts: Chart | None) -> Markup:
-    """Charts side by side, as many as fit."""
+    """Charts in rows, as many side by side as fit."""
     return tag("div", [figure(chart) for chart in charts if chart], class_="charts")
 
 
 def complete(chart: Chart) -> Spec:
-    """The specification with what all charts share."""
+    """The specification with the parts that all charts share."""
     size = {"width": WIDE if chart.wide else WIDTH, "height": chart.height}
-    # Fitted, so that the outer width is the given one whatever the labels take.
+    # "fit-x": the outer width is the given one, however much of it the labels take.
     fit = {"type": "fit-x", "contains": "padding"}
     return {"$schema": _GRAMMAR, "autosize": fit, **size, **chart.spec}
 
 
 def picture(spec: Spec, title: str) -> Markup:
-    """The chart as SVG that takes the width it is given."""
+    """The chart as an SVG element that can be scaled to any width."""
     require_library()
     import vl_convert
 
-    # No address is allowed: the data are in the specification.
+    # No address may be loaded: the data are in the specification.
     svg = vl_convert.vegalite_to_svg(spec, config=configuration(), allowed_base_urls=[])
     start = svg.index(">")
     box = svg[svg.index("viewBox=") :].split('"')[1]
@@ -87,9 +87,9 @@ def picture(spec: Spec, title: str) -> Markup:
 
 @cache
 def library() -> str:
-    """The JavaScript of Vega, Vega-Lite and Vega-Embed, as the chart library brings it.
+    """The JavaScript of Vega, Vega-Lite and Vega-Embed, bundled by the chart library.
 
-    Bundling takes seconds, so that the result is kept in the user's cache.
+    Bundling takes seconds, so the result is kept in the user's cache.
     """
     require_library()
     folder = user_cache("charts")
@@ -100,13 +100,13 @@ def library() -> str:
 
     script = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
     if writable(folder):
-        with suppress(RunError):  # a full disk: it is bundled anew the next time
+        with suppress(RunError):  # on a full disk it is bundled again the next time
             write_atomically(kept, script.encode())
     return script
 
 
 def configuration() -> Spec:
-    """The look of all charts."""
+    """The style of all charts."""
     quiet = {"labelColor": "var(--quiet)", "titleColor": "var(--quiet)"}
     text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
@@ -139,7 +139,7 @@ def values(rows: Sequence[dict[str, Any]]) -> Spec:
 
 
 def layer(mark: str, encoding: Spec, **look: Any) -> Spec:
-    """One layer of a view: marks of a kind, their encodings and their look."""
+    """One layer of a view: the kind of mark, its encodings and its style."""
     return {"mark": {"type": mark, **look}, "encoding": encoding}
 
 
@@ -150,22 +150,22 @@ def quantity(field: str, title: str | None = None, **more: Any) -> Spec:
 
 
 def share(field: str, title: str, **more: Any) -> Spec:
-    """A share in percent along an axis that need not start at 0."""
+    """A proportion along an axis in percent; the axis need not start at 0."""
     return quantity(field, title, axis={"format": "~%"}, **({"scale": {"zero": False}} | more))
 
 
 def score(field: str, title: str, measure: Measure) -> Spec:
-    """A score along an axis that need not start at 0: a proportion in percent."""
+    """A score along an axis that need not start at 0; in percent if it is a proportion."""
     return share(field, title) if measure.proportion else quantity(field, title, scale={"zero": False})
 
 
 def category(field: str, names: Sequence[str], colours: Sequence[str] = COLOURS, **more: Any) -> Spec:
-    """The colour of a name, in the order given, with a legend."""
+    """A colour for each name, in this order, with a legend."""
     scale = {"domain": list(names), "range": [colours[place % len(colours)] for place in range(len(names))]}
     return {"field": field, "type": "nominal", "scale": scale, **more}
 
 
 def tip(field: str, title: str, form: str | None = None) -> Spec:
-    """A line of the box that appears at the pointer."""
+    """A line of the box that is shown at the pointer."""
     kind = "nominal" if form is None else "quantitative"
     return {"field": field, "title": title, "type": kind, **({"format": form} if form else {})}

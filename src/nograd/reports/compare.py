@@ -1,4 +1,4 @@
-"""The page of several runs: their curves in one picture, their results, and the settings in which they differ."""
+"""The page that compares several runs: their curves, results, and the settings in which they differ."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from nograd.runs.run import Run
 
 
 def compare_page(runs: Sequence[Run], refresh: int | None = None) -> str:
-    """The HTML page of two runs or more.
+    """The HTML page that compares two or more runs.
 
     Args:
-        runs: on disk, finished or not.
-        refresh: seconds after which the page loads itself again while one of them is not finished.
+        runs: the runs, finished or not.
+        refresh: seconds until the browser reloads the page, while a run is not finished; None: never.
     """
     found = [snapshot(run, name) for run, name in zip(runs, labels([run.path for run in runs]), strict=True)]
     going = not all(now.result for now in found)
@@ -37,7 +37,7 @@ def compare_page(runs: Sequence[Run], refresh: int | None = None) -> str:
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
-    """A name a run: that of its folder where no other has it, else its path; a path given twice is numbered."""
+    """A name for each run: of its folder if that is unique, else its path. Equal paths are numbered."""
     short_names = [path.resolve().name for path in paths]
     doubled = {name for name, count in Counter(short_names).items() if count > 1}
     names = [str(path) if name in doubled else name for name, path in zip(short_names, paths, strict=True)]
@@ -48,12 +48,12 @@ def labels(paths: Sequence[Path]) -> list[str]:
 
 
 def differing(every: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names whose values are not the same in all."""
+    """The names whose values differ between the mappings."""
     return [name for name in every[0] if any(one.get(name) != every[0][name] for one in every)]
 
 
 def _results(found: Sequence[Snapshot]) -> Markup:
-    """A row a run; the best test score is marked."""
+    """One row per run; the best test score is marked."""
     measure = found[0].run.measure
     best = max((score for now in found if (score := _test(now)) is not None), key=measure.goodness, default=None)
     what = measure.what
@@ -84,7 +84,7 @@ def _result(now: Snapshot, best: float | None) -> Row:
 
 
 def _differences(found: Sequence[Snapshot]) -> Markup:
-    """A row a setting that is not the same in all; what differs from the first run is marked."""
+    """One row per setting that differs; values that are not those of the first run are marked."""
     every = [settings(now.run.settings) for now in found]
     first, names = every[0], [now.name for now in found]
     rows: list[Row] = [

@@ -1,4 +1,4 @@
-"""Curves of one training or of several: fitness and score over generations, seconds and evaluations."""
+"""Curves of one or several trainings: fitness and score over generations, time and evaluations."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from nograd.core.metrics import ACCURACY, Measure
 from nograd.reports.charts import Chart, category, figures, layer, quantity, score, tip, values
 from nograd.reports.html import Markup, tabs
 
-_MOST = 400  # points of a curve; more are averaged, as no screen shows them
+_MOST = 400  # points of a curve; more are averaged in groups, as a screen cannot show them
 _AXES = (
     ("by generation", "generation", "generation", ",.0f"),
     ("by time", "seconds", "training time [s]", ",.1f"),
@@ -26,7 +26,7 @@ class Trace(NamedTuple):
 
 
 def curves(traces: Sequence[Trace]) -> Markup:
-    """Both charts over each of the three axes; nothing where no generation has been logged."""
+    """The charts of fitness and score, over each of three axes; empty if no generation is logged."""
     if not any(trace.metrics for trace in traces):
         return Markup()
     panels = [
@@ -37,7 +37,7 @@ def curves(traces: Sequence[Trace]) -> Markup:
 
 
 def thinned(lines: Sequence[dict[str, Any]], most: int = _MOST) -> list[dict[str, Any]]:
-    """At most `most` lines with generation, seconds, evaluations and the population's fitness, averaged in groups."""
+    """At most `most` lines with generation, seconds, evaluations and fitness; neighbouring lines are averaged."""
     finite = [line for line in lines if line.get("fitness_mean") is not None]
     size = max(1, math.ceil(len(finite) / most))
     names = ("generation", "seconds", "evaluations", "fitness_mean", "fitness_std")
@@ -46,7 +46,7 @@ def thinned(lines: Sequence[dict[str, Any]], most: int = _MOST) -> list[dict[str
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return float(f"{math.fsum(numbers) / len(numbers):.6g}")  # six digits: more than a picture has
+    return float(f"{math.fsum(numbers) / len(numbers):.6g}")  # six digits are more than a picture can show
 
 
 def _fitness(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart:
@@ -81,7 +81,7 @@ def _band(line: dict[str, Any]) -> dict[str, float]:
 
 
 def _scores(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart | None:
-    """Training and validation of one run; the validation score of several, where all have the same measure."""
+    """Training and validation scores of one run, or the validation scores of several; None if their measures differ."""
     measure = traces[0].measure
     single = len(traces) == 1
     rows = [row for trace in traces for row in _points(trace, field, single)]
@@ -104,7 +104,7 @@ def _scores(traces: Sequence[Trace], field: str, label: str, form: str) -> Chart
 
 
 def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
-    """The scores of one run: of validation and training where it is alone, else of validation under its name."""
+    """The scores of one run as points: validation and training if it is the only run, else validation."""
     measure = trace.measure
     splits = {measure.val: "validation", measure.train: "training"}
     series = splits if single else {measure.val: trace.name}
@@ -121,13 +121,13 @@ def _points(trace: Trace, field: str, single: bool) -> list[dict[str, Any]]:
 
 
 def _some(lines: Sequence[dict[str, Any]], chosen: int | None) -> list[dict[str, Any]]:
-    """At most `_MOST` of the lines at equal distances, and the chosen one."""
+    """At most about `_MOST` of the lines, evenly spaced, and the line of the chosen generation."""
     step = max(1, math.ceil(len(lines) / _MOST))
     return [line for place, line in enumerate(lines) if place % step == 0 or line["generation"] == chosen]
 
 
 def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -> dict[str, Any]:
-    """Points that show at the pointer alone, with their box."""
+    """A point that appears at the curve's place nearest to the pointer, with a box of values."""
     hover = {"name": "hover", "select": {"type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True}}
     seen = {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0}
     shown = layer("point", {"x": x, "y": y, "opacity": seen, "tooltip": tips}, filled=True, size=50)
@@ -135,6 +135,6 @@ def _nearest(x: dict[str, Any], y: dict[str, Any], tips: list[dict[str, Any]]) -
 
 
 def _across(rows: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
-    """The axis from left to right; millions as M."""
+    """The horizontal axis; large numbers with a unit, such as 2M."""
     large = max((row["x"] for row in rows), default=0) >= 1e5
     return quantity("x", label, axis={"format": "~s" if large else ",~f"})

@@ -9,7 +9,7 @@ from nograd import __version__
 from nograd.reports.charts import configuration, library
 from nograd.reports.html import Child, Markup, data_block, join, tag
 
-# Nothing is fetched from anywhere, and no script runs but the one whose hash stands here.
+# Nothing is loaded from elsewhere, and only the script with this hash may run.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
     "base-uri 'none'; form-action 'none'"
@@ -20,10 +20,10 @@ def document(title: str, subtitle: Child, *body: Child, refresh: int | None = No
     """The text of an HTML file.
 
     Args:
-        title: also the heading.
-        subtitle: the line below it.
-        body: its sections.
-        refresh: seconds after which the page loads itself again; None: never.
+        title: the title, also shown as the heading.
+        subtitle: the line below the heading.
+        body: the sections of the page.
+        refresh: seconds until the browser reloads the page; None: never.
     """
     script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -47,7 +47,7 @@ def document(title: str, subtitle: Child, *body: Child, refresh: int | None = No
 
 
 def badge(text: str, kind: str = "plain") -> Markup:
-    """A word in a box; `kind` is plain, good, busy or bad."""
+    """A word in a coloured box; `kind` is plain, good, busy or bad."""
     return tag("span", text, class_=f"badge {kind}")
 
 
@@ -58,7 +58,7 @@ def note(*text: Child) -> Markup:
 
 @cache
 def _script() -> str:
-    # What ends a script element may stand inside of strings; the backslash changes nothing there.
+    # A script element would end at such text inside of a string; in JavaScript the backslash changes nothing.
     return f"{library()}\n{_asset('page.js')}".replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

@@ -1,4 +1,4 @@
-"""The rows of a user's own file behind the examples of a split, as they stand there."""
+"""The rows of the user's own files that belong to the examples of a split."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,15 +14,15 @@ from nograd.tasks.examples import Split
 if TYPE_CHECKING:
     from nograd.data.table import Table
 
-_COLUMNS = 12  # of a row that are shown
-_LONG = 100_000  # rows from which a line number would take long to find
+_COLUMNS = 12  # columns of a row that are shown
+_LONG = 100_000  # with more rows than this, finding a line number would be slow
 
 
 class FileRows(NamedTuple):
     """The examples of a split as rows of the files that the training was given."""
 
     tables: "tuple[Table, ...]"
-    rows: np.ndarray  # of each example, counted over all the tables
+    rows: np.ndarray  # row number of each example, counted through all tables
 
     @property
     def columns(self) -> list[str]:
@@ -31,18 +31,18 @@ class FileRows(NamedTuple):
 
     @property
     def hidden(self) -> int:
-        """Columns that are not shown."""
+        """Number of columns that are not shown."""
         return len(self.tables[0].frame.columns) - len(self.columns)
 
     def place(self, example: int) -> str:
-        """ "line 18" of the file."""
+        """The place of an example in its file, such as "line 18"."""
         table, row = self._find(example)
         if table.frame.height > _LONG:
             return f"row {row + 1:,}"
         return table.place(row)
 
     def cells(self, example: int) -> list[str]:
-        """The cells of the row, as text."""
+        """The shown cells of an example, as text."""
         table, row = self._find(example)
         return ["" if value is None else str(value) for value in table.frame.select(self.columns).row(row)]
 
@@ -56,7 +56,7 @@ class FileRows(NamedTuple):
 
 
 def file_rows(run: Run, split: Split, dataset: Dataset) -> FileRows | None:
-    """Where the examples of a split stand; None where they are not rows of a file that is still there."""
+    """The rows of the examples of a split; None if they are not rows of a file, or the file is gone."""
     files = [Path(file) for file in (run.placed.task, run.placed.val, run.placed.test) if file]
     if dataset.rows is None or not all(is_file(file) and table_format(file) for file in files):
         return None

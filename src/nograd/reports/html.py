@@ -1,4 +1,4 @@
-"""HTML as values: `tag` escapes whatever is not Markup, so that no text of a user's can become code."""
+"""HTML as values. `tag` escapes everything that is not Markup, so text from a user cannot become code."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -11,26 +11,26 @@ _VOID = {"br", "img", "input", "link", "meta"}
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML, and is not escaped."""
 
     __slots__ = ()
 
 
 def tag(name: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Markup:
-    """<name attributes>children</name>.
+    """The element <name attributes>children</name>.
 
     Args:
-        name: of the element.
-        children: Markup as it is, other text escaped; lists are flattened, None is left out.
-        attributes: `class_` stands for class, `data_x` for data-x; True is an attribute without a value, None and
-            False are left out.
+        name: name of the element.
+        children: Markup is inserted as it is, other text is escaped; lists are flattened, None is left out.
+        attributes: `class_` stands for class, `data_x` for data-x. True is an attribute without a value; None and False
+            are left out.
     """
     words = "".join(_attribute(key, value) for key, value in attributes.items())
     return Markup(f"<{name}{words}>" if name in _VOID else f"<{name}{words}>{join(children)}</{name}>")
 
 
 def join(children: Child) -> Markup:
-    """The children one after the other."""
+    """The children as HTML, one after the other."""
     if children is None:
         return Markup()
     if isinstance(children, Markup):
@@ -41,22 +41,22 @@ def join(children: Child) -> Markup:
 
 
 def data_block(content: Any, **attributes: str) -> Markup:
-    """JSON that a script of the page reads. `<` is written \\u003c, so that nothing in it ends the element."""
+    """JSON for a script of the page. `<` is written as \\u003c, so that no text in it can end the element."""
     text = to_json(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return tag("script", Markup(text), type="application/json", **attributes)
 
 
 def section(title: str, *children: Child) -> Markup:
-    """A part of the page under a heading; nothing at all where it has no content."""
+    """A section with a heading; empty if it has no content."""
     return tag("section", tag("h2", title), *children) if join(children) else Markup()
 
 
 def tabs(name: str, panels: Sequence[tuple[str, Child]]) -> Markup:
-    """Panels of which one is shown, chosen by radio buttons: it needs no script.
+    """Panels of which one is shown at a time, chosen by radio buttons; works without a script.
 
     Args:
-        name: of the group of buttons, in ASCII letters and unique on the page.
-        panels: up to six, each a title and what it shows.
+        name: name of the group of buttons: ASCII letters, unique on the page.
+        panels: up to six pairs of a title and its content.
     """
     inputs = [
         tag("input", type="radio", name=name, id=f"{name}-{place}", checked=place == 0) for place in range(len(panels))

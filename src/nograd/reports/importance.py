@@ -1,4 +1,4 @@
-"""Permutation importance (Breiman 2001): what the measure loses where a column is dealt anew among the examples."""
+"""Permutation importance (Breiman 2001): how much the score drops when a column is shuffled among the examples."""
 
 import hashlib
 from typing import NamedTuple
@@ -15,21 +15,21 @@ from nograd.runs.run import Run
 from nograd.tasks.examples import Split
 
 _REPEATS = 5
-_EXAMPLES = 2000  # of the split, its first, that are dealt anew
-_COLUMNS = 200  # a table with more would take minutes
+_EXAMPLES = 2000  # the first examples of the split, which are used
+_COLUMNS = 200  # tables with more columns would take minutes, and get no section
 _SHOWN = 30
 
 
 class Importance(NamedTuple):
-    """Of one column."""
+    """The importance of one column."""
 
     column: str
-    loss: float  # mean over the repeats, positive where the model needs the column
-    deviation: float  # over the repeats
+    loss: float  # drop of the score, mean over the repeats; positive if the model needs the column
+    deviation: float  # standard deviation over the repeats
 
 
 def importance_of(run: Run, split: Split) -> Markup:
-    """The columns of a table by their importance on a split; nothing of a run on no table."""
+    """The section with the columns of a table by importance; empty if the run was not trained on a table."""
     recorded = run.config["data"].get("encoding")
     encoding = encoding_from_json(recorded) if recorded else None
     if encoding is None or isinstance(encoding, ArrayEncoding) or len(encoding.columns) > _COLUMNS:
@@ -41,9 +41,9 @@ def importance_of(run: Run, split: Split) -> Markup:
         return section("Importance of the columns", note(f"Not shown: {error}"))
     word = {"train": "training", "val": "validation", "test": "test"}[split]
     said = (
-        f"What the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples loses where the values of a column "
-        f"are dealt anew among them: the mean of {_REPEATS} times, with its deviation. Of columns that say the same, "
-        "each seems of little use."
+        f"How much worse the {run.measure.what} of {min(len(x), _EXAMPLES):,} {word} examples becomes when the values "
+        f"of one column are shuffled among them: the mean of {_REPEATS} shuffles, with its standard deviation. If "
+        "several columns carry the same information, each of them shows only a small loss."
     )
     rows: list[Row] = [
         [one.column, Cell(f"{one.loss:+.4f}", number=True), Cell(f"{one.deviation:.4f}", number=True)]
@@ -53,10 +53,14 @@ def importance_of(run: Run, split: Split) -> Markup:
 
 
 def permutation_importance(run: Run, x: np.ndarray, y: np.ndarray) -> list[Importance]:
-    """Each column of a table, the most important first; the same each time, whatever the order of the columns.
+    """The importance of each column of a table, the largest first.
+
+    The shuffles follow from the names of the columns, so the result does not depend on their order.
 
     Args:
-        x: encoded examples [examples, features] with labels y.
+        run: a run that was trained on a table.
+        x: encoded examples, [examples, features].
+        y: their labels.
     """
     encoding = encoding_from_json(run.config["data"]["encoding"])
     assert not isinstance(encoding, ArrayEncoding), "a table has columns"
@@ -74,12 +78,12 @@ def permutation_importance(run: Run, x: np.ndarray, y: np.ndarray) -> list[Impor
 
 
 def _score(run: Run, x: np.ndarray, y: np.ndarray) -> float:
-    """The measure, higher is better; 0 where it is not defined."""
+    """The score, with a sign such that higher is better; 0 if it is not defined."""
     value = run.task.evaluate(run.params, "test", lambda: (x, y), None)[run.measure.name]
     return 0.0 if value is None else run.measure.goodness(value)
 
 
 def _order(column: str, key: int, examples: int) -> np.ndarray:
-    """An order of the examples that follows from the column's name."""
+    """A permutation of the examples that follows from the column's name and the repeat."""
     seed = int.from_bytes(hashlib.sha256(f"{key} {column}".encode()).digest()[:8], "little")
     return np.random.default_rng(seed).permutation(examples)

@@ -1,4 +1,4 @@
-"""The page of a training while it runs: an observer that writes it, within a small share of the time."""
+"""The page of a running training: an observer writes it again and again, in a small share of the time."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from nograd.runs.files import write_atomically
 from nograd.runs.run import Run
 from nograd.training.loop import Progress
 
-REFRESH = 5  # seconds after which the page in the browser loads itself again
-_PAUSE = 19  # times as long as a page took, before the next: a twentieth of the time at the most
+REFRESH = 5  # seconds after which the browser reloads the page
+_PAUSE = 19  # pause after writing a page, in multiples of the time that it took: at most 1/20 of all time is used
 
 
 def observer(directory: RunDirectory, start: Progress) -> "LivePage":
-    """The observer of a training that begins."""
+    """The observer for a training that begins."""
     return LivePage(directory, lambda line: print(line, flush=True))
 
 
@@ -29,11 +29,12 @@ class LivePage:
     def __init__(self, directory: RunDirectory, tell: Callable[[str], None]) -> None:
         require_library()
         self.directory, self.tell = directory, tell
-        self._due = 0.0  # no page before this moment
+        self._due = 0.0  # earliest time at which the next page may be written
         self._failed = False
 
     @property
     def path(self) -> Path:
+        """The file of the page."""
         return self.directory.path / "report.html"
 
     def __enter__(self) -> Self:
@@ -46,15 +47,15 @@ class LivePage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is held."""
+        """Does nothing: nothing is open."""
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """Writes the page after an evaluation, where the last one is long enough ago."""
+        """Writes the page after an evaluation, unless it was written a short time ago."""
         if Run(self.directory).measure.val in line and time.monotonic() >= self._due:
             self._write()
 
     def finish(self, run: Run) -> None:
-        """Writes the last page: the result, and what the network gets wrong."""
+        """Writes the last page, with the result and the mistakes of the network."""
         self._write(run)
 
     def _write(self, run: Run | None = None) -> None:
@@ -64,7 +65,7 @@ class LivePage:
         try:
             page = run_page(run or Run(self.directory), network=run is not None, refresh=REFRESH)
             write_atomically(self.path, page.encode())
-        except Exception as error:  # a training goes on, whatever becomes of its picture
+        except Exception as error:  # a page that cannot be written must not end the training
             self._failed = True
             self.tell(f"the page is not written any more: {type(error).__name__}: {error}")
         end = time.monotonic()

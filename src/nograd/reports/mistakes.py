@@ -1,4 +1,4 @@
-"""The part of a run's page that needs its network and data: mistakes, and the weights of the first layer."""
+"""The part of a run's page that needs the network and the data: mistakes, and weights of the first layer."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ from nograd.reports.tables import Cell, Row, table
 from nograd.runs.run import Run
 from nograd.tasks.examples import Split
 
-_CLASSES = 26  # up to which the confusion matrix is shown whole
-_COLUMNS = 12  # of a table's row
-_LISTED = 100  # classes of the table of precision and recall
+_CLASSES = 26  # largest number of classes for which the whole confusion matrix is shown
+_COLUMNS = 12  # shown columns of a row
+_LISTED = 100  # largest number of classes in the table of precision and recall
 
 _NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def mistakes_of(run: Run, split: Split) -> Markup:
-    """What the network gets wrong on a split, and its weights; where that cannot be had, one line that says why."""
+    """The mistakes of the network on a split, and its weights; if data or model are missing, a line that says why."""
     try:
         found, params = predictions(run, split), run.params
     except NogradError as error:
@@ -46,7 +46,7 @@ def mistakes_of(run: Run, split: Split) -> Markup:
 
 
 def confusion_table(found: Predictions) -> Markup:
-    """The confusion matrix, shaded; the most frequent confusions alone where there are many classes."""
+    """The confusion matrix with shaded cells; for many classes a list of the most frequent confusions."""
     if len(found.confusion) > _CLASSES:
         return _frequent(found)
     heads = [tag("th", found.name(label), scope="col") for label in range(len(found.confusion))]
@@ -57,7 +57,7 @@ def confusion_table(found: Predictions) -> Markup:
 
 
 def by_class(found: Predictions) -> Markup:
-    """Precision (of those taken for a class), recall (of those that are it) and F1 of each class."""
+    """Precision (share of right predictions of a class), recall (share of its examples found) and F1 of each class."""
     right, taken, there = np.diag(found.confusion), found.confusion.sum(axis=0), found.confusion.sum(axis=1)
     rows: list[Row] = [
         [
@@ -85,14 +85,17 @@ def by_class(found: Predictions) -> Markup:
 
 
 def _row(label: int, name: str, counts: np.ndarray) -> Markup:
-    """What the examples of one class were taken for, and the share that is right."""
+    """A row of the confusion matrix: what the examples of one class were predicted as, and the share that is right."""
     total = max(int(counts.sum()), 1)
     cells = [_counted(counts, total, label, predicted) for predicted in range(len(counts))]
     return tag("tr", tag("th", name, scope="row"), cells, tag("td", f"{counts[label] / total:.1%}"))
 
 
 def _counted(counts: np.ndarray, total: int, label: int, predicted: int) -> Markup:
-    """A count on its share of the row as colour; mistakes, which are few, on the square root of theirs."""
+    """A cell of the confusion matrix, shaded by its share of the row.
+
+    Mistakes are shaded by the square root of their share; they would be too pale otherwise.
+    """
     share = counts[predicted] / total
     shade = share if label == predicted else np.sqrt(share)
     kind = "right" if label == predicted else ("none" if not counts[predicted] else None)
@@ -100,7 +103,7 @@ def _counted(counts: np.ndarray, total: int, label: int, predicted: int) -> Mark
 
 
 def _frequent(found: Predictions) -> Markup:
-    """The confusions that are most frequent, for many classes."""
+    """A table of the most frequent confusions."""
     counted = found.confusion
     wrong = counted - np.diag(np.diag(counted))
     order = np.argsort(-wrong, axis=None, kind="stable")[:20]
@@ -112,7 +115,7 @@ def _frequent(found: Predictions) -> Markup:
 
 
 def most_confident(found: Predictions, shape: Sequence[int], columns: Sequence[str]) -> Markup:
-    """The most confident mistakes: as pictures, as rows of a table, or by number."""
+    """The wrong predictions with the highest probability: as pictures, as rows of a table, or as a list."""
     if not found.mistakes:
         return Markup()
     head = tag("h3", "The most confident mistakes")
@@ -140,7 +143,7 @@ def _as_list(found: Predictions) -> Markup:
 
 
 def _as_rows(found: Predictions, columns: Sequence[str]) -> Markup:
-    """Table data: the first columns of each row, of the user's file where it is there."""
+    """Rows with the first columns of each example, from the user's file if that is still there."""
     if (file := found.rows) is not None:
         head = ("place", "class", "predicted", "probability", *file.columns)
         body: list[Row] = [[file.place(m.number), *_facts(found, m)[1:], *file.cells(m.number)] for m in found.mistakes]

@@ -1,4 +1,4 @@
-"""Parallel coordinates of a study: a line a trial through all its settings to its value."""
+"""Parallel coordinates of a study: one line per trial, through all of its settings to its value."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,18 @@ from nograd.reports.charts import COLOURS, FAINT, Chart, Spec, category, layer, 
 from nograd.reports.trials import ABSENT, GROUP_COLOURS, GROUPS, PlotAxis
 from nograd.tuning.study.records import Trial
 
-_TOP = 1.22  # above the axes, with room for their names
+_TOP = 1.22  # height of the chart above the axes, with room for their names
 
 
 def parallel(axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure) -> Chart:
-    """The chart of one trial or more. A drag along an axis sets the signal `ranges`; see page.js."""
+    """The chart of one or more trials. Dragging along an axis sets the signal `ranges`; see page.js.
+
+    Args:
+        axes: the settings, in order; the value gets another axis at the right.
+        ranked: the trials, the best first.
+        group: the group of each trial by its number, which is its colour.
+        measure: the score of the study.
+    """
     found = [trial.value or 0.0 for trial in ranked]
     every = [*axes, PlotAxis(measure.what, False, min(found), max(found), ())]
     rows = [_line(trial, every, group[trial.number], measure) for trial in reversed(ranked)]  # the best on top
@@ -23,7 +30,7 @@ def parallel(axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[i
     labels = [label | {"x": place} for place, axis in enumerate(axes) for label in _labels(axis, _number)]
     labels += [label | {"x": len(axes)} for label in _labels(every[-1], measure.text)]
     spec = {
-        # Free at first: wider than any place on an axis.
+        # At first each range is wider than its axis, so that all lines are selected.
         "params": [{"name": "ranges", "value": [[-1, 2]] * len(every)}],
         "layer": [
             _axis_lines(len(every), x, y),
@@ -40,7 +47,7 @@ def parallel(axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[i
 
 
 def _line(trial: Trial, every: Sequence[PlotAxis], group: str, measure: Measure) -> dict[str, Any]:
-    """A trial's places p0, p1, … on the axes and the texts t0, t1, … of its settings; the last is its value."""
+    """The positions p0, p1, … of a trial on the axes, and the texts t0, t1, …; the last ones are of its value."""
     row: dict[str, Any] = {"trial": trial.number, "group": group}
     for place, axis in enumerate(every):
         is_value = place == len(every) - 1
@@ -69,13 +76,13 @@ def _lines(rows: Sequence[dict[str, Any]], every: Sequence[PlotAxis], x: Spec, y
 
 
 def _names(every: Sequence[PlotAxis]) -> list[dict[str, Any]]:
-    """In two rows where they are many: a name may be longer than the room between two axes."""
+    """The names above the axes. Many are put in two rows, as a name may be wider than the space between two axes."""
     step = 0.09 if len(every) > 5 else 0.0
     return [{"x": place, "y": 1.1 + step * (place % 2), "text": axis.name} for place, axis in enumerate(every)]
 
 
 def _labels(axis: PlotAxis, text: Callable[[float], str]) -> list[dict[str, Any]]:
-    """What stands beside an axis: each choice, or both ends and the middle."""
+    """The labels of an axis: each choice, or both ends and the middle."""
     if axis.choices:
         return [{"y": axis.place(choice), "text": choice} for choice in axis.choices]
     middle = math.sqrt(axis.low * axis.high) if axis.logarithmic else (axis.low + axis.high) / 2
@@ -93,7 +100,7 @@ def _axis_lines(count: int, x: Spec, y: Spec) -> Spec:
 
 
 def _texts(rows: Sequence[dict[str, Any]], x: Spec, y: Spec, size: int) -> Spec:
-    """Texts beside their axis, in a ring of the page's colour so that lines do not cross them out."""
+    """Texts beside their axis, with an outline in the colour of the page so that they can be read on top of lines."""
     last = max(row["x"] for row in rows)
     ring = {"stroke": "var(--paper)", "strokeWidth": 4, "strokeJoin": "round"}
     sides = ((f"datum.x < {last}", "left", 4), (f"datum.x == {last}", "right", -4))
@@ -110,7 +117,7 @@ def _texts(rows: Sequence[dict[str, Any]], x: Spec, y: Spec, size: int) -> Spec:
 
 
 def _brushes(count: int, x: Spec, y: Spec) -> Spec:
-    """A bar on each axis whose range is not free."""
+    """A bar on each axis on which a range is selected."""
     transform = [
         {"calculate": "ranges[datum.x][0]", "as": "from"},
         {"calculate": "ranges[datum.x][1]", "as": "to"},

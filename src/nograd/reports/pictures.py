@@ -1,4 +1,4 @@
-"""Examples and weights as small pictures, inside of the page."""
+"""Examples and weights as small pictures in the page."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from nograd.core.plotting import image_png
 from nograd.core.types import Params
 from nograd.reports.html import Child, Markup, tag
 
-_UNITS = 32  # pictures of weights
+_UNITS = 32  # largest number of units whose weights are shown
 
 
 def is_image(shape: Sequence[int]) -> bool:
@@ -20,7 +20,7 @@ def is_image(shape: Sequence[int]) -> bool:
 
 
 def gallery(pictures: Iterable[tuple[str, str, Child]], small: bool = False) -> Markup:
-    """Pictures in a grid: (data address, text in its place, caption)."""
+    """Pictures in a grid; each is (data address, text for readers who cannot see it, caption)."""
     drawn = [
         tag("figure", tag("img", src=source, alt=alt), caption and tag("figcaption", caption))
         for source, alt, caption in pictures
@@ -29,22 +29,28 @@ def gallery(pictures: Iterable[tuple[str, str, Child]], small: bool = False) -> 
 
 
 def picture_of(example: np.ndarray, low: float, high: float) -> str:
-    """The data address of a PNG of an example, [height, width] or [height, width, channels]; low..high is the range."""
+    """A PNG of an example as a data address.
+
+    Args:
+        example: [height, width] or [height, width, channels].
+        low: the value that is drawn black.
+        high: the value that is drawn white.
+    """
     unit = (np.asarray(example, np.float32) - low) / max(high - low, 1e-12)
     return _png(np.clip(unit, 0, 1), "gray")
 
 
 def picture_of_weights(weights: np.ndarray) -> str:
-    """The data address of a PNG of the weights into one unit: white is 0, red positive, blue negative."""
+    """A PNG of the weights of one unit as a data address: 0 is white, positive red, negative blue."""
     unit = 0.5 + 0.5 * weights / max(float(np.abs(weights).max()), 1e-12)
     return _png(unit, "RdBu_r")
 
 
 def first_layer(params: Params, shape: Sequence[int], most: int = _UNITS) -> np.ndarray | None:
-    """The weights into the first units that see pixels, [units, height, width, …], the largest norms first.
+    """The weights of the first layer, [units, height, width, …]; the units with the largest norms first.
 
-    They are the first parameter of the shape [pixels, units] or [units, pixels], or [height, width, channels, units]
-    of a convolution. None where there is none.
+    They are the first parameter of shape [pixels, units] or [units, pixels], or for a convolution [height, width,
+    channels, units]. None if there is no such parameter, or the inputs are not images.
     """
     if not is_image(shape):
         return None
@@ -67,6 +73,6 @@ def _units(leaf: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _png(unit: np.ndarray, colours: str) -> str:
-    """A PNG of values 0..1 as a data address; of a single channel in a colour map."""
+    """A PNG of values from 0 to 1 as a data address; a single channel is drawn with a colour map."""
     image: Any = unit[..., 0] if unit.ndim == 3 and unit.shape[2] == 1 else unit
     return f"data:image/png;base64,{base64.b64encode(image_png(image, colours)).decode()}"

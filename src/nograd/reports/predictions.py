@@ -1,4 +1,4 @@
-"""What a run's network gets wrong: the confusion matrix and the most confident mistakes."""
+"""What a run's network predicts wrongly: the confusion matrix and the most confident mistakes."""
 
 from typing import NamedTuple
 
@@ -15,34 +15,34 @@ MISTAKES = 24
 
 
 class Mistake(NamedTuple):
-    """One example that was taken for another class."""
+    """One example whose predicted class is wrong."""
 
-    number: int  # its place in the split, from 0
+    number: int  # index of the example in its split
     label: int
     predicted: int
-    probability: float  # softmax, of the predicted class
-    example: np.ndarray  # as stored
+    probability: float  # of the predicted class, by softmax
+    example: np.ndarray  # as the data set stores it
 
 
 class Predictions(NamedTuple):
-    """The network's classes for a split."""
+    """The predicted classes of the examples of a split."""
 
     split: Split
     confusion: np.ndarray  # int [true class, predicted class]
     mistakes: list[Mistake]  # the most confident first
-    names: tuple[str, ...] = ()  # of the classes; () for their numbers
-    rows: FileRows | None = None  # where the examples stand in the user's file
+    names: tuple[str, ...] = ()  # names of the classes; () if they are numbers
+    rows: FileRows | None = None  # the rows of the examples in the user's file
 
     def name(self, label: int) -> str:
-        """What the user calls a class."""
+        """The name of a class."""
         return self.names[label] if self.names else str(label)
 
 
 def examples_of(run: Run, split: Split) -> tuple[Dataset, np.ndarray, np.ndarray]:
-    """The run's data, and (x, y) of a split.
+    """The data set of the run, and (x, y) of a split.
 
     Raises:
-        NogradError: they cannot be had; nothing is downloaded for a page.
+        NogradError: the data cannot be found; they are never downloaded for a page.
     """
     given = run.settings
     if given.task == "mnist" and find_mnist(given.data_dir) is None:
@@ -52,7 +52,7 @@ def examples_of(run: Run, split: Split) -> tuple[Dataset, np.ndarray, np.ndarray
 
 
 def predictions(run: Run, split: Split) -> Predictions:
-    """The chosen network's predictions of a split. Raises NogradError where the model or the data cannot be had."""
+    """The predictions for a split, by the best parameters. Raises NogradError if the model or the data are missing."""
     dataset, x, labels = examples_of(run, split)
     outputs = run.outputs(x)
     counted = confusion(labels, outputs.argmax(-1), run.config["data"]["classes"])
@@ -62,12 +62,12 @@ def predictions(run: Run, split: Split) -> Predictions:
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class was taken for each: int [true class, predicted class]."""
+    """How often each class was predicted as each class: int [true class, predicted class]."""
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def confident_mistakes(x: np.ndarray, labels: np.ndarray, outputs: np.ndarray, most: int = MISTAKES) -> list[Mistake]:
-    """The wrongly classified examples with the highest softmax probability of their class."""
+    """The wrongly classified examples whose predicted class has the highest softmax probability."""
     shares, predicted = softmax(outputs), outputs.argmax(-1)
     certainty = shares[np.arange(len(shares)), predicted]
     wrong = np.flatnonzero(predicted != labels)

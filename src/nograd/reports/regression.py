@@ -1,4 +1,4 @@
-"""The part of a page that shows predicted numbers: against the true ones, what is left over, and the largest errors."""
+"""The part of a page about predicted numbers: predicted against true, residuals, and the largest errors."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from nograd.reports.tables import Cell, Row, table
 from nograd.runs.run import Run
 from nograd.tasks.examples import Split
 
-_POINTS = 1500  # of a chart; more are thinned evenly, as no screen shows them
-_LARGEST = 12  # errors that are listed
-_TARGETS = 4  # targets with a chart of their own
+_POINTS = 1500  # largest number of points in a chart; of more, an even selection is drawn
+_LARGEST = 12  # number of errors that are listed
+_TARGETS = 4  # number of targets that get a chart
 _NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def numbers_of(run: Run, split: Split) -> Markup:
-    """Predictions of a split in the user's unit; where they cannot be had, one line that says why."""
+    """The predictions for a split, in the unit of the data; if they cannot be computed, a line that says why."""
     try:
         dataset, x, y = examples_of(run, split)
         found, true = (_columns(run.task.predictions(values)) for values in (run.outputs(x), y))
@@ -41,7 +41,7 @@ def numbers_of(run: Run, split: Split) -> Markup:
 
 
 def _columns(array: np.ndarray) -> np.ndarray:
-    """[examples, targets] of [examples] too."""
+    """[examples, targets], also for an array of shape [examples]."""
     return np.asarray(array, np.float64).reshape(len(array), -1)
 
 
@@ -60,7 +60,7 @@ def _charts(name: str, true: np.ndarray, found: np.ndarray) -> Markup:
         x, y = quantity(field, across, **flat), quantity(up, title, **flat)
         return layer("point", {"x": x, "y": y, "tooltip": tips}, filled=True, size=22, opacity=0.6)
 
-    # With the titles of the dots: layers share their axes, and one without a title would take it from the other.
+    # With titles like those of the dots: layers share their axes, and one without a title would remove it.
     ends = {"x": quantity("true", f"true {name}", **flat), "y": quantity("predicted", "predicted", **flat)}
     diagonal = layer("line", ends, color=FAINT)
     diagonal["data"] = values([{"true": low, "predicted": low}, {"true": high, "predicted": high}])
@@ -74,7 +74,7 @@ def _charts(name: str, true: np.ndarray, found: np.ndarray) -> Markup:
 
 
 def largest_errors(names: list[str], true: np.ndarray, found: np.ndarray, rows: FileRows | None) -> Markup:
-    """The examples with the largest errors, in deviations of their target, as rows of the user's file."""
+    """A table of the examples with the largest errors, in standard deviations of their target."""
     error = np.nan_to_num(true - found, nan=np.inf)
     spread = true.std(axis=0)
     size = np.abs(error) / np.where(spread > 0, spread, 1.0)

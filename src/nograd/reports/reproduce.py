@@ -1,4 +1,4 @@
-"""The command that starts a recorded training again."""
+"""The command that repeats a recorded training."""
 
 import shlex
 from dataclasses import fields, replace
@@ -11,10 +11,11 @@ from nograd.config.task_settings import is_objective
 
 
 def command(config: TrainConfig, init: str | None = None) -> str | None:
-    """The shortest `nograd train …` whose settings are these; None where an object of Python's was handed over.
+    """The shortest `nograd train …` with these settings; None if the training had a Python object.
 
     Args:
-        init: where the parameters that it began with are from; None: the seed.
+        config: the settings.
+        init: the file of the parameters that it began with; None: they were drawn from the seed.
     """
     wanted = settings(config) | chosen(settings(config))
     is_object = any(isinstance(value, str) and value.startswith("(") for value in (*wanted.values(), init))
@@ -33,7 +34,7 @@ def changed(config: TrainConfig) -> dict[str, Any]:
 
 
 def _choosing(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
-    """`start` with the choices that a flag must make: a recipe hands another strategy only a part of itself."""
+    """`start` with the flags for strategy, optimizer and so on that differ: a recipe may hold settings of only one."""
     for choice in CHOICES:
         if wanted[choice.name] != getattr(base_config(start), choice.name):
             start = replace(start, **{choice.name: wanted[choice.name]})
@@ -41,7 +42,7 @@ def _choosing(wanted: dict[str, Any], start: TrainConfig) -> TrainConfig:
 
 
 def _words(start: TrainConfig, wanted: dict[str, Any]) -> list[str]:
-    """The task, the preset, the choices, and the flags for what differs from what these begin with."""
+    """The arguments: task, preset, choices such as the strategy, and flags for all settings that still differ."""
     words = ([start.task] if start.task else []) + (["--preset", start.preset] if start.preset else [])
     for choice in CHOICES:
         words += [f"--{choice.name}", now] if (now := getattr(start, choice.name)) else []

@@ -1,4 +1,4 @@
-"""The page of one training: what came out, the curves, what it gets wrong, and how to do it again."""
+"""The page of one training: its result, curves and mistakes, and how to repeat it."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spe
 from nograd.reports.tables import Cell, Row, cards, facts, table
 from nograd.runs.run import Run
 
-_ENDED = {  # stop reason: what a reader is told, and how the badge looks
+_ENDED = {  # stop reason -> (text for the reader, kind of badge)
     "generations": ("all generations done", "good"),
     "budget": ("stopped by the time budget", "good"),
     "target": ("reached the target", "good"),
@@ -34,9 +34,9 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
     """The HTML page of a run, finished or not.
 
     Args:
-        run: on disk.
-        network: whether to load the network and the data, for the mistakes and the weights.
-        refresh: seconds after which the page loads itself again while the run is not finished.
+        run: the run.
+        network: whether to load the network and the data, for mistakes and weights.
+        refresh: seconds until the browser reloads the page, while the run is not finished; None: never.
     """
     now, config = snapshot(run), run.settings
     population = f"population {run.config['population']:,}"
@@ -96,7 +96,7 @@ def _times(now: Snapshot) -> dict[str, Child]:
 
 
 def _settings(config: TrainConfig) -> Markup:
-    """The settings that were changed, and all of them below."""
+    """A table of the settings that differ from the defaults, and below it one of all settings."""
     different, every = changed(config), asdict(config)
     defaults = asdict(TrainConfig())
 
@@ -123,7 +123,7 @@ def _versions(versions: Mapping[str, str]) -> dict[str, Child]:
 
 
 def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
-    """The command, and the recipe as a file; how to go on where the run has not ended."""
+    """The command and the recipe that repeat the run, and for an unfinished run the command that resumes it."""
     if line := command(config, now.run.config.get("init", {}).get("from")):
         recipe = tag("details", tag("summary", "as a recipe for --config"), tag("pre", to_toml(config)))
         said = note(
@@ -134,7 +134,7 @@ def _again(now: Snapshot, config: TrainConfig) -> list[Child]:
         parts = [
             note(
                 "Its model, fitness, optimizer or first parameters were handed over in Python, "
-                "so that no command says it."
+                "so no command line can repeat it."
             )
         ]
     if is_objective(config.task):

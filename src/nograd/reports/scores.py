@@ -1,4 +1,4 @@
-"""All metrics of the test split, beside those of predictions without a network."""
+"""All metrics on the test split, beside those of a baseline that ignores the input."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ _BESIDE = {
 
 
 def scores_of(result: Mapping[str, Any]) -> Markup | None:
-    """The metrics that result.json holds; None where there are none."""
+    """The table of the metrics in result.json; None if it has none."""
     measured = result.get("metrics")
     if not isinstance(measured, Mapping) or not measured:
         return None
@@ -37,7 +37,7 @@ def scores_of(result: Mapping[str, Any]) -> Markup | None:
 
 
 def _said(value: Any) -> str:
-    """A number, an interval, or a dash."""
+    """A number, an interval, or a dash for None."""
     if isinstance(value, list | tuple):
         return " to ".join(_said(part) for part in value)
     return "–" if value is None else short(float(value))

@@ -1,4 +1,4 @@
-"""The sections of a run's page that only some runs have, by the registry `config.axes.REPORT_SECTIONS`."""
+"""The sections that only some runs have, from the registry `config.axes.REPORT_SECTIONS`."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -9,12 +9,13 @@ from nograd.reports.html import Markup, join
 from nograd.runs.run import Run
 from nograd.tasks.examples import Split
 
-Section: TypeAlias = Callable[[Run, Split], Markup]  # empty where a run has nothing to show
+Section: TypeAlias = Callable[[Run, Split], Markup]  # returns empty Markup if it does not apply to the run
 
 
 def own_sections(run: Run, split: Split) -> Markup:
-    """What this run has to show of a split: first the sections that its kind of target names, then those that the
-    registry has for its kind of task.
+    """The special sections of a run for a split.
+
+    First those that its kind of target names, then those that the registry has for its kind of task.
     """
     kind = kind_of(run.settings.task)
     general = [word for word in REPORT_SECTIONS.suited(kind) if word not in run.shown.sections]

@@ -1,4 +1,4 @@
-"""A run as it is on disk at one moment, read once: what its page and a comparison are made of."""
+"""A run at one moment, read from disk once; its page and comparisons are made of this."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ from nograd.runs.run import Run
 
 
 class Snapshot(NamedTuple):
-    """One moment of a run."""
+    """What a run's files hold at one moment."""
 
     run: Run
     name: str
     metrics: list[dict[str, Any]]
-    result: dict[str, Any]  # result.json; empty while the run goes on
-    best: dict[str, Any]  # the metrics of the generation whose network is kept; empty before the first evaluation
+    result: dict[str, Any]  # content of result.json; empty while the run is not finished
+    best: dict[str, Any]  # metrics of the generation with the best validation score; empty before the first evaluation
 
     @property
     def last(self) -> dict[str, Any]:
@@ -25,23 +25,27 @@ class Snapshot(NamedTuple):
 
     @property
     def generations(self) -> int:
+        """Number of generations done."""
         return int(self.last.get("generation", 0))
 
     @property
     def seconds(self) -> float:
+        """Training time so far, in seconds."""
         return float(self.last.get("seconds", 0.0))
 
     @property
     def evaluations(self) -> int:
+        """Evaluations so far."""
         return int(self.last.get("evaluations", 0))
 
     @property
     def trace(self) -> Trace:
+        """The metrics for the charts of curves."""
         return Trace(self.name, self.metrics, self.best.get("generation"), self.run.measure)
 
 
 def snapshot(run: Run, name: str | None = None) -> Snapshot:
-    """The run now. A result from before it was resumed does not count."""
+    """Reads a run. A result.json from before a resumption is ignored."""
     metrics, result = run.metrics, run.result
     last = metrics[-1]["generation"] if metrics else 0
     measured = [line for line in metrics if line.get(run.measure.val) is not None]
@@ -51,12 +55,12 @@ def snapshot(run: Run, name: str | None = None) -> Snapshot:
 
 
 def unfinished() -> Markup:
-    """The badge of a run that goes on, or that was killed."""
+    """The badge of a run that is still running, or was killed."""
     return badge("not finished", "busy")
 
 
 def interval_said(now: Snapshot, split: str) -> str:
-    """The 95% interval of the test score, or of the best validation score, in words; a dash where it is not known."""
+    """The 95% interval of the test score, or of the best validation score, as text; a dash if it is not known."""
     measure = now.run.measure
     if split == "test":
         found = now.result.get("test_interval")
@@ -69,10 +73,10 @@ def interval_said(now: Snapshot, split: str) -> str:
 
 
 def rate(now: Snapshot) -> str:
-    """Evaluations a second of training."""
+    """Evaluations per second of training, as text."""
     return f"{now.evaluations / now.seconds:,.0f}" if now.seconds else "–"
 
 
 def spent(now: Snapshot) -> str:
-    """Its time of training."""
+    """The training time, as text."""
     return duration(now.seconds) if now.seconds >= 60 else f"{now.seconds:.1f} s"

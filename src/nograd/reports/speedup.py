@@ -1,4 +1,4 @@
-"""The page of a speedup: its tables, and time, speedup, efficiency and where the time goes as pictures."""
+"""The page of a speedup: tables, and charts of time, speedup, efficiency and what the time is spent on."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ _WIDEST = 2.0  # times its lower end: the upper end of a projection that is show
 
 
 def speedup_page(figures_of: dict[str, Any], name: str) -> str:
-    """The HTML page of the figures in speedup.json.
+    """The HTML page for the content of speedup.json.
 
     Args:
-        figures_of: the figures.
-        name: the heading.
+        figures_of: the content of the file.
+        name: the heading of the page.
     """
     strong = figures_of["strong"]["rows"]
     what = ("task", "model", "perturbation")
@@ -42,7 +42,7 @@ def speedup_page(figures_of: dict[str, Any], name: str) -> str:
 
 
 def _shown(part: Grid | str) -> Markup:
-    """A table or a sentence of `nograd speedup`; a projection is marked as one."""
+    """A table or a sentence of `nograd speedup`, as HTML."""
     if isinstance(part, str):
         return note(part)
     return table(part.columns, [[Cell(text, number=True) for text in row] for row in part.rows], caption=part.title)
@@ -73,12 +73,12 @@ def _tells(ratio: dict[str, Any]) -> bool:
 
 
 class Panel(NamedTuple):
-    """One figure of the rows as a chart."""
+    """What one chart shows."""
 
-    field: str  # of the rows
+    field: str  # name of the value in a row
     title: str
-    form: str  # of its numbers
-    turn: Callable[[Any, Any, float], Any]  # from the law's speedup at p workers, p, and the time of one worker
+    form: str  # format of its numbers
+    turn: Callable[[Any, Any, float], Any]  # (speedup by the law, workers p, time of one worker) -> value
 
 
 _PANELS = (
@@ -89,14 +89,14 @@ _PANELS = (
 
 
 def chart(figures_of: dict[str, Any], panel: Panel) -> Chart:
-    """Medians with their intervals over the workers, the ideal, and Amdahl's law with its 95% band."""
+    """A chart of medians with their intervals, with the ideal line and Amdahl's law with its 95% band."""
     kinds = [(kind, series) for kind, series in _KINDS if figures_of[kind]]
     points = [_point(row, panel, series) for kind, series in kinds for row in figures_of[kind]["rows"]]
     lines, label = _lines(figures_of, panel), panel.title.lower()
     if panel.field == "seconds":
         scale, unit = time_unit(max(point["y"] for point in points))
         points, lines, label = _scaled(points, scale), _scaled(lines, scale), f"{label} [{unit}]"
-    # An end of the band may be far away, or infinite.
+    # The ends of the band may be very far away or infinite, so they are cut at the top of the chart.
     top = 1.05 * max(*(point["high"] for point in points), *(line["y"] for line in lines if line["series"] == "ideal"))
     lines = [line | {name: min(line[name], top) for name in ("y", "low", "high")} for line in lines]
     counts = sorted({point["workers"] for point in points})
@@ -126,7 +126,7 @@ def chart(figures_of: dict[str, Any], panel: Panel) -> Chart:
 
 
 def _point(row: dict[str, Any], panel: Panel, series: str) -> dict[str, Any]:
-    # Side by side, as both kinds have a point at each count.
+    # Slightly to the right for weak scaling: both kinds have a point at each worker count.
     x = row["workers"] * (1.03 if series == _KINDS[1][1] else 1.0)
     found = row[panel.field]
     ends = {"y": found["median"], "low": found["low"], "high": found["high"]}
@@ -134,7 +134,7 @@ def _point(row: dict[str, Any], panel: Panel, series: str) -> dict[str, Any]:
 
 
 def _lines(figures_of: dict[str, Any], panel: Panel) -> list[dict[str, Any]]:
-    """The ideal and the fitted law at many worker counts, with the ends of its band."""
+    """Points on the ideal line and on the fitted law with its band, at many worker counts."""
     rows, fit = figures_of["strong"]["rows"], figures_of["strong"]["amdahl"]
     workers = np.linspace(1, max(2, *(row["workers"] for row in rows)), 40)
     laws = {"ideal": (workers, workers, workers)}
@@ -143,7 +143,7 @@ def _lines(figures_of: dict[str, Any], panel: Panel) -> list[dict[str, Any]]:
         laws["Amdahl's law"] = band(Amdahl(**known), workers)
     lines = []
     for series, ratios in laws.items():
-        with np.errstate(over="ignore"):  # the slow end of a band that knows nothing is infinite
+        with np.errstate(over="ignore"):  # a band of unknown width has an infinite end
             turned = np.array([panel.turn(ratio, workers, rows[0]["seconds"]["median"]) for ratio in ratios])
         columns = zip(workers, turned[0], turned.min(0), turned.max(0), strict=True)
         lines += [
@@ -157,7 +157,7 @@ def _scaled(rows: list[dict[str, Any]], scale: float) -> list[dict[str, Any]]:
 
 
 def where(rows: list[dict[str, Any]]) -> Chart:
-    """The shares of a generation's time, a bar a worker count."""
+    """A chart of what the time of a generation is spent on: one bar per worker count."""
     cells = [
         {"workers": f"{row['workers']}{'*' if row['oversubscribed'] else ''}", "part": part, "order": place,
          "share": row["where"][part] / sum(row["where"].values())}

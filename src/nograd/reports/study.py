@@ -1,4 +1,4 @@
-"""The page of a study: the winner, what the search found, each trial, and how the time was used. Pure functions."""
+"""The page of a study: its winner, what the search found, all trials, and how the time was used."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +15,14 @@ from nograd.reports.tables import Cell, Row, cards, facts, table
 from nograd.reports.trials import axes, ended, groups, is_finished
 from nograd.tuning.study.records import Study, Trial, Winner, place
 
-_MOST = 1000  # trials on a page; of more, the best
+_MOST = 1000  # largest number of trials on a page; of more, the best are shown
 
 
 class Statistics(NamedTuple):
-    """What `nograd.tuning.study.statistics` says of a study."""
+    """Statistics of a study, computed by `nograd.tuning.study.statistics`."""
 
     efficiency: list[tuple[int, list[float]]]  # (trials in an experiment, the best value of each experiment)
-    expected_best: tuple[float, float] | None  # mean and standard deviation, of the value and its sampling error
+    expected_best: tuple[float, float] | None  # mean and standard deviation; includes the sampling error of the scores
     trials_until_top: int  # trials of a random search that find the best 5% with 95% probability
     importance: dict[str, tuple[float, float, float]]  # of each setting: mean, low, high
 
@@ -31,9 +31,9 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
     """The HTML page of a study, finished or not.
 
     Args:
-        study: as it is on disk.
+        study: the study, as read from disk.
         statistics: of the same study.
-        refresh: seconds after which the page loads itself again while it is not finished.
+        refresh: seconds until the browser reloads the page, while the study is not finished; None: never.
     """
     ranked = ended(study)[:_MOST]
     finished = is_finished(study)
@@ -86,7 +86,7 @@ def _counted(study: Study) -> str:
 
 
 def _winner(winner: Winner, measure: Measure) -> Markup:
-    """The chosen configuration trained again on fresh seeds: validation and test, with intervals."""
+    """The best configuration, trained again with new seeds: validation and test scores with intervals."""
     if not winner.seeds:
         return join(
             [
@@ -133,7 +133,7 @@ def _found(study: Study, ranked: Sequence[Trial], statistics: Statistics) -> lis
 
 
 def _states(study: Study) -> Markup | None:
-    """Why trials ended early: each state and reason with its count."""
+    """A table of the trials that did not complete: state, reason and how many."""
     counted = Counter((trial.state, trial.reason or "–") for trial in study.trials if trial.state != "complete")
     rows: list[Row] = [
         [badge(state, "bad" if state == "failed" else "plain"), Cell(f"{count:,}", number=True), reason]
@@ -143,7 +143,7 @@ def _states(study: Study) -> Markup | None:
 
 
 def _trials(study: Study) -> Markup:
-    """All trials, the best first; a click on a heading sorts."""
+    """A table of all trials, the best first; clicking a heading sorts it."""
     names = [dimension.name for dimension in study.space]
     order = sorted(study.trials, key=lambda trial: place(trial, study.measure))
     columns = ("trial", study.measure.what, *names, "seconds", "state", "worker")
@@ -187,7 +187,7 @@ def _base(study: Study) -> Markup:
 
 
 def _named(settings: Mapping[str, Any]) -> dict[str, Child]:
-    """Settings in words, without those that are not set."""
+    """Names and texts of settings, without those that are not set."""
     return {name: _words(value) for name, value in settings.items() if value is not None and value != {}}
 
 

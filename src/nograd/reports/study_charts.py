@@ -16,7 +16,7 @@ _STATE_COLOURS = (COLOURS[0], FAINT, COLOURS[5], COLOURS[1], COLOURS[2])
 
 
 def progress(trials: Sequence[Trial], measure: Measure) -> Chart:
-    """Each trial when it ended, and the best so far as steps."""
+    """The value of each trial at the time it ended, and the best so far as a line."""
     ordered = sorted(trials, key=lambda trial: _span(trial, 1.0)[1])
     scale, unit = time_unit(_span(ordered[-1], 1.0)[1])
     found = (trial.value for trial in ordered if trial.value is not None)
@@ -41,7 +41,7 @@ def progress(trials: Sequence[Trial], measure: Measure) -> Chart:
 
 
 def efficiency(curve: Sequence[tuple[int, Sequence[float]]], measure: Measure) -> Chart:
-    """Box plots of the best of s trials over s (Bergstra & Bengio 2012, Figure 2)."""
+    """Box plots of the best value among s trials, over s (Bergstra & Bengio 2012, Figure 2)."""
     rows = [{"size": size, **_box(list(best))} for size, best in curve if best]
     x = {"field": "size", "type": "ordinal", "title": "trials in an experiment", "axis": {"labelAngle": 0}}
     ends = {"low": "lowest", "q1": "lower quartile", "median": "median", "q3": "upper quartile", "high": "highest"}
@@ -64,7 +64,7 @@ def efficiency(curve: Sequence[tuple[int, Sequence[float]]], measure: Measure) -
 
 
 def importance(found: Mapping[str, tuple[float, float, float]]) -> Chart:
-    """A bar a setting, the most important above, with its interval."""
+    """A bar per setting with its interval, the most important at the top."""
     ordered = sorted(found.items(), key=lambda pair: -pair[1][0])
     rows = [{"name": name, "mean": mean, "low": low, "high": high} for name, (mean, low, high) in ordered]
     y = {"field": "name", "type": "nominal", "sort": [row["name"] for row in rows], "title": None}
@@ -84,7 +84,7 @@ def importance(found: Mapping[str, tuple[float, float, float]]) -> Chart:
 def slices(
     axes: Sequence[PlotAxis], ranked: Sequence[Trial], group: Mapping[int, str], measure: Measure
 ) -> list[Chart]:
-    """The value over each setting alone."""
+    """For each setting, a chart of the trials' values over it."""
     return [_slice(axis, ranked, group, measure) for axis in axes]
 
 
@@ -112,13 +112,13 @@ def _slice(axis: PlotAxis, ranked: Sequence[Trial], group: Mapping[int, str], me
 
 
 def _point(trial: Trial, x: Any, group: Mapping[int, str]) -> dict[str, Any]:
-    """A trial as a point; spread by its number, not at random: the same page each time."""
+    """A trial as a point. Points are spread by their number and not at random, so that the page is always the same."""
     spread = round(trial.number * 0.6180339887 % 1, 3)
     return {"x": x, "y": trial.value, "group": group[trial.number], "trial": trial.number, "spread": spread}
 
 
 def workers(trials: Sequence[Trial], measure: Measure) -> Chart:
-    """Which worker trained which trial when: a bar a trial."""
+    """A bar per trial that shows which worker trained it, and when."""
     timed = [trial for trial in trials if trial.start is not None and trial.seconds is not None]
     scale, unit = time_unit(max((_span(trial, 1.0)[1] for trial in timed), default=0.0))
     rows = [
@@ -155,18 +155,18 @@ def _name(measure: Measure) -> str:
 
 
 def _span(trial: Trial, scale: float) -> tuple[float, float]:
-    """When it began and ended."""
+    """When a trial began and ended, divided by `scale`."""
     start = trial.start or 0.0
     return round(start / scale, 4), round((start + (trial.seconds or 0.0)) / scale, 4)
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
-    """What a chart's seconds are divided by, and the unit."""
+    """The divisor for seconds and the unit in which a chart shows them."""
     return (3600.0, "h") if seconds > 7200 else (60.0, "min") if seconds > 120 else (1.0, "s")
 
 
 def _box(best: list[float]) -> dict[str, float]:
-    """Minimum, quartiles and maximum, by linear interpolation."""
+    """Minimum, quartiles and maximum, with linear interpolation."""
     ordered = sorted(best)
 
     def quantile(share: float) -> float:

@@ -1,4 +1,4 @@
-"""What a path is, and how a page of it is made."""
+"""What a path is (run, study or speedup), and which function makes its page."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,20 +30,20 @@ _STUDY = ("study.json", "study.db", "study.db-wal")
 
 
 class Subject(NamedTuple):
-    """One page to be."""
+    """A page that can be written."""
 
-    folder: Path  # where it is written, unless told otherwise
-    sources: tuple[Path, ...]  # what it is made of: files that change when it would
-    page: Callable[[int | None], str]  # from the seconds between two loadings of an unfinished page to HTML
-    ended: Callable[[], bool]  # whether it will not change any more
+    folder: Path  # where it is written by default
+    sources: tuple[Path, ...]  # the files that it shows
+    page: Callable[[int | None], str]  # (seconds until an unfinished page is reloaded) -> HTML
+    ended: Callable[[], bool]  # whether the files will not change any more
 
 
 def subject(paths: Sequence[str | Path]) -> Subject:
-    """The page of these paths.
+    """The page for these paths.
 
     Raises:
-        ConfigError: none is given, or several that are not all runs.
-        RunError: a path is missing, or holds nothing that nograd wrote.
+        ConfigError: there is no path, or there are several and not all are runs.
+        RunError: a path does not exist, or holds nothing that nograd wrote.
     """
     if not paths:
         raise ConfigError("name a run, a study or a speedup directory, such as nograd report runs/a")
@@ -95,7 +95,7 @@ def _speedup(path: Path) -> Subject:
 
 
 def _figures(path: Path) -> dict[str, Any]:
-    """What speedup.json holds. Raises RunError where it is not from `nograd speedup`."""
+    """The content of speedup.json. Raises RunError if it is not from `nograd speedup`."""
     try:
         figures = json.loads(path.read_text("utf-8"))
         _ = figures["strong"]["rows"][0]["where"], figures["versions"], figures["weak"]
@@ -120,7 +120,7 @@ def _study(path: Path) -> Subject:
 
 
 def statistics_of(study: Study) -> Statistics:
-    """The figures of a study, for its page."""
+    """Computes the statistics for the page of a study."""
     values = outcomes(study)
     best = expected_best(values, standard_errors(study), study.measure)
     return Statistics(efficiency_curve(values, study.measure), best, trials_until_top(), importance(study))

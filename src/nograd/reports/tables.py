@@ -1,4 +1,4 @@
-"""Tables of a page: numbers to the right, marked cells, sortable where asked for."""
+"""Tables for pages: numbers aligned to the right, marked cells, and sorting if asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -7,10 +7,10 @@ from nograd.reports.html import Child, Markup, tag
 
 
 class Cell(NamedTuple):
-    """One cell that is more than its text."""
+    """A cell with more than its text: how it is sorted, aligned and marked."""
 
     content: Child
-    key: float | str | None = None  # what the column is sorted by; None sorts last
+    key: float | str | None = None  # value by which the column is sorted; None comes last
     number: bool = False
     mark: bool = False
 
@@ -19,7 +19,14 @@ Row: TypeAlias = Sequence[Cell | str]
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, sortable: bool = False, caption: str | None = None) -> Markup:
-    """A table that scrolls sideways where the screen is narrower than it is."""
+    """A table as HTML; it can be scrolled sideways on a narrow screen.
+
+    Args:
+        columns: the headings.
+        rows: the cells, one per heading; text or `Cell`.
+        sortable: whether clicking a heading sorts the table.
+        caption: a title above the table.
+    """
     rows = list(rows)
     numbers = [any(_is_number(row[place]) for row in rows) for place in range(len(columns))]
     heads = [_head(title, number, sortable) for title, number in zip(columns, numbers, strict=True)]
@@ -35,12 +42,12 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, sortable: bool = False
 
 
 def facts(pairs: Mapping[str, Child]) -> Markup:
-    """Names and values in two columns."""
+    """A list of names and values, in two columns."""
     return tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in pairs.items()])
 
 
 def cards(figures: Iterable[tuple[str, Child, Child]]) -> Markup:
-    """Key figures in large type: (what it is, the figure, a remark below)."""
+    """Key figures in large type; each is (name, figure, remark below it)."""
     drawn = [
         tag("div", tag("div", name, class_="name"), tag("div", value, class_="figure"), tag("div", note, class_="note"))
         for name, value, note in figures

@@ -1,4 +1,4 @@
-"""The trials of a study, ranked and placed on axes: what its table and its charts share. Pure functions."""
+"""The trials of a study, ranked and placed on axes, for its table and its charts. Pure functions."""
 
 import math
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from nograd.tuning.study.records import Dimension, Study, Trial, place
 
 GROUPS = ("best 5%", "next 20%", "the others")
 GROUP_COLOURS = (COLOURS[1], COLOURS[0], FAINT)
-ABSENT = -0.12  # where a setting that was not drawn lies below its axis
+ABSENT = -0.12  # position below an axis, for trials that do not have this setting
 
 
 class PlotAxis(NamedTuple):
-    """A searched setting as an axis from 0 to 1."""
+    """A searched setting as an axis with positions from 0 to 1."""
 
     name: str
     logarithmic: bool
     low: float
     high: float
-    choices: tuple[str, ...]  # of a setting that is no number, in order; else empty
+    choices: tuple[str, ...]  # the values in order, if they are not numbers; else empty
 
     def place(self, value: Any) -> float:
-        """Where a value lies: 0 to 1, or `ABSENT` for a setting that was not drawn."""
+        """The position of a value: 0 to 1, or `ABSENT` for None."""
         if value is None:
             return ABSENT
         if self.choices:
@@ -33,20 +33,20 @@ class PlotAxis(NamedTuple):
 
 
 def ended(study: Study) -> list[Trial]:
-    """The trials that have a value and have ended, the best first."""
+    """The trials that have ended and have a value, the best first."""
     known = [trial for trial in study.trials if trial.value is not None and trial.state != "running"]
     return sorted(known, key=lambda trial: place(trial, study.measure))
 
 
 def is_finished(study: Study) -> bool:
-    """Whether the winner has been trained on all its fresh seeds, and no trial is running."""
+    """Whether no trial is running and the winner has been trained with all its new seeds."""
     if study.winner is None or any(trial.state == "running" for trial in study.trials):
         return False
     return len(study.winner.seeds) >= (study.search.get("confirm") or 0)
 
 
 def groups(ranked: Sequence[Trial]) -> dict[int, str]:
-    """The group of each trial by its number: the best 5%, the next 20%, the others."""
+    """The group of each trial, by its number: the best 5%, the next 20%, the others."""
     first, second = math.ceil(0.05 * len(ranked)), math.ceil(0.25 * len(ranked))
     return {
         trial.number: GROUPS[0 if place < first else 1 if place < second else 2] for place, trial in enumerate(ranked)
@@ -54,7 +54,7 @@ def groups(ranked: Sequence[Trial]) -> dict[int, str]:
 
 
 def axes(study: Study, trials: Sequence[Trial]) -> list[PlotAxis]:
-    """An axis for each setting that differs between the trials."""
+    """An axis for each setting whose values differ between the trials."""
     return [axis for dimension in study.space if (axis := _axis(dimension, trials))]
 
 
@@ -67,7 +67,7 @@ def _axis(dimension: Dimension, trials: Sequence[Trial]) -> PlotAxis | None:
         order += sorted({short(value) for value in seen} - set(order))
         return PlotAxis(dimension.name, False, 0.0, 1.0, tuple(order))
     low, high = min(map(float, seen)), max(map(float, seen))
-    # A distribution without ends (chi) may span decades all the same.
+    # The distribution "chi" has no ends, but its values may still span several powers of ten.
     logarithmic = low > 0 and (dimension.kind in ("log", "log_int") or (dimension.kind == "chi" and high > 20 * low))
     return PlotAxis(dimension.name, logarithmic, low, high, ())
 

@@ -1,4 +1,4 @@
-"""`nograd report`: one page, written once or whenever its files change."""
+"""`nograd report`: writes one page, once or whenever the files that it shows change."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from nograd.reports.settings import ReportConfig
 from nograd.reports.subject import Subject, subject
 from nograd.runs.files import write_atomically
 
-REFRESH = 5  # seconds after which a page that is not finished loads itself again
-_LOOK = 1.0  # seconds between two looks at the files
-_PAUSE = 9  # times as long as a page took, before the next: a tenth of one core at the most
+REFRESH = 5  # seconds after which the browser reloads an unfinished page
+_LOOK = 1.0  # seconds between two checks of the files
+_PAUSE = 9  # pause after writing a page, in multiples of the time that it took: at most 1/10 of one core is used
 
 
 def report(*paths: str | Path, out: str | Path | None = None) -> Path:
-    """Writes one self-contained HTML page, and returns where it is.
+    """Writes one self-contained HTML page and returns its path.
 
     Args:
-        paths: a run directory, or several to compare; a study directory; a speedup directory or speedup.json.
-        out: the file; by default report.html in that directory, or in the current one for several runs.
+        paths: a run directory, or several to compare; a study directory; a speedup directory or its speedup.json.
+        out: the file; default report.html in that directory, or for several runs in the current folder.
 
     Raises:
-        NogradError: a path is not what nograd wrote, the page cannot be written, or the chart library is missing.
+        NogradError: a path is not from nograd, the page cannot be written, or the chart library is missing.
     """
     require_library()
     what = subject(paths)
@@ -32,7 +32,11 @@ def report(*paths: str | Path, out: str | Path | None = None) -> Path:
 
 
 def run_report(config: ReportConfig, tell: Callable[[str], None]) -> Path:
-    """What the command does; `tell` gets a line of text now and then."""
+    """Runs `nograd report`: writes the page, and with --watch again after changes; `tell` gets lines of text.
+
+    Returns:
+        The path of the page.
+    """
     if not config.watch:
         path = report(*config.paths, out=config.out)
         tell(f"page: {path}")
@@ -50,10 +54,10 @@ def run_report(config: ReportConfig, tell: Callable[[str], None]) -> Path:
 
 
 def watch(what: Subject, path: Path, tell: Callable[[str], None], browser: bool = False) -> None:
-    """Writes the page, and again after each change of its sources, until it has ended."""
+    """Writes the page, and again whenever its sources change, until they will not change any more."""
     seen: object = None
     while True:
-        # In this order: what changes meanwhile is seen at the next look.
+        # Read before writing: a change during the writing is then seen at the next check.
         stamp, ended, start = _stamp(what), what.ended(), time.monotonic()
         first = seen is None
         if stamp != seen or ended:
@@ -69,7 +73,7 @@ def watch(what: Subject, path: Path, tell: Callable[[str], None], browser: bool 
 
 
 def place(what: Subject, out: str | Path | None) -> Path:
-    """Where the page goes. Raises RunError for a folder that is not there, or in the place of the file."""
+    """The path of the page. Raises RunError if its folder does not exist, or if the path is a folder."""
     path = Path(out) if out else what.folder / "report.html"
     if path.is_dir():
         raise RunError(f"--out {path} is a folder; name a file in it, such as {path / 'report.html'}")
@@ -82,7 +86,7 @@ def _write(what: Subject, path: Path, refresh: int | None) -> Path:
     page = what.page(refresh).encode()
     try:
         write_atomically(path, page)
-    except RunError as error:  # the remedy there is for a training
+    except RunError as error:  # that message gives a remedy for trainings
         reason = error.__cause__
         said = getattr(reason, "strerror", None) or reason
         raise RunError(f"cannot write the page {path}: {said}; name another file with --out") from error
@@ -90,6 +94,6 @@ def _write(what: Subject, path: Path, refresh: int | None) -> Path:
 
 
 def _stamp(what: Subject) -> tuple[tuple[int, int], ...]:
-    """Changes when one of the sources does."""
+    """Times and sizes of the source files; the value changes when one of them does."""
     found = [path.stat() if path.exists() else None for path in what.sources]
     return tuple((stat.st_mtime_ns, stat.st_size) if stat else (0, 0) for stat in found)

@@ -1,1 +1,1 @@
-"""A training on disk: directory, checkpoint, the finished run."""
+"""A training on disk: its directory and checkpoints, and the finished run."""

@@ -1,4 +1,4 @@
-"""The checkpoints with the highest validation score: the last one, and the earlier ones that a resume may need."""
+"""The best checkpoints: the one with the highest validation score, and earlier ones that a resumption may need."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,15 @@ from nograd.runs.checkpoint import checkpoint_meta, save_checkpoint
 
 _LAST = "best.safetensors"
 _EARLIER = re.compile(r"best-generation-(\d+)\.safetensors")
-_UNREADABLE = 2**63  # stands for the generation of a best whose file is damaged: after any other
+_UNREADABLE = 2**63  # the generation under which a best with a damaged file is listed: larger than any real one
 
 
 class Bests:
-    """The bests among a run's checkpoints.
+    """The best checkpoints of a run.
 
-    `best.safetensors` is the last. The one before it stays, as best-generation-N.safetensors, for as long as there is a
-    checkpoint from between the two: a training resumed there goes on with the best that it had then.
+    The latest is `best.safetensors`. When a better one is found, the old one is renamed to
+    best-generation-N.safetensors and kept while there is a checkpoint between the two: a training resumed from that
+    checkpoint needs it again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,13 +27,13 @@ class Bests:
 
     @property
     def path(self) -> Path:
-        """The last best's file, which need not exist."""
+        """The file of the latest best; it may not exist."""
         last = self.folder / _LAST
-        # A crash may have come between the old best's new name and the new best's file.
+        # A crash between the renaming of the old best and the writing of the new one leaves only the renamed file.
         return last if last.is_file() else max(self._earlier().values(), default=last)
 
     def all(self) -> dict[int, Path]:
-        """All bests by generation."""
+        """The files of all bests, by generation."""
         found, last = self._earlier(), self.folder / _LAST
         if last.is_file():
             try:
@@ -42,22 +43,28 @@ class Bests:
         return found
 
     def of(self, generation: int) -> Path | None:
-        """The best of a generation; where none is readable as that, one that is not readable at all: it may be it."""
+        """The file of the best of a generation; else one that is damaged, as it may be that one; else None."""
         found = self.all()
         return found.get(generation) or found.get(_UNREADABLE)
 
     def save(self, state: PyTree, meta: dict[str, Any], checkpoints: list[int]) -> None:
-        """Writes the last best; `checkpoints` are the generations of those that exist."""
+        """Writes a new best.
+
+        Args:
+            state: the state of the training.
+            meta: what is stored beside it; its "progress" names the generation.
+            checkpoints: the generations of the checkpoints on disk.
+        """
         last, generation = self.folder / _LAST, int(meta["progress"]["generation"])
         if self._last and last.is_file():
             files.move(last, self._file(self._last))
         save_checkpoint(last, state, meta)
         self._last = generation
-        # Where this very generation fails after all, the one before it is what gets saved.
+        # If this generation fails after all, the checkpoint that gets saved is of the generation before it.
         self.prune([*checkpoints, generation - 1])
 
     def prune(self, checkpoints: list[int]) -> None:
-        """Removes the earlier bests that none of these checkpoints relies on."""
+        """Removes the earlier bests that no checkpoint of these generations needs."""
         earlier = self._earlier()
         known = {*earlier, self._last}
         needed = {max((best for best in known if best <= number), default=0) for number in checkpoints}
@@ -65,7 +72,7 @@ class Bests:
             files.remove(earlier[generation])
 
     def go_on_from(self, generation: int) -> None:
-        """Makes the best of this generation the last one; 0: there is none."""
+        """Makes the best of this generation the latest one; 0: there is none."""
         if generation and self._file(generation).is_file():
             files.move(self._file(generation), self.folder / _LAST)
         self._last = generation

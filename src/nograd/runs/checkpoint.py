@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, written atomically, checked when read. Loading one runs no code."""
+"""Checkpoints: one safetensors file each, written atomically, verified when read. Loading one runs no code."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from nograd.core.trees import leaf_names, relative_name
 from nograd.core.types import CheckpointError, PyTree
 from nograd.runs.files import write_atomically
 
-# The first had no checksum of its meta; it is still read.
+# The first format had no checksum over `meta`; it can still be read.
 _FORMAT, _FIRST = "nograd-checkpoint-2", "nograd-checkpoint-1"
 
 
@@ -24,9 +24,12 @@ def save_checkpoint(path: Path, state: PyTree, meta: dict[str, Any]) -> None:
     """Writes a tree of arrays, and `meta` as JSON, to one file.
 
     Args:
-        path: the file, in a folder that exists.
-        state: any tree of arrays; leaves are stored under their paths.
-        meta: of JSON types.
+        path: the file; its folder must exist.
+        state: any tree of arrays; each leaf is stored under its path in the tree.
+        meta: a dict of JSON values.
+
+    Raises:
+        RunError: the file cannot be written.
     """
     # order="C", not ascontiguousarray: that would give scalars an axis.
     leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(state)]
@@ -37,12 +40,15 @@ def save_checkpoint(path: Path, state: PyTree, meta: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, dict[str, Any]]:
-    """The tree and `meta` of a checkpoint whose leaves have the paths, shapes and types of `like`.
+    """Reads the tree and the `meta` of a checkpoint.
 
     Args:
         path: the file.
-        like: a tree of arrays or of `jax.ShapeDtypeStruct`.
-        part: read only what lies below this path, such as "params".
+        like: a tree of arrays or of `jax.ShapeDtypeStruct` with the paths, shapes and types that the file must have.
+        part: read only the leaves below this path, such as "params"; default all.
+
+    Returns:
+        A tree like `like`, and `meta`.
 
     Raises:
         CheckpointError: the file is truncated, damaged, not a checkpoint, or of another model.
@@ -67,12 +73,12 @@ def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, d
 
 
 def checkpoint_meta(path: Path) -> dict[str, Any]:
-    """The `meta` of a checkpoint, after the same checks as `load_checkpoint` makes of the file itself."""
+    """The `meta` of a checkpoint. Raises CheckpointError if the file is damaged."""
     return read_checkpoint(path)[1]
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All arrays of a checkpoint by name, and its `meta`. Raises CheckpointError."""
+    """All arrays of a checkpoint by name, and its `meta`. Raises CheckpointError if it is missing or damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
@@ -90,7 +96,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def is_checkpoint(header: Mapping[str, str]) -> bool:
-    """Whether the text in a safetensors file says that it is a checkpoint."""
+    """Whether the metadata of a safetensors file say that it is a checkpoint."""
     return header.get("format") in (_FORMAT, _FIRST)
 
 

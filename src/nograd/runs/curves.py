@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> bytes:
-    """`curves_figure` as a PNG file."""
+    """The figure of `curves_figure`, as the content of a PNG file."""
     return png(curves_figure(metrics, title, measure, best_generation))
 
 
 def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> "Figure":
-    """A figure with the population's fitness above and the scores below; the chosen generation is marked."""
+    """A figure of the population's fitness (above) and of the scores (below); the best generation is marked."""
     figure = new_figure(8, 7)
     above, below = figure.subplots(2, 1, sharex=True)
     generations = [line["generation"] for line in metrics]

@@ -1,4 +1,4 @@
-"""The run directory: config.json, metrics.jsonl, checkpoints/ and result.json, on disk at every moment whole."""
+"""The run directory: config.json, metrics.jsonl, checkpoints/ and result.json, never half written."""
 
 import contextlib
 import json
@@ -21,10 +21,10 @@ _OURS = re.compile(r"(config|result)\.json|metrics\.jsonl|curves\.png|.*\.safete
 
 
 class RunDirectory:
-    """One training on disk. Every error names the file and what to do.
+    """The files of one training. Every error names the file and what to do.
 
-    Anybody may read at any time. Who writes holds the directory's lock: `create` takes it, and `hold` for a run that
-    exists.
+    Any process may read at any time. A process that writes holds the lock of the directory: `create` takes it for a new
+    run, and `hold` for an existing one.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -35,10 +35,10 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | Path, config: dict[str, Any]) -> "RunDirectory":
-        """A new run, held. Of two processes that make the same one, one gets a RunError.
+        """Makes a new run directory and takes its lock. If two processes make the same one, one gets a RunError.
 
         Raises:
-            RunError: the folder holds a run or parts of one, is being written, or cannot be.
+            RunError: the folder holds a run or parts of one, another process writes in it, or it cannot be written.
         """
         run = cls(path)
         _make_folder(run.path)
@@ -54,13 +54,13 @@ class RunDirectory:
 
     @classmethod
     def create_new(cls, path: Path, config: dict[str, Any]) -> "RunDirectory":
-        """A new run in a folder that is made for it: `path`, or where that is taken `path`-2, `path`-3 and so on."""
+        """Makes a new run in a new folder: `path`, or if that exists `path`-2, `path`-3 and so on."""
         _make_folder(path.parent)
         number = 1
         while True:
             free = path if number == 1 else path.with_name(f"{path.name}-{number}")
             try:
-                free.mkdir()  # the claim: one process alone succeeds
+                free.mkdir()  # only one process can succeed: the folder is then its own
             except FileExistsError:
                 number += 1
                 continue
@@ -70,45 +70,46 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
-        """A run that exists, to be read. Raises RunError where there is none."""
+        """Opens an existing run for reading. Raises RunError if there is none."""
         run = cls(path)
         try:
             found = (run.path / CONFIG).is_file()
-        except OSError:  # a name that is too long
+        except OSError:  # such as a name that is too long
             found = False
         if not found:
             raise RunError(f"{path} is not a run directory: it has no config.json; name one that nograd wrote")
         return run
 
     def hold(self) -> None:
-        """Keeps every other training out until `release`, or until this process ends.
+        """Takes the lock, so that no other training can write here until `release` or until this process ends.
 
         Raises:
-            RunError: a training is at work here; the line names its process and host.
+            RunError: another training holds the lock; the message names its process and host.
         """
         self._lock = self._lock or DirectoryLock(self.path / LOCK)
         for folder in (self.path, self.checkpoints):
             files.sweep(folder, _OURS)
 
     def release(self) -> None:
-        """Lets others write."""
+        """Gives the lock back, so that others can write."""
         self.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """At the end of a training's block: lets others write. A new run in which nothing came to pass goes again."""
+        """Ends a training: gives the lock back, and removes a new run that failed before it wrote anything."""
         left = [*self.checkpoints.glob("*.safetensors"), self.path / METRICS, self.path / RESULT]
         if error is not None and not any(path.exists() for path in left):
             files.remove(self.path / CONFIG)
         self.release()
-        with contextlib.suppress(OSError):  # where they are empty
+        with contextlib.suppress(OSError):  # only empty folders can be removed
             self.checkpoints.rmdir()
             self.path.rmdir()
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
@@ -118,27 +119,30 @@ class RunDirectory:
 
     @property
     def chosen(self) -> Path | None:
-        """The best checkpoint; where there was no evaluation yet, the last one; None without any."""
+        """The best checkpoint; before the first evaluation the last one; None if there is none."""
         candidates = [self.best, *reversed(self.numbered())]
         return next((path for path in candidates if path.is_file()), None)
 
     def config(self) -> dict[str, Any]:
+        """The content of config.json. Raises RunError if it cannot be read."""
         return self._read_json(CONFIG)
 
     def result(self) -> dict[str, Any] | None:
-        """result.json, or None while the run has not ended."""
+        """The content of result.json; None while the run has not ended."""
         return self._read_json(RESULT) if (self.path / RESULT).is_file() else None
 
     def write_config(self, config: dict[str, Any]) -> None:
+        """Writes config.json."""
         self._write_json(CONFIG, config)
 
     def write_result(self, result: dict[str, Any]) -> None:
+        """Writes result.json."""
         self._write_json(RESULT, result)
 
     # Metrics ---------------------------------------------------------------------------------------------
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one a generation; what a crash has cut off is left out."""
+        """The lines of metrics.jsonl, one per generation; a last line that a crash cut off is left out."""
         return self._metrics.lines()
 
     def log(self, line: dict[str, Any]) -> None:
@@ -146,12 +150,12 @@ class RunDirectory:
         self._metrics.append(line)
 
     def amend(self, more: dict[str, Any]) -> None:
-        """Adds to the last line of metrics.jsonl."""
+        """Adds these entries to the last line of metrics.jsonl."""
         *before, last = self.metrics() or [{}]
         self._metrics.rewrite([*before, {**last, **more}])
 
     def rewrite_metrics(self, lines: list[dict[str, Any]]) -> None:
-        """Exactly these lines."""
+        """Replaces the content of metrics.jsonl by these lines."""
         self._metrics.rewrite(lines)
 
     def close(self) -> None:
@@ -161,30 +165,45 @@ class RunDirectory:
     # Checkpoints -----------------------------------------------------------------------------------------
 
     def save(self, generation: int, state: PyTree, meta: dict[str, Any], keep: int) -> None:
-        """Writes the checkpoint of `generation` and removes all but the last `keep`, and the bests of those removed."""
-        self._metrics.sync()  # a checkpoint is never ahead of its metrics, whatever happens
+        """Writes the checkpoint of `generation`, then removes old ones as `prune` does.
+
+        Args:
+            generation: its number.
+            state: the state of the training, a tree of arrays.
+            meta: what is stored beside it, JSON values.
+            keep: how many checkpoints to keep.
+        """
+        self._metrics.sync()  # first: even after a power cut, no checkpoint is newer than the metrics on disk
         save_checkpoint(self.checkpoints / f"generation-{generation:08d}.safetensors", state, meta)
         self.prune(keep)
 
     def prune(self, keep: int) -> None:
-        """Removes all checkpoints but the last `keep`, and the bests that only those needed."""
+        """Removes all checkpoints but the last `keep`, and the bests that only the removed ones needed."""
         for path in self.numbered()[:-keep]:
             files.remove(path)
         self.bests.prune(self._numbers())
 
     def save_best(self, state: PyTree, meta: dict[str, Any]) -> None:
-        """Writes the best. The one before it is kept while a checkpoint relies on it."""
+        """Writes the best checkpoint. The best before it is kept while a checkpoint needs it."""
         self.bests.save(state, meta, self._numbers())
 
     def numbered(self) -> list[Path]:
-        """The checkpoints by generation, the latest last."""
+        """The numbered checkpoints in the order of their generations."""
         return sorted((path for path in self.checkpoints.glob("*") if _NUMBERED.fullmatch(path.name)), key=number_of)
 
     def load(self, path: Path, like: PyTree, identity: str) -> tuple[PyTree, dict[str, Any]]:
-        """A checkpoint of this very run.
+        """Reads a checkpoint of this run.
+
+        Args:
+            path: its file.
+            like: a tree with the shapes and types that it must have.
+            identity: what identifies this run; the checkpoint holds the same text.
+
+        Returns:
+            The state, and the `meta` that was stored beside it.
 
         Raises:
-            CheckpointError: it is truncated, damaged or foreign; the message offers the one before it.
+            CheckpointError: the file is damaged or of another run; the message names an older checkpoint to use.
         """
         try:
             state, meta = load_checkpoint(path, like)
@@ -195,7 +214,7 @@ class RunDirectory:
         return state, meta
 
     def _offer_before(self, path: Path) -> str:
-        """What to do instead: the newest older checkpoint whose file is whole."""
+        """The remedy in an error: the newest older checkpoint whose file is undamaged."""
         if not _NUMBERED.fullmatch(path.name):
             return "; delete it, and the best is chosen anew from here on"
         older = [other for other in self.numbered() if number_of(other) < number_of(path)]
@@ -236,7 +255,7 @@ class RunDirectory:
 
 
 def number_of(path: Path) -> int:
-    """The generation in a numbered checkpoint's name."""
+    """The generation in the name of a numbered checkpoint."""
     match = _NUMBERED.fullmatch(path.name)
     return int(match[1]) if match else 0
 

@@ -1,7 +1,7 @@
-"""Every change of a training's files goes through here, so that a test can crash at each one of them.
+"""All changes of a training's files go through these functions, so that a test can simulate a crash at each of them.
 
-What a function has written is on the disk when it returns, in the face of a power cut too: files are synced before
-they get their name, and folders after a name in them has changed.
+When a function returns, what it has written is on the disk and survives a power cut: a file is synced before it gets
+its name, and a folder after a name in it has changed.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from typing import IO
 from nograd.core.types import RunError
 
 _TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")
-_ABANDONED = 60.0  # seconds after which nobody is still writing a temporary file
+_ABANDONED = 60.0  # seconds after which a temporary file is taken for one that a crash has left
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content or the old file, never a part: a temporary file, synced, renamed over `path`.
+    """Writes a whole file or leaves the old one as it was: a temporary file is written, synced and renamed to `path`.
 
     Raises:
-        RunError: the folder cannot be written or the disk is full; the old file stands.
+        RunError: the folder cannot be written or the disk is full; the old file is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -42,35 +42,35 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write(file: IO[bytes], content: bytes) -> None:
-    """Writes to an open file and hands it to the system: a crash of this process loses none of it."""
+    """Writes to an open file and flushes it, so that a crash of this process loses nothing that was written."""
     file.write(content)
     file.flush()
 
 
 def sync(file: IO[bytes]) -> None:
-    """Waits until what was written is on the disk."""
+    """Waits until the content of an open file is on the disk."""
     os.fsync(file.fileno())
 
 
 def rename(old: Path, new: Path) -> None:
-    """Gives a file another name; a file that had it goes."""
+    """Renames a file; a file that had the new name is replaced."""
     old.replace(new)
 
 
 def remove(path: Path) -> None:
-    """Removes a file; one that is not there is no matter."""
+    """Removes a file, if it exists."""
     path.unlink(missing_ok=True)
 
 
 def move(old: Path, new: Path) -> None:
-    """Renames a file into another folder, on the disk when it returns."""
+    """Moves a file to another folder; the change is on the disk when this returns."""
     rename(old, new)
     sync_folder(new.parent)
     sync_folder(old.parent)
 
 
 def sync_folder(path: Path) -> None:
-    """Waits until the names in a folder are on the disk, where its file system can do that."""
+    """Waits until the names in a folder are on the disk, if its file system supports that."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:  # a folder that may be written but not read
@@ -85,11 +85,12 @@ def sync_folder(path: Path) -> None:
 
 
 def sweep(folder: Path, names: re.Pattern[str] | None = None) -> None:
-    """Removes the temporary files that a crash has left in a folder.
+    """Removes temporary files that a crash has left in a folder.
 
     Args:
-        folder: where.
-        names: of files that nobody else writes now. Others, such as a report's, go when they are old; None: all do.
+        folder: where to look.
+        names: of files that only the caller may write: their temporary files are removed at once. All others are
+            removed when they are older than a minute; None: all are treated so.
     """
     for path in folder.glob(".*.tmp"):
         if (match := _TEMPORARY.fullmatch(path.name)) is None:

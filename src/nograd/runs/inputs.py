@@ -1,4 +1,4 @@
-"""New examples as a run's network takes them: a frame by its columns' names, arrays in the unit of the training."""
+"""New examples in the form that a run's network takes: columns by name, arrays in the unit of the training data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,22 +12,22 @@ from nograd.data import ArrayEncoding, encoding_from_json
 
 
 def inputs_of(data: Mapping[str, Any], config: TrainConfig, x: Any) -> np.ndarray:
-    """The inputs [examples, *shape] as the data set of the run stored them.
+    """New inputs, [examples, *shape], encoded as the run's data set was.
 
     Args:
         data: the "data" of config.json.
         x: a frame, a mapping of columns, or an array.
     Raises:
-        DataError: a column is missing or unknown, or the values cannot be those of such examples.
+        DataError: a column is missing or unknown, or the values are not in the unit or shape of the training data.
     """
     encoding = encoding_from_json(data["encoding"]) if data.get("encoding") else None
     if encoding is None or isinstance(encoding, ArrayEncoding):
         return _array(np.asarray(x), tuple(data["input_shape"]), encoding)
-    # Imported here: Polars, which arrays do without.
+    # Imported here because it loads Polars, which is not needed for arrays.
     from nograd.data.frames import array_table, frame_table, is_frame
 
     table = frame_table(x, "x") if is_frame(x) else array_table(x, "x")
-    # Columns that the training was told to leave out may be there.
+    # Columns that the training left out (the setting `drop`) are allowed here.
     return encoding.encode(table, None if config.columns else name_list(config.drop))
 
 

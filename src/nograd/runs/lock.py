@@ -1,4 +1,4 @@
-"""One process at work in a directory: a lock that dies with its process, and says who holds it."""
+"""A lock for one writer per directory. It ends with its process, and names its holder."""
 
 import contextlib
 import errno
@@ -13,21 +13,22 @@ from nograd.core.notice import notice
 from nograd.core.types import RunError
 
 _HELD: "weakref.WeakSet[DirectoryLock]" = weakref.WeakSet()
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that have none
-_PAUSE = 0.1  # seconds between two tries of one who waits
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # from file systems without locks
+_PAUSE = 0.1  # seconds between two attempts while waiting for the lock
 
 
 class DirectoryLock:
-    """The lock on a directory: `flock` on a file in it, which the system lets go when the process ends.
+    """Takes the lock of a directory: `flock` on a file in it, which the operating system releases with the process.
 
-    The file holds the process id and the host. It is removed on release; what a killed process leaves is no lock.
+    The file holds the process id and the host. `release` removes it. The file that a killed process leaves behind does
+    not block anyone.
 
     Args:
-        path: of the file.
-        patience: seconds to wait for whoever holds it.
+        path: the lock file.
+        patience: seconds to wait if another process holds the lock.
 
     Raises:
-        RunError: another process, or another training of this one, holds it; or the folder cannot be written.
+        RunError: another process, or another training of this process, holds it; or the file cannot be written.
     """
 
     def __init__(self, path: Path, patience: float = 0.0) -> None:
@@ -37,28 +38,28 @@ class DirectoryLock:
             if time.monotonic() >= end:
                 raise RunError(f"{path.parent} is in use: {_holder(path)}; wait for its end, or stop it first")
             time.sleep(_PAUSE)
-        with contextlib.suppress(OSError):  # on a full disk nobody is told who holds it, but it is held
+        with contextlib.suppress(OSError):  # on a full disk the holder's name is missing, but the lock holds
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self.descriptor = descriptor
-        # Also where nobody calls `release`: a training that failed may be tried again by the same process.
+        # Released also if nobody calls `release`: the same process may repeat a training that failed.
         self._end = weakref.finalize(self, _let_go, descriptor, path)
         _HELD.add(self)
 
     def release(self) -> None:
-        """Lets it go; a second call does nothing."""
+        """Gives the lock back; a second call does nothing."""
         _HELD.discard(self)
         self._end()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: it does not hold the lock, nor keep it from ending with its parent."""
+        """In a forked child: closes its copy, so that the lock belongs to the parent alone and ends with it."""
         self._end.detach()
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
 
 
 def _taken(path: Path) -> int | None:
-    """The descriptor of the locked file, or None where somebody else holds it."""
+    """The open descriptor of the locked file, or None if another process holds the lock."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -75,7 +76,7 @@ def _taken(path: Path) -> int | None:
                 raise RunError(f"cannot lock {path}: {error.strerror}; choose another --out") from error
             notice(f"{path.parent} lies on a file system without locks: start no second training there")
             return descriptor
-        # Who held it may have removed the file between the two calls: then this lock is on a file without a name.
+        # The last holder may have removed the file between the two calls; then this lock is on a file without a name.
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(descriptor).st_ino == path.stat().st_ino:
                 return descriptor
@@ -83,7 +84,7 @@ def _taken(path: Path) -> int | None:
 
 
 def _holder(path: Path) -> str:
-    """Who holds it, in words."""
+    """A text that says who holds the lock."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if said := path.read_text("utf-8").strip():
             return f"{said} works in it"

@@ -1,4 +1,4 @@
-"""metrics.jsonl: a line a generation, appended while a training runs and cut where it is resumed."""
+"""metrics.jsonl: one line per generation, appended during a training and shortened when it is resumed."""
 
 import contextlib
 import json
@@ -10,20 +10,20 @@ from nograd.core.types import RunError
 from nograd.runs import files
 
 NAME = "metrics.jsonl"
-# What an evaluation adds to a line; all else is of the generation itself.
+# Entries that begin with these are from an evaluation; all others are of the generation itself.
 _SCORES = ("train_", "val_")
 
 
 class MetricsFile:
-    """The metrics of a run. What is no line of metrics is passed over: a part that a crash cut off, foreign bytes."""
+    """The metrics of a run. Lines that are not metrics are ignored, such as one that a crash cut off."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._file: IO[bytes] | None = None
-        self._synced, self._named = True, False  # on the disk: the lines, and the file's name
+        self._synced, self._named = True, False  # whether the lines, and the file's name, are on the disk
 
     def lines(self) -> list[dict[str, Any]]:
-        """One line a generation, in order; where a file has several of one, the last that was written."""
+        """The lines in the order of their generations; of several for one generation the last one counts."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -34,7 +34,7 @@ class MetricsFile:
         return [found[generation] for generation in sorted(found)]
 
     def append(self, line: dict[str, Any]) -> None:
-        """Adds one line: it survives the death of this process, and after `sync` a power cut."""
+        """Appends one line. It survives a crash of this process, and after `sync` also a power cut."""
         try:
             if self._file is None:
                 self._file = self.path.open("ab")
@@ -56,7 +56,7 @@ class MetricsFile:
         self._synced = self._named = True
 
     def rewrite(self, lines: list[dict[str, Any]]) -> None:
-        """Exactly these lines, or, after a crash, exactly those before."""
+        """Replaces all lines. A crash leaves either all new lines or all old ones."""
         self.close()
         content = "".join(f"{to_json(line)}\n" for line in lines).encode()
         if not self.path.is_file() or self.path.read_bytes() != content:
@@ -74,12 +74,12 @@ class MetricsFile:
 
 
 def without_scores(line: dict[str, Any]) -> dict[str, Any]:
-    """The line as it is where no evaluation was due."""
+    """The line without its evaluation, as at a generation where no evaluation is due."""
     return {name: value for name, value in line.items() if not name.startswith(_SCORES)}
 
 
 def gaps(lines: list[dict[str, Any]], generation: int) -> list[tuple[int, int]]:
-    """The ranges of generations, first and last, of 1 to `generation` that have no line."""
+    """The ranges (first, last) of generations between 1 and `generation` that have no line."""
     found, last = [], 0
     for number in [*(line["generation"] for line in lines if 0 < line["generation"] <= generation), generation + 1]:
         if number > last + 1:
@@ -89,7 +89,7 @@ def gaps(lines: list[dict[str, Any]], generation: int) -> list[tuple[int, int]]:
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
-    """The line of metrics in a line of the file; None where it is none."""
+    """The metrics in one line of the file; None if they cannot be parsed."""
     with contextlib.suppress(ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         line = json.loads(text.decode("utf-8"))
         if isinstance(line, dict) and type(line.get("generation")) is int:

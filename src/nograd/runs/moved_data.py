@@ -1,4 +1,4 @@
-"""Where a run's data file lies now: it may have moved since, or been named from another folder."""
+"""Finding the data file of a run, which may have moved, or may have been named relative to another folder."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from nograd.data.paths import expand, is_file
 
 
 def find_data(task: str, run: Path, data_dir: str | None) -> Path:
-    """Where the file of a run's task lies now.
+    """The present path of the data file of a run.
 
-    It is looked for as it was named, then under its name in `data_dir`, in the current folder, in the run directory and
-    in the two folders above that.
+    It is looked for at the path `task`, then under its name in `data_dir`, the current folder, the run directory and
+    the two folders above the run directory.
 
     Raises:
-        DataError: it lies in none of them.
+        DataError: it is in none of them.
     """
     named, absolute = expand(task), run.absolute()
     folders = [*([expand(data_dir)] if data_dir else []), Path(), absolute, absolute.parent, absolute.parent.parent]

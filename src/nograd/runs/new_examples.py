@@ -1,4 +1,4 @@
-"""New labelled examples, from a file or a frame, as a run's network and its scores take them."""
+"""New labelled examples from a file or a frame, in the form that a run's network and metrics take."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from nograd.data.numpy_files import read_npz
 from nograd.data.paths import expand, is_file
 from nograd.data.read.formats import read_table, table_format
 
-if TYPE_CHECKING:  # Polars, which arrays do without
+if TYPE_CHECKING:  # imports Polars, which arrays do not need
     from nograd.data.table import Table
     from nograd.data.targets import Target
 
@@ -23,14 +23,19 @@ if TYPE_CHECKING:  # Polars, which arrays do without
 def labelled_examples(
     data: Mapping[str, Any], config: TrainConfig, source: Any, any_column: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(x, y) of new examples, encoded by what the training learnt. Rows without a label are left out.
+    """(x, y) of new examples, encoded as the run's training data were. Rows without a label are left out.
 
     Args:
-        data: the "data" of config.json.
+        data: the "data" entry of config.json.
+        config: the settings of the run.
         source: the path of a table or of a .npz file with x and y, or a frame.
-        any_column: whether columns may be there that the training did not know.
+        any_column: whether the table may have columns that the training data did not have.
+
+    Returns:
+        x, [examples, *shape], and y, [examples] or [examples, labels].
+
     Raises:
-        DataError: a column or the labels are missing, or a label is none of the training.
+        DataError: a column or the labels are missing, or a label did not occur in the training data.
     """
     recorded = encoding_from_json(data["encoding"]) if data.get("encoding") else None
     if recorded is None or isinstance(recorded, ArrayEncoding):
@@ -59,7 +64,7 @@ def _existing(source: Any) -> Path:
 
 
 def _labels(table: "Table", target: "Target", config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have a label, and the labels of those."""
+    """Which rows have a label, as booleans, and the labels of these rows."""
     from nograd.data.columns import canonical
 
     missing = [name for name in target.names if name not in table.frame.columns]
@@ -80,7 +85,7 @@ def _labels(table: "Table", target: "Target", config: TrainConfig) -> tuple[np.n
 
 
 def _of_arrays(data: Mapping[str, Any], encoding: ArrayEncoding | None, source: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Those of a .npz file, for a run that was trained on arrays."""
+    """(x, y) of a .npz file, for a run that was trained on arrays."""
     path = _existing(source)
     if path.suffix.lower() != ".npz":
         raise DataError(f"{path} cannot be scored: this run was trained on arrays; give a .npz file with x and y")

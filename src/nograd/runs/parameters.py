@@ -1,4 +1,4 @@
-"""Parameters on disk: those of a run, of one of its checkpoints, or of any .safetensors file by their names."""
+"""Reading parameters from disk: of a run, of one of its checkpoints, or of any .safetensors file by their names."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,27 +14,27 @@ from nograd.runs.checkpoint import is_checkpoint, read_checkpoint
 from nograd.runs.directory import RunDirectory
 
 SUFFIX = ".safetensors"
-# Before what a policy reads beside its parameters. No parameter has such a name: `~` of a key is written `~0`.
+# Prefix of arrays that a policy needs besides its parameters. No parameter can have this name: `~` is written `~0`.
 CONTEXT = "~context"
 
 
 class NamedParameters(NamedTuple):
-    """The parameters of a network by name, and where they are from."""
+    """The parameters of a network by name, and the file that they are from."""
 
-    arrays: Mapping[str, np.ndarray]  # by the paths of the leaves
-    context: Mapping[str, np.ndarray]  # what a policy reads beside them, such as moments/mean
-    origin: str  # for a person: the file
-    sha256: str  # of the file
+    arrays: Mapping[str, np.ndarray]  # the keys are the paths of the leaves
+    context: Mapping[str, np.ndarray]  # arrays that a policy needs besides its parameters, such as moments/mean
+    origin: str  # the path of the file, for messages
+    sha256: str  # checksum of the file
 
 
 def read_parameters(source: str | Path) -> NamedParameters:
-    """The best parameters of a run directory, or those of a file.
+    """Reads the best parameters of a run directory, or the parameters in a file.
 
     Args:
-        source: a run directory, one of its checkpoints, what `nograd export` wrote, or another .safetensors file whose
-            tensors are named by their paths, such as layers/0/kernel.
+        source: a run directory, one of its checkpoints, a file that `nograd export` wrote, or another .safetensors file
+            whose tensors are named by their paths, such as layers/0/kernel.
     Raises:
-        RunError: there are none, or the file is damaged.
+        RunError: there is no such file, or it is damaged.
     """
     path = _file_of(Path(source))
     try:
@@ -59,7 +59,7 @@ def _file_of(source: Path) -> Path:
 
 
 def _of_state(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(parameters, context) of the state of a training: on an environment the search is a part of it."""
+    """(parameters, context) of a saved state; in runs on environments the strategy's state is below "search"."""
     return part_of(arrays, "search/params") or part_of(arrays, "params"), part_of(arrays, "context")
 
 
@@ -69,5 +69,5 @@ def _of_export(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray],
 
 
 def part_of(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
-    """The arrays below a path, by their names as seen from there."""
+    """The arrays whose names begin with this path, by the rest of their names."""
     return {own: array for name, array in arrays.items() if (own := relative_name(name, part)) is not None}

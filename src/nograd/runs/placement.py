@@ -1,4 +1,4 @@
-"""Where the data of a run lie: in absolute words when it begins, and found again when it is resumed or read."""
+"""Where the data of a run are: stored as absolute paths at its start, looked up again when it is resumed or read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from nograd.runs.moved_data import find_data
 
 
 def anchored(config: TrainConfig) -> TrainConfig:
-    """The config with absolute paths of its data, so that the run finds them from any folder."""
+    """The config with absolute paths to its data, so that the run finds them from any folder."""
     path = expand(str(config.task))
     if (is_file(config.task) and path.is_file()) or (config.task not in NAMES and path.is_dir()):
         config = replace(config, task=str(expand(str(config.task)).absolute()))
@@ -23,14 +23,14 @@ def anchored(config: TrainConfig) -> TrainConfig:
 
 
 def on_data(config: TrainConfig, data: str | Path | None) -> TrainConfig:
-    """The config with its data where a person says that they lie now: a file, or a folder for the other tasks."""
+    """The config with a new path to its data: the file, or for other tasks the folder (None: unchanged)."""
     if data is None:
         return config
     return replace(config, task=str(data)) if is_file(config.task) else replace(config, data_dir=str(data))
 
 
 def placed(config: TrainConfig, run: Path) -> TrainConfig:
-    """The config of a run with its data file where it lies now. Raises DataError where it is nowhere to be found."""
+    """The config of a run with the present paths of its data. Raises DataError if a file cannot be found."""
     if not is_file(config.task):
         return anchored(config)
     parts = {part: getattr(config, part) for part in ("test", "val")}
@@ -41,7 +41,7 @@ def placed(config: TrainConfig, run: Path) -> TrainConfig:
 
 
 def check_on_disk(config: TrainConfig, run: Path) -> None:
-    """Raises DataError where the data of a run were values of a Python program, which are gone with it."""
+    """Raises DataError if the data of a run were values in a Python program, which are not on disk."""
     if config.task in NAMES or is_file(config.task) or expand(str(config.task)).exists():
         return
     raise DataError(

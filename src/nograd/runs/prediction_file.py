@@ -1,4 +1,4 @@
-"""Predictions of a file of new examples, with columns of it carried along, as CSV, Parquet or JSON."""
+"""Predictions for a file of new examples, with chosen columns of that file, as CSV, Parquet or JSON."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from nograd.data.messages import name_list as shown_names
 from nograd.data.read.formats import read_cells, read_table, table_format
 from nograd.runs.run import Run
 
-if TYPE_CHECKING:  # Polars, which arrays do without
+if TYPE_CHECKING:  # imports Polars, which arrays do not need
     import polars as pl
 
     from nograd.data.table import Table
@@ -32,30 +32,31 @@ ALL = "all"
 
 
 class Predictions(NamedTuple):
-    """What is predicted of the examples of a file."""
+    """The predictions for the examples of a file."""
 
-    names: tuple[str, ...]  # of the columns that are predicted
-    cells: list[list[str]]  # their text, a list an example
-    values: list[list[Any]]  # the same as numbers and names, a list a column
-    kept: "pl.DataFrame | None"  # columns carried along
-    kept_cells: list[list[str]]  # their text
-    unknown: tuple[str, ...]  # columns that the model does not know and nobody asked to keep
-    remarks: tuple[str, ...] = ()  # what a person should know of how the file was read
+    names: tuple[str, ...]  # names of the predicted columns
+    cells: list[list[str]]  # the predictions as text, one list per example
+    values: list[list[Any]]  # the predictions as numbers and names, one list per column
+    kept: "pl.DataFrame | None"  # columns that are copied from the file
+    kept_cells: list[list[str]]  # these columns as text, one list per example
+    unknown: tuple[str, ...]  # columns of the file that are neither used by the model nor kept
+    remarks: tuple[str, ...] = ()  # notes for the user on how the file was read
 
     def __len__(self) -> int:
         return len(self.cells)
 
 
 def predict_file(run: Run, file: str, proba: bool = False, keep: str | None = None) -> Predictions:
-    """The predictions of a run for the examples in a file.
+    """Predicts the examples in a file.
 
     Args:
-        file: anything that holds inputs (see `load_inputs`); "-" for CSV on standard input.
+        run: the run whose network predicts.
+        file: any file of inputs that `load_inputs` reads; "-" for CSV on standard input.
         proba: whether to add the probability of each class.
-        keep: columns of a table to carry along, "id,name", or "all".
+        keep: columns of a table to copy, such as "id,name", or "all".
     Raises:
-        DataError: what is wrong with the file.
-        ConfigError: nothing to keep, or no probabilities, in a run of this kind.
+        DataError: the file cannot be read, or its columns or values do not fit the run.
+        ConfigError: the run has no columns to keep, or has no probabilities.
     """
     data = run.config["data"]
     if "input_shape" not in data:
@@ -78,7 +79,7 @@ def predict_file(run: Run, file: str, proba: bool = False, keep: str | None = No
 
 @contextmanager
 def _on_disk(file: str) -> Iterator[Path]:
-    """The file; standard input as a file of its own, which messages call so."""
+    """The path of the file. Standard input is first copied to a file, which messages call "standard input"."""
     if file != STDIN:
         yield Path(file)
         return
@@ -117,7 +118,7 @@ def _columns(array: np.ndarray) -> list[list[Any]]:
 
 
 def _names(keep: str | None, table: "Table") -> list[str]:
-    """The columns to carry along, in the order asked for."""
+    """The columns to copy, in the order of the setting."""
     names = table.frame.columns if keep == ALL else list(dict.fromkeys(name_list(keep)))
     for name in names:
         if name not in table.frame.columns:
@@ -126,7 +127,7 @@ def _names(keep: str | None, table: "Table") -> list[str]:
 
 
 def _kept(table: "Table", path: Path, names: Sequence[str]) -> "tuple[pl.DataFrame | None, list[list[str]]]":
-    """Columns as values, and as text just as it stands in a file of text: an id 007 stays one."""
+    """The columns as values, and as text exactly as in the file, so that an id 007 stays 007."""
     if not names:
         return None, []
     import polars as pl
@@ -149,7 +150,7 @@ def _kept(table: "Table", path: Path, names: Sequence[str]) -> "tuple[pl.DataFra
 
 
 def as_csv(found: Predictions) -> bytes:
-    """A header, and a row an example: first what is carried along, then what is predicted."""
+    """CSV with a header and one row per example: first the kept columns, then the predictions."""
     kept = found.kept.columns if found.kept is not None else []
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
@@ -160,10 +161,10 @@ def as_csv(found: Predictions) -> bytes:
 
 
 def encoded(found: Predictions, suffix: str) -> bytes:
-    """The content of a file with this suffix.
+    """The content of a file with this suffix, such as .parquet.
 
     Raises:
-        ConfigError: it is none of `SUFFIXES`.
+        ConfigError: the columns cannot be written in this format.
     """
     if suffix == ".csv":
         return as_csv(found)
@@ -181,12 +182,12 @@ def encoded(found: Predictions, suffix: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a cell as JSON has it: times as text."""
+    """A cell as a JSON value; dates and times become text."""
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def check_out(out: str) -> str:
-    """The suffix of a file to write. Raises ConfigError where no writer knows it."""
+    """The suffix of the file to write. Raises ConfigError if it is not one of `SUFFIXES`."""
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"--out cannot be {out}; end it in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")

@@ -1,4 +1,4 @@
-"""A training that has been written: its settings, metrics, result, chosen parameters and predictions."""
+"""A training that is on disk: its settings, metrics, result, best parameters and predictions."""
 
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A training on disk. `params` are the ones chosen on the validation split."""
+    """A training on disk. `params` are the parameters with the best validation score.
+
+    `model`, `data` and `metric` are as in `load`; `dataset` is the data set, if it was a Python object.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Run:
 
     @property
     def path(self) -> Path:
+        """The run directory."""
         return self.directory.path
 
     @cached_property
@@ -73,41 +77,38 @@ class Run:
 
     @property
     def history(self) -> dict[str, np.ndarray]:
-        """The figures of metrics.jsonl by name, each float64 [generations]; NaN in a generation without the figure."""
+        """The values of metrics.jsonl by name, each float64 [generations]; NaN in generations without this value."""
         lines = self.metrics
         names = dict.fromkeys(name for line in lines for name in line)
         return {name: np.array([line.get(name) for line in lines], np.float64) for name in names}
 
     def plot(self) -> "Figure":
-        """A Matplotlib figure: the population's fitness and the scores over the generations.
-
-        `run.plot().savefig("curves.pdf")` writes it.
-        """
+        """A Matplotlib figure with fitness and scores over the generations; save it with `run.plot().savefig(path)`."""
         return curves_figure(self.metrics, self.path.name, self.measure, self.result.get("best_generation"))
 
     @cached_property
     def settings(self) -> TrainConfig:
-        """The settings the run was started with."""
+        """The settings with which the run was started."""
         return saved_settings(self.directory)
 
     @property
     def model(self) -> Model:
-        """The network. Raises ConfigError where only Python can say which: then pass it to `load`."""
+        """The network. Raises ConfigError if it was a Python object: then give it to `load`."""
         return self.task.model
 
     @property
     def measure(self) -> Measure:
-        """The score that the run is judged by."""
+        """The metric by which the best parameters were chosen."""
         return measure_of(self.config)
 
     @cached_property
     def task(self) -> TrainedTask:
-        """What the run was trained on, as config.json says it: an environment as it is, data without the examples."""
+        """The task of the run, made from config.json: an environment is made again, a data set has no examples."""
         return recorded_task(self.settings, self.config["data"], Given(self._named_model, metric=self._given_metric))
 
     @property
     def shown(self) -> ReportInfo:
-        """What reports show of this run; computed without the network and the data."""
+        """What reports show of this run; needs neither the network nor the data."""
         return report_info(self.settings, self.config["data"])
 
     @property
@@ -120,29 +121,34 @@ class Run:
 
     @cached_property
     def params(self) -> Params:
-        """The trained parameters with the best validation score; the last ones where there was no evaluation.
+        """The trained parameters with the best validation score; without an evaluation, the last ones.
 
         For an environment this is a `Policy`: the parameters, and the statistics that normalise observations.
-        For the search for a minimum it is the point that was found.
+        For a search for a minimum it is the point that was found.
         """
         return self.task.read_params(self.read)
 
     def read(self, like: PyTree, part: str) -> PyTree:
-        """A part of the checkpoint that `params` are read from: a tree like this one of arrays or of their shapes."""
+        """Reads a part of the best checkpoint, such as "params"; `like` is a tree with its shapes and types."""
         if (path := self.directory.chosen) is None:
             raise RunError(f"{self.path} has no checkpoint yet; go on with nograd train --resume {self.path}")
         return load_checkpoint(path, like, part=part)[0]
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
-        """The network's outputs, [examples, outputs]; for observations of an environment [observations, outputs].
+        """The outputs of the network: [examples, outputs], or [observations, outputs] for an environment.
 
         Args:
-            x: examples as the data set stores them: pixels 0 to 255 where it holds bytes.
+            x: examples as the data set stores them; pixels are 0 to 255 if it stores bytes.
         """
         return self.task.outputs(self.params, np.asarray(x))
 
     def examples(self, split: Split, dataset: Dataset | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(x, y) of a split of the run's own data. Raises DataError where they are gone, or not the same any more."""
+        """(x, y) of a split of the run's data; give `dataset` if it was trained on a `Dataset` object.
+
+        Raises:
+            ConfigError: the run was not trained on a data set.
+            DataError: the data cannot be found, or have changed.
+        """
         if "input_shape" not in self.config["data"]:
             raise ConfigError(f"{self._trained_on}, which has no splits; leave the split out")
         return split_arrays(self.data(dataset), known_split(split))
@@ -153,11 +159,11 @@ class Run:
 
     @property
     def placed(self) -> TrainConfig:
-        """The settings, with the data where they lie now."""
+        """The settings, with the present paths of the data."""
         return placed(on_data(self.settings, self._given_data), self.path)
 
     def data(self, dataset: Dataset | None = None) -> Dataset:
-        """The run's own data, read again where they were not handed over. Raises DataError where they are gone."""
+        """The data set of the run, read from disk unless it is given. Raises DataError if it cannot be found."""
         dataset = dataset or self._dataset
         if dataset is None:
             config = self.placed
@@ -167,27 +173,28 @@ class Run:
         return dataset
 
     def predict(self, x: Any) -> np.ndarray:
-        """The prediction for each example: the most likely class by its name, numbers in their unit, labels of
-        0 and 1; of observations, the actions.
+        """Predicts each example.
 
         Args:
-            x: a frame or a mapping of columns, taken by name in any order; or an array as the training was given. Of a
-                policy with memory the observations of one episode, in their order.
+            x: a frame or a mapping of columns, in any order; or an array in the form of the training data. For a policy
+                with memory: the observations of one episode, in their order.
+        Returns:
+            The name of the most likely class, a number in the unit of the label, or a 0 or 1 for each label; for
+            observations the actions. The first axis is that of x.
         Raises:
-            DataError: a column is missing or unknown, or the values are in another unit than those of the training.
+            DataError: a column is missing or unknown, or the values are in another unit than the training data.
         """
         return self.task.predictions(self.outputs(self._inputs(x)))
 
     def predict_proba(self, x: Any) -> np.ndarray:
-        """The probability of each class, or that each label applies, [examples, classes]; `x` as in `predict`.
+        """The probability of each class, or that each label applies: [examples, classes]; x is as in `predict`.
 
-        Raises:
-            ConfigError: the run predicts numbers or actions.
+        Raises ConfigError if the run predicts numbers or actions, which have no probabilities.
         """
         return self.probabilities(self.outputs(self._inputs(x)))
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The probability of each class, or that each label applies, from the network's outputs."""
+        """As `predict_proba`, from the outputs of the network: [examples, outputs] -> [examples, classes]."""
         probabilities = getattr(self.task, "probabilities", None)
         if probabilities is None:
             raise ConfigError(f"{self._trained_on}, which has no probabilities; use predict")
@@ -198,22 +205,24 @@ class Run:
         return inputs_of(recorded, self.settings, x) if "input_shape" in recorded else np.asarray(x)
 
     def evaluate(self, split: Split = "test", dataset: Any = None, episodes: int | None = None) -> dict[str, Any]:
-        """The measure on a split of the run's own data, on new examples, or of fresh episodes, with its 95% interval.
+        """Computes the metric with its 95% interval: on a split of the run's data, on new examples, or on new episodes.
 
         Args:
             split: "train", "val" or "test".
-            dataset: the `Dataset` of a run that was trained on one in another program; or new examples with their
-                labels, all of which count: a frame, or the path of a file.
-            episodes: of an environment, default 100: none of those that training or validation used.
+            dataset: new examples with their labels, all of which count: a frame, or the path of a file. Or the
+                `Dataset` object on which the run was trained, if that is not on disk.
+            episodes: number of episodes for an environment, default 100; none was used in training or validation.
+        Returns:
+            The metric and its interval by name.
         Raises:
-            DataError: the run's data are not to be found, or what is wrong with the new examples.
+            DataError: the data of the run cannot be found, or the new examples are not valid.
         """
         if dataset is not None and not isinstance(dataset, Dataset):
             return self._score(dataset, episodes)
         return self.task.evaluate(self.params, split, lambda: self.examples(split, dataset), episodes)
 
     def _score(self, source: Any, episodes: int | None) -> dict[str, Any]:
-        """The measure on new examples."""
+        """The metric on new examples."""
         recorded = self.config["data"]
         if "input_shape" not in recorded:
             raise ConfigError(f"{self._trained_on}, not on examples; leave the data out")
@@ -222,33 +231,36 @@ class Run:
         )
 
     def to(self, model: Any) -> Any:
-        """A model of Keras, Flax, Equinox or PyTorch with the trained parameters, to go on with that library.
+        """Puts the trained parameters into a model of Keras, Flax, Equinox or PyTorch.
 
         Args:
-            model: the object that was trained, or one like it. A Keras model or an NNX module is written to and
-                returned; an Equinox module stays as it is, and a new one is returned; of a Linen module variables for
-                `module.apply` are.
+            model: the object that was trained, or one of the same structure.
+        Returns:
+            For Keras, PyTorch and NNX: the same object, now with the trained parameters. For Equinox: a new module; the
+            given one is unchanged. For Linen: the variables for `module.apply`.
         Raises:
-            ModelError: it is another model than the one that was trained; the line names the first parameter that
+            ModelError: the structure differs from the one that was trained; the message names the first parameter that
                 differs.
         """
         network = self.task.network(self.params)
         return write(model, network.params, network.shape)
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Writes the trained network to a file that needs no nograd, and returns its path; see docs/export.md.
+        """Writes the trained network to a file that can be used without nograd; see docs/export.md.
 
         Args:
             path: the file.
             format: safetensors, stablehlo, onnx, keras or torch; default: by the suffix of the path.
+        Returns:
+            The path of the file.
         Raises:
-            ConfigError: there is no such format, or it cannot hold this network.
+            ConfigError: the format is unknown, or it cannot hold this network.
         """
         given = Exported(self.task.network(self.params), self.settings.model, self._original)
         return write_export(given, Path(path), format)
 
     def _original(self) -> Any:
-        """The object of another library that was trained; None where the network is nograd's own."""
+        """The object of another library that was trained; None if the network is one of nograd's."""
         spec = self.settings.model
         if spec.startswith("("):
             raise ConfigError(
@@ -258,10 +270,10 @@ class Run:
         return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
 
     def film(self, path: str | Path) -> dict[str, Any]:
-        """One fresh episode as a film, .mp4 or .gif, rendered without a screen; its return and length.
+        """Films one new episode to a .mp4 or .gif file, without a display; returns its return and length.
 
         Raises:
-            ConfigError: the run is on examples, or its environment cannot be rendered here.
+            ConfigError: the run is not on an environment, or the environment cannot be rendered here.
         """
         return self.task.film(self.params, Path(path))
 
@@ -269,16 +281,16 @@ class Run:
 def load(
     path: str | Path, model: Model | Builder | None = None, data: str | Path | None = None, metric: Any = None
 ) -> Run:
-    """The run of a directory that `train` or `nograd train` wrote.
+    """Opens the run in a directory that `nograd.train` or `nograd train` wrote.
 
     Args:
         path: the run directory.
-        model: needed only where the run was trained on a model object that words cannot name.
-        data: where the data lie now, needed only where they have moved: the file, or the folder of MNIST's files.
-        metric: needed only to evaluate where the run was chosen by a Python function.
+        model: needed only if the run was trained on a Python object that config.json cannot name.
+        data: needed only if the data have moved: the file, or the folder of MNIST's files.
+        metric: needed only to evaluate a run whose metric was a Python function.
 
     Raises:
-        RunError: the path is no run directory.
+        RunError: the path is not a run directory.
     """
     run = Run(RunDirectory.open(path), model, data, metric)
     _ = run.settings

@@ -1,4 +1,4 @@
-"""The settings that a run was started with, as its config.json has them."""
+"""Reads the settings of a run from its config.json."""
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import reads
@@ -9,10 +9,10 @@ _LEFT = ("fitness", "batch")
 
 
 def saved_settings(directory: RunDirectory) -> TrainConfig:
-    """The settings in a run's config.json. Raises RunError where they are of another version."""
+    """The settings in the config.json of a run. Raises RunError if this version cannot read them."""
     try:
         saved = directory.config()["settings"]
-        # What an environment does not read was recorded with values of its own before.
+        # Older versions recorded values for these settings also on environments, where nothing reads them.
         return TrainConfig(
             **{name: value for name, value in saved.items() if name not in _LEFT or reads(saved["task"], name)}
         )

@@ -1,4 +1,4 @@
-"""A run in a few values, read from config.json and result.json alone: for a line, a table or a notebook."""
+"""A summary of a run for a line, a table or a notebook, read from config.json, metrics.jsonl and result.json."""
 
 import base64
 import html
@@ -13,17 +13,17 @@ from nograd.runs.directory import CONFIG, CURVES, RunDirectory
 
 
 class Summary(NamedTuple):
-    """What a person wants to know of a run first; texts, "" for what the run does not have."""
+    """The main facts of a run, as text; "" for facts that the run does not have."""
 
     path: Path
     run: str  # the name of its directory
     task: str
     model: str
-    score: str  # "test accuracy 97.20%", else of the validation split
+    score: str  # "test accuracy 97.20%", or that of the validation data if there is no test score
     interval: str  # "94.33% to 98.64%", the 95% interval of the score
     baseline: str  # "logistic regression 97.60%"
     generations: str  # "1,000"
-    time: str  # of training: "12 s"
+    time: str  # training time, such as "12 s"
     state: str  # "ended: generations", or "not ended, generation 300"
 
 
@@ -62,17 +62,17 @@ def summary(directory: RunDirectory) -> Summary:
 
 
 def summaries(folder: Path) -> Iterator[Summary]:
-    """The runs in a folder, the newest last; those that cannot be read are left out."""
+    """Yields the summaries of all runs in a folder, the newest last; runs that cannot be read are left out."""
     made = sorted(folder.glob(f"*/{CONFIG}"), key=lambda path: (path.stat().st_mtime, path))
     for path in made:
         try:
             yield summary(RunDirectory.open(path.parent))
-        except (NogradError, KeyError, TypeError):  # a folder of another program, or of another version
+        except (NogradError, KeyError, TypeError):  # not a run, or one of another version
             continue
 
 
 def described(directory: RunDirectory) -> str:
-    """A run in one line; its path alone if its files cannot be read."""
+    """A run as one line of text; only its path if its files cannot be read."""
     try:
         return as_text(summary(directory))
     except (NogradError, KeyError, TypeError):
@@ -80,14 +80,14 @@ def described(directory: RunDirectory) -> str:
 
 
 def as_text(found: Summary) -> str:
-    """A run in one line."""
+    """A summary as one line of text."""
     sure = f" (95% interval {found.interval})" if found.interval else ""
     parts = [f"{found.score}{sure}", f"{found.generations} generations in {found.time}", found.state]
     return f"<nograd run {str(found.path)!r}: {found.task}, {found.model}; {', '.join(part for part in parts if part)}>"
 
 
 def as_html(found: Summary) -> str:
-    """A run for a notebook: a table, its curves, and how to go on."""
+    """A summary as HTML for a notebook: a table, the curves, and the calls that can follow."""
     rows = {
         "run": str(found.path),
         "task": found.task,

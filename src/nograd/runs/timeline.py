@@ -1,7 +1,7 @@
-"""One history on disk: where a training is resumed from a checkpoint, what was written after it goes.
+"""Going back to a checkpoint on disk: what was written after it is moved away or removed.
 
-The order of the steps matters. A crash between two of them leaves a directory that can be resumed: what is later goes
-from the end backwards, checkpoints before the metrics that they rely on.
+The order of the steps matters: a crash between two of them must leave a directory that can be resumed. So what is later
+is removed from the end backwards, and checkpoints before the metrics that they need.
 """
 
 from pathlib import Path
@@ -17,14 +17,14 @@ from nograd.runs.metrics_file import gaps, without_scores
 def go_back(directory: RunDirectory, generation: int, best: int, evaluated: bool) -> None:
     """Makes `generation` the last one on disk.
 
-    Later checkpoints, which are there only where an earlier one was named, go into a run directory of their own inside
-    of this one, with a copy of the metrics: nothing that was computed is lost by naming the wrong checkpoint.
+    Later checkpoints, which exist only if an earlier one was named, are moved into a new run directory inside this one,
+    with a copy of the metrics. So naming the wrong checkpoint loses nothing.
 
     Args:
-        directory: held by this process.
-        generation: of the checkpoint to go on from; 0: from the start.
-        best: generation of the best that this checkpoint knows; 0: none.
-        evaluated: whether an evaluation is due at `generation`, however long the training is.
+        directory: its lock is held by this process.
+        generation: of the checkpoint that the training goes on from; 0: from the start.
+        best: the generation of the best in that checkpoint; 0: none.
+        evaluated: whether an evaluation is due at `generation` in a training of any length.
     """
     metrics = directory.metrics()
     _tell_of_gaps(directory, gaps(metrics, generation))
@@ -45,7 +45,7 @@ def go_back(directory: RunDirectory, generation: int, best: int, evaluated: bool
 
 
 def _aside(directory: RunDirectory, generation: int) -> Path:
-    """A run directory for what is later, with config.json, all metrics and the best so far in it already."""
+    """A new run directory for the later files; it holds config.json, all metrics and the best so far already."""
     name, number = f"later-than-generation-{generation}", 1
     while (aside := directory.path / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1
@@ -63,7 +63,7 @@ def _aside(directory: RunDirectory, generation: int) -> Path:
 
 
 def _part_with(path: Path, folder: Path | None) -> None:
-    """Moves a file into a folder, or removes it."""
+    """Moves a file into a folder, or removes it if the folder is None."""
     if not path.is_file():
         return
     try:

@@ -1,1 +1,1 @@
-"""The measured speedup over workers."""
+"""Measuring how much faster a generation is on more workers."""

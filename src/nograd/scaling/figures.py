@@ -1,4 +1,4 @@
-"""From timings to figures: one dict of JSON types that the table, the picture and speedup.json all show."""
+"""Turns timings into figures: one dict of JSON types, which the table, the picture and speedup.json show."""
 
 import math
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from nograd.scaling import laws
 from nograd.scaling.intervals import coverage, standard_error, summary
 from nograd.scaling.measure import Measurement
 
-CORES = (4, 16, 1440)  # projected to; 1,440 is the paper's machine
+CORES = (4, 16, 1440)  # numbers of cores for which a speedup is projected; the paper's machine had 1,440
 
 
 def strong_figures(measured: Measurement, cores: int) -> dict[str, Any]:
-    """The same work on more workers: rows, the serial fraction, the projection.
+    """Figures of strong scaling, the same work on more workers: rows, the serial fraction, the projection.
 
     Args:
-        measured: with one worker first.
-        cores: at hand. Counts beyond are oversubscribed: shown, but kept out of the fit.
+        measured: the timings; the first worker count is 1.
+        cores: how many cores there are. Larger worker counts are shown as oversubscribed, and are not in the fit.
     """
     times, fair = measured.times, np.array(measured.workers) <= cores
     ratios = laws.speedups(times)
@@ -37,7 +37,13 @@ def strong_figures(measured: Measurement, cores: int) -> dict[str, Any]:
 
 
 def weak_figures(measured: Measurement, populations: Sequence[int], cores: int) -> dict[str, Any]:
-    """Work that grows with the workers: efficiency T₁(work)/Tₚ(p·work) and Gustafson's serial share."""
+    """Figures of weak scaling: efficiency T₁(work)/Tₚ(p·work) and Gustafson's serial share.
+
+    Args:
+        measured: the timings; the first worker count is 1.
+        populations: the population for each worker count.
+        cores: how many cores there are.
+    """
     efficiency = laws.speedups(measured.times)
     rows = _rows(measured, cores, efficiency * np.array(measured.workers))
     for row, column, population in zip(rows, efficiency.T, populations, strict=True):
@@ -48,12 +54,12 @@ def weak_figures(measured: Measurement, populations: Sequence[int], cores: int) 
 
 
 def spread(rounds: int) -> dict[str, Any]:
-    """What the intervals are."""
+    """How the intervals were computed: number of rounds, confidence, and coverage of the true median."""
     return {"rounds": rounds, "confidence": CONFIDENCE, "median_coverage": coverage(rounds)}
 
 
 def _rows(measured: Measurement, cores: int, ratios: np.ndarray) -> list[dict[str, Any]]:
-    """A row a worker count: time, speedup and efficiency with their intervals, and where the time went."""
+    """One row per worker count: time, speedup and efficiency with their intervals, and what the time was spent on."""
     rows = []
     for place, workers in enumerate(measured.workers):
         turns = [turn[place] for turn in measured.timings]
@@ -90,7 +96,7 @@ def _estimate(estimate: laws.Estimate) -> dict[str, Any] | None:
 
 
 def _numbers(fields: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity: null."""
+    """The fields with None for NaN and infinities, which JSON does not have."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()
     }

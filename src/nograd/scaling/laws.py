@@ -1,7 +1,7 @@
-"""The laws of scaling as arithmetic on measured times. Pure functions of NumPy alone.
+"""The laws of scaling, computed from measured times. Pure functions of NumPy alone.
 
-Times are [rounds, workers]: seconds of the same work, one column a number of workers. Ratios are taken within a
-round, so that a machine that is slower for a while is slower in both.
+Times are [rounds, workers], in seconds for the same work. Ratios are taken within a round, so a machine that is slow
+for a while slows down both times.
 """
 
 import math
@@ -15,7 +15,7 @@ from nograd.scaling.intervals import standard_error
 
 
 class Estimate(NamedTuple):
-    """A value and its standard error (NaN where it is not known)."""
+    """A value and its standard error (NaN if it is not known)."""
 
     value: float
     standard_error: float
@@ -30,17 +30,17 @@ class Interval(NamedTuple):
 
 
 class Amdahl(NamedTuple):
-    """A fit of Amdahl's law. Without any count above one worker there is none, and all is NaN."""
+    """A fit of Amdahl's law. All fields are NaN if no worker count is above one."""
 
     serial_fraction: float
     standard_error: float
-    degrees: int  # of freedom of the standard error
-    misfit: float  # deviations from the law over what the scatter explains; about 1 where it holds, NaN unknown
-    by_round: tuple[float, ...]  # the fractions whose mean is the serial fraction
+    degrees: int  # degrees of freedom of the standard error
+    misfit: float  # deviation from the law, relative to the scatter; about 1 if the law holds, NaN if not known
+    by_round: tuple[float, ...]  # the fraction found in each round; their mean is the serial fraction
 
 
 class Projection(NamedTuple):
-    """What the fitted law says of a number of cores that need not be at hand."""
+    """What the fitted law predicts for a number of cores, which this machine need not have."""
 
     cores: int
     speedup: Interval
@@ -48,24 +48,25 @@ class Projection(NamedTuple):
 
 
 def speedups(times: np.ndarray) -> np.ndarray:
-    """S = T₁/Tₚ within each round; the first column is one worker. [rounds, workers]"""
+    """S = T₁/Tₚ within each round, [rounds, workers]; the first column of `times` must be one worker."""
     return times[:, :1] / times
 
 
 def efficiency(workers: int | Sequence[int] | np.ndarray, speedup: np.ndarray) -> np.ndarray:
-    """E = S/p."""
+    """E = S/p, the efficiency of p workers."""
     return speedup / np.asarray(workers, float)
 
 
 def karp_flatt(workers: int, speedup: float, error: float = 0.0) -> Estimate:
-    """e = (1/S − 1/p)/(1 − 1/p), the serial fraction found by one worker count (Karp & Flatt 1990).
+    """e = (1/S − 1/p)/(1 − 1/p), the serial fraction that one worker count shows (Karp & Flatt 1990).
 
-    Where it grows with p, so does an overhead, and Amdahl's law is too kind. Negative: faster than p times.
+    If e grows with p, there is an overhead that grows with p, and Amdahl's law is too optimistic. A negative e means a
+    speedup of more than p.
 
     Args:
-        workers: p. For one worker e is 0/0, so NaN.
+        workers: p; e is NaN for one worker.
         speedup: S.
-        error: standard error of S; carried over as dS/(S²(1 − 1/p)).
+        error: standard error of S; that of e is dS/(S²(1 − 1/p)).
     """
     if workers <= 1:
         return Estimate(math.nan, math.nan)
@@ -74,12 +75,12 @@ def karp_flatt(workers: int, speedup: float, error: float = 0.0) -> Estimate:
 
 
 def gustafson(workers: int, scaled_speedup: float, error: float = 0.0) -> Estimate:
-    """s = (p − S)/(p − 1), the serial share of the time when the work grows with p (Gustafson 1988).
+    """s = (p − S)/(p − 1), the serial share of the time if the work grows with p (Gustafson 1988).
 
     Args:
-        workers: p. NaN for one worker.
+        workers: p; s is NaN for one worker.
         scaled_speedup: S = p·T₁(work)/Tₚ(p·work).
-        error: standard error of S; carried over as dS/(p − 1).
+        error: standard error of S; that of s is dS/(p − 1).
     """
     if workers <= 1:
         return Estimate(math.nan, math.nan)
@@ -89,13 +90,17 @@ def gustafson(workers: int, scaled_speedup: float, error: float = 0.0) -> Estima
 def amdahl(workers: Sequence[int] | np.ndarray, measured: Sequence[float] | np.ndarray) -> Amdahl:
     """s = Σ x y/Σ x² with x = 1 − 1/p, y = 1/S − 1/p: least squares over the worker counts (Amdahl 1967).
 
-    1/S = s + (1 − s)/p is the line y = s x. Each round is fitted; the result is the mean of the rounds, and its
-    standard error their scatter, widened by √misfit where the means lie farther from the line than the scatter
-    explains (the scale factor of the Particle Data Group). A single round has only its deviations from the line.
+    Amdahl's law 1/S = s + (1 − s)/p is the line y = s x. Each round is fitted alone. s is the mean over the rounds, and
+    its standard error follows from their scatter. If the means lie farther from the line than that scatter explains,
+    the error is multiplied by √misfit (the scale factor of the Particle Data Group). With a single round, the error
+    follows from its deviations from the line.
 
     Args:
         workers: p, [workers]. One worker fits any s and has no weight.
         measured: S, [rounds, workers] or [workers].
+
+    Returns:
+        The fit; s is NaN if no worker count is above one.
     """
     count, ratio = np.asarray(workers, float), np.atleast_2d(np.asarray(measured, float))
     x, y = 1.0 - 1.0 / count, 1.0 / ratio - 1.0 / count
@@ -120,13 +125,13 @@ def amdahl(workers: Sequence[int] | np.ndarray, measured: Sequence[float] | np.n
 
 
 def law(serial_fraction: float | np.ndarray, cores: int | np.ndarray) -> np.ndarray:
-    """S(p) = 1/(s + (1 − s)/p), with s at least 0: the law knows nothing faster than p. Above 1, more is slower."""
-    fraction = np.clip(serial_fraction, 0.0, np.finfo(float).max)  # finite: ∞ times nothing is NaN
+    """S(p) = 1/(s + (1 − s)/p). A negative s counts as 0: the law allows no speedup above p. s > 1 means slower."""
+    fraction = np.clip(serial_fraction, 0.0, np.finfo(float).max)  # not infinite: ∞ · 0 would be NaN
     return 1.0 / (1.0 / cores + fraction * (1.0 - 1.0 / cores))
 
 
 def band(fit: Amdahl, cores: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The law's speedup and its 95% interval, at s and s ± t·standard error. S falls with s, so the ends swap."""
+    """The speedup by the law, and its 95% interval from s ± t · standard error: (value, low, high)."""
     reach = student(fit.degrees) * fit.standard_error
     reach = math.inf if math.isnan(reach) else reach
     low, high = law(fit.serial_fraction + reach, cores), law(fit.serial_fraction - reach, cores)
@@ -134,15 +139,15 @@ def band(fit: Amdahl, cores: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def projection(fit: Amdahl, cores: int, alone: Sequence[float] | np.ndarray) -> Projection:
-    """T(p) = T₁·(s + (1 − s)/p) and the speedup, each with a 95% interval from the scatter of the rounds.
+    """T(p) = T₁ (s + (1 − s)/p) and the speedup, each with a 95% interval from the scatter of the rounds.
 
-    Both hold only as far as Amdahl's law does: an overhead that grows with p is in neither interval. The times are
-    projected round by round, so that what T₁ and s have in common is in the interval once.
+    Both intervals assume Amdahl's law: they do not include an overhead that grows with p. The times are projected round
+    by round, so that errors that T₁ and s have in common count once.
 
     Args:
-        fit: of `amdahl`.
+        fit: the result of `amdahl`.
         cores: p.
-        alone: T₁ in seconds, [rounds], of the same rounds as the fit.
+        alone: T₁ in seconds, [rounds], from the same rounds as the fit.
     """
     single, fractions = np.asarray(alone, float), np.asarray(fit.by_round)
     times = single * (fractions + (1.0 - fractions) / cores)

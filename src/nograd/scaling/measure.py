@@ -1,4 +1,4 @@
-"""Times of the same generations on several numbers of workers, in turns, with a check that the results are equal."""
+"""Times the same generations on several numbers of workers, in turns, and checks that their results are equal."""
 
 import hashlib
 import time
@@ -17,53 +17,53 @@ from nograd.strategies.base import State
 from nograd.training.job import Job
 
 AIM = 1.0  # seconds that one timing on one worker should take
-_MOST, _LEAST = 10_000, 3  # generations of a timing
-_CALM = 0.02  # seconds before a timing: workers of the one before look for messages a few milliseconds longer
+_MOST, _LEAST = 10_000, 3  # generations in one timing
+_CALM = 0.02  # seconds before a timing: workers of the engine before still poll for messages for some milliseconds
 
 Tell: TypeAlias = Callable[[str], None]
 
 
 class Timing(NamedTuple):
-    """One timing: some generations from the first on."""
+    """The result of one timing of some generations."""
 
-    seconds: float  # a generation
-    where: dict[str, float]  # seconds a generation in evaluate, communicate, wait, update and other
-    bytes_up: int  # a generation
+    seconds: float  # per generation
+    where: dict[str, float]  # seconds per generation spent in evaluate, communicate, wait, update and other
+    bytes_up: int  # per generation
     bytes_down: int
-    digest: str  # of the parameters at the end
+    digest: str  # SHA-256 of the parameters at the end
 
 
 class Measurement(NamedTuple):
-    """All timings of a set of worker counts."""
+    """The timings of several worker counts."""
 
     workers: tuple[int, ...]
-    generations: int  # of each timing
+    generations: int  # in each timing
     timings: tuple[tuple[Timing, ...], ...]  # [rounds][workers]
 
     @property
     def times(self) -> np.ndarray:
-        """Seconds a generation, [rounds, workers]."""
+        """Seconds per generation, [rounds, workers]."""
         return np.array([[timing.seconds for timing in turn] for turn in self.timings])
 
 
 class Setup(NamedTuple):
-    """A number of workers and what they do."""
+    """A number of workers, and the job whose generations they compute."""
 
     workers: int
     job: Job
 
 
 def measure(setups: Sequence[Setup], rounds: int, generations: int | None, tell: Tell) -> Measurement:
-    """Times every post once a round, upwards and downwards in turn; the engines live through all rounds.
+    """Times every setup once per round, in alternating order; the engines are started once for all rounds.
 
     Args:
-        posts: the first has one worker.
-        rounds: how often each is timed.
-        generations: of one timing; None: as many as take about `AIM` seconds on one worker.
-        tell: gets a line of text now and then, never during a timing.
+        setups: the first one has one worker.
+        rounds: how often each setup is timed.
+        generations: in one timing; None: as many as take about `AIM` seconds on one worker.
+        tell: called with a line of text on the progress, never during a timing.
 
     Raises:
-        EngineError: the parameters at the end are not bitwise equal where the work is, or workers keep failing.
+        EngineError: setups of the same job gave parameters that are not bitwise equal, or workers keep failing.
     """
     with ExitStack() as stack:
         engines = []
@@ -87,7 +87,7 @@ def measure(setups: Sequence[Setup], rounds: int, generations: int | None, tell:
 
 
 def timed(engine: Engine, state: State, generations: int) -> Timing:
-    """The time of some generations from `state` on, after one that does not count: it wakes the workers."""
+    """Times some generations from `state` on. One generation before that is not timed: it wakes the workers."""
     engine.wait_until_ready()
     time.sleep(_CALM)
     engine.step(state)
@@ -101,7 +101,7 @@ def timed(engine: Engine, state: State, generations: int) -> Timing:
 
 
 def suitable(engine: Engine, state: State) -> int:
-    """The generations that take about `AIM` seconds on this engine."""
+    """The number of generations that take about `AIM` seconds on this engine."""
     count = 1
     while (seconds := timed(engine, state, count).seconds) * count < AIM / 4 and count < _MOST:
         count *= 4
@@ -109,8 +109,8 @@ def suitable(engine: Engine, state: State) -> int:
 
 
 def check_results(setups: Sequence[Setup], measurement: Measurement) -> None:
-    """Raises EngineError where timings of one job ended with parameters that differ in any bit."""
-    found: dict[int, tuple[int, str]] = {}  # by job: who had it first, and its digest
+    """Raises EngineError if timings of the same job ended with parameters that differ in any bit."""
+    found: dict[int, tuple[int, str]] = {}  # by job: the first worker count and its digest
     for turn in measurement.timings:
         for (workers, job), timing in zip(setups, turn, strict=True):
             first, wanted = found.setdefault(id(job), (workers, timing.digest))
@@ -133,14 +133,14 @@ def digest(params: Params) -> str:
 
 
 def _words_for(workers: int, job: Job) -> tuple[Any, ...]:
-    """The engine of a post; one worker is this process, without any communication."""
+    """The arguments that make the engine of a setup; one worker is this process, without communication."""
     config = job.config
     name = "inline" if workers == 1 else config.engine
     return name, str(workers), config.deadline, config.address, config.exchange
 
 
 def _states(setups: Sequence[Setup]) -> list[State]:
-    """The first state of each post's job, made once a job."""
+    """The first state of each setup; setups with the same job share it."""
     made = {id(setup.job): setup.job for setup in setups}
     states = {mark: job.init_state() for mark, job in made.items()}
     return [states[id(setup.job)] for setup in setups]

@@ -1,4 +1,4 @@
-"""speedup.png: time, speedup and efficiency over the workers, with error bars, the ideal and the fitted law."""
+"""speedup.png: time, speedup and efficiency over the workers, with intervals, the ideal line and the fitted law."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ _KINDS = (("strong", "same work", "tab:blue", "o"), ("weak", "work grows with th
 
 
 def draw(figures: dict[str, Any]) -> bytes:
-    """A PNG of the figures. Hollow points are oversubscribed; bars are the intervals of the medians."""
+    """A PNG of the figures. Hollow points are oversubscribed; error bars are the intervals of the medians."""
     figure = new_figure(13, 5)
     panels = dict(zip(("seconds", "speedup", "efficiency"), figure.subplots(1, 3), strict=True))
     counts = [row["workers"] for row in figures["strong"]["rows"]]
@@ -27,7 +27,7 @@ def draw(figures: dict[str, Any]) -> bytes:
     for name, label in (("seconds", "seconds a generation"), ("speedup", "speedup"), ("efficiency", "efficiency")):
         panels[name].set_ylabel(label)
         panels[name].set_ylim(bottom=0)
-    # One legend for all: inside of a panel it would hide points.
+    # One legend for all panels, outside of them: inside it would hide points.
     figure.legend(*panels["speedup"].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(
         f"{figures['task']}, {figures['model']}, {figures['perturbation']}, population {figures['population']:,}: "
@@ -37,7 +37,7 @@ def draw(figures: dict[str, Any]) -> bytes:
 
 
 def _points(axes: Any, rows: list[dict[str, Any]], name: str, label: str, colour: str, marker: str) -> None:
-    """Medians with their intervals; filled where each worker has a core."""
+    """Draws medians with their intervals; points are filled if each worker has its own core."""
     for crowded in (False, True):
         chosen = [row for row in rows if row["oversubscribed"] == crowded]
         if not chosen:
@@ -57,7 +57,7 @@ def _points(axes: Any, rows: list[dict[str, Any]], name: str, label: str, colour
 
 
 def _lines(panels: dict[str, Any], figures: dict[str, Any], workers: np.ndarray) -> None:
-    """The ideal, and Amdahl's law with its 95% band."""
+    """Draws the ideal line, and Amdahl's law with its 95% interval."""
     alone = figures["strong"]["rows"][0]["seconds"]["median"]
     ideals = {"seconds": alone / workers, "speedup": workers, "efficiency": np.ones_like(workers)}
     for name, ideal in ideals.items():

@@ -19,14 +19,14 @@ class SpeedupConfig:
     """
 
     task: Positional[str | None] = setting(None, path=True, check=file_name)
-    """What is trained meanwhile: anything that nograd train takes. Default: as in nograd train."""
+    """The training whose generations are timed: anything that nograd train takes. Default: as in nograd train."""
     preset: str | None = None
     """The recipe whose generations are timed; nograd presets lists them. Default: the task's own."""
     workers: str = "auto"
     """Numbers of workers such as 1,2,4; 1 is always measured. auto: 1, 2, 4 and so on, up to all cores (or devices)."""
     engine: Literal["auto", "process", "inline", "ray"] = "auto"
     """What the workers are: processes of this machine, devices of this process (inline), or actors of a Ray cluster.
-    auto: processes on a CPU, else devices. One worker is this process alone."""
+    auto: processes on a CPU, else devices. One worker is always this process."""
     address: str | None = None
     """The Ray cluster to join: HOST:PORT, or auto for the one that this machine belongs to. Default: start one on this
     machine."""
@@ -68,15 +68,15 @@ class SpeedupConfig:
 
 
 def training(given: SpeedupConfig) -> TrainConfig:
-    """The training whose generations are timed, its task perhaps still open. Raises ConfigError, as train does."""
+    """The settings of the training whose generations are timed. Raises ConfigError for values that do not fit."""
     same = ("task", "preset", "data_dir", "strategy", "perturbation")
     base = base_config(TrainConfig(**{name: getattr(given, name) for name in same}))
     over: dict[str, Any] = {name: value for name in _WORK if (value := getattr(given, name)) is not None}
-    # Where the work runs is this command's own matter, whatever a recipe says.
+    # A recipe may say where the work runs; here the flags of this command decide that.
     own: dict[str, Any] = {"task": given.task or (base.task if given.preset else None), "workers": "auto"}
     own |= {"engine": given.engine, "address": given.address, "exchange": given.exchange}
     config = replace(base, **over, **own)
-    if config.mirrored and (config.population or 0) % 2:  # train's remedy names a flag that is not here
+    if config.mirrored and (config.population or 0) % 2:  # the message of `validate` names a flag that is missing here
         raise ConfigError(
             f"--population cannot be {config.population}; use {(config.population or 0) + 1}: members come in "
             "mirrored pairs"
@@ -85,7 +85,7 @@ def training(given: SpeedupConfig) -> TrainConfig:
 
 
 def check(config: SpeedupConfig) -> None:
-    """Raises ConfigError for a number out of its range, with value and remedy."""
+    """Raises ConfigError for a number that is out of its range."""
     if config.rounds < 2:
         raise ConfigError(f"--rounds cannot be {config.rounds}; use 2 or more: one round has no spread")
     if config.generations is not None and config.generations < 1:
@@ -94,7 +94,7 @@ def check(config: SpeedupConfig) -> None:
 
 
 def asked_workers(text: str) -> list[int] | None:
-    """The worker counts of a comma list, in order, with 1; None for auto."""
+    """The worker counts in a list such as 1,2,4, sorted and with 1; None for auto."""
     if text == "auto":
         return None
     words = [word.strip() for word in text.split(",")]
@@ -104,5 +104,5 @@ def asked_workers(text: str) -> list[int] | None:
 
 
 def auto_workers(cores: int) -> list[int]:
-    """1, 2, 4 … up to the cores, and all of them."""
+    """1, 2, 4 … up to the number of cores, and that number."""
     return sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)})

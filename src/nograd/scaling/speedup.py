@@ -1,4 +1,4 @@
-"""`nograd speedup` from settings to figures: what is measured, in which order, and what is written."""
+"""`nograd speedup`, from settings to figures: what is measured, in which order, and what is written."""
 
 import platform
 from dataclasses import replace
@@ -27,15 +27,15 @@ from nograd.training.job import Job, build_job
 
 
 def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, Any]:
-    """Measures, writes speedup.json and speedup.png, and returns the figures.
+    """Measures the speedup, writes speedup.json and speedup.png, and returns the figures.
 
     Args:
-        config: checked.
+        config: the settings, checked.
         train: the training whose generations are timed.
-        tell: gets a line of text now and then.
+        tell: called with a line of text on the progress.
 
     Raises:
-        NogradError: it cannot be measured here; the message says what to do.
+        NogradError: the speedup cannot be measured here; the message says what to do.
     """
     refuse_fork()
     use_one_thread()
@@ -51,7 +51,7 @@ def speedup(config: SpeedupConfig, train: TrainConfig, tell: Tell) -> dict[str, 
 
 
 def _measured(config: SpeedupConfig, job: Job, source: Source, cores: int, tell: Tell) -> dict[str, Any]:
-    """Strong scaling, weak scaling, and what was measured where."""
+    """The figures of strong and weak scaling, with the settings and versions that they belong to."""
     workers = _counts(config, job, cores)
     strong = [Setup(count, job) for count in workers]
     weak = [Setup(count, _grown(source, job, count)) for count in workers] if config.weak else []
@@ -68,7 +68,7 @@ def _measured(config: SpeedupConfig, job: Job, source: Source, cores: int, tell:
 
 
 def _counts(config: SpeedupConfig, job: Job, cores: int) -> list[int]:
-    """The worker counts. Raises ConfigError where there are not as many chunks, or places of a cluster."""
+    """The worker counts. Raises ConfigError if there are too few chunks, or too few cores in the cluster."""
     asked, chunks = config.workers, job.generation.plan.chunks
     counts = asked_workers(asked) or auto_workers(min(cores, chunks))
     if config.engine == "ray":
@@ -89,7 +89,7 @@ def _counts(config: SpeedupConfig, job: Job, cores: int) -> list[int]:
 
 
 def _on_cluster(counts: list[int], cores: int, asked: str) -> list[int]:
-    """The counts whose actors fit on a cluster together: all of them hold their cores to take turns."""
+    """The counts that a cluster has cores for. All engines hold their cores at the same time, and take turns."""
     fits = [count for place, count in enumerate(counts) if sum(counts[: place + 1]) - place - 1 <= cores]
     if asked != "auto" and fits != counts:
         raise ConfigError(
@@ -100,7 +100,7 @@ def _on_cluster(counts: list[int], cores: int, asked: str) -> list[int]:
 
 
 def _grown(source: Source, job: Job, workers: int) -> Job:
-    """The job with as many times the population; where that follows from the batch, with as many times the batch."""
+    """The job with `workers` times the population, or the batch if the population follows from it."""
     train = job.config
     if workers == 1:
         return job
@@ -118,7 +118,7 @@ def _grown(source: Source, job: Job, workers: int) -> Job:
 
 
 def _work(job: Job) -> dict[str, Any]:
-    """What a generation is."""
+    """The settings and sizes that describe the work of a generation."""
     config, generation = job.config, job.generation
     names = ("engine", "exchange", "task", "model", "perturbation", "noise", "shaping", "mirrored", "seed")
     of_task = {name: getattr(config, name) if reads(config.task, name) else None for name in ("batch", "episodes")}
@@ -142,7 +142,7 @@ def _versions() -> dict[str, str]:
 
 
 def _folder(path: str) -> Path:
-    """The folder, made where it is not there: before the measurement, as that takes minutes."""
+    """Makes the output folder if needed; called before the measurement, which takes minutes."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

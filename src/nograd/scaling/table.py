@@ -1,4 +1,4 @@
-"""The figures of a speedup as tables for a person: on a terminal, and for a page."""
+"""The figures of a speedup as text tables, for a terminal and for a report."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,12 +9,12 @@ from rich.table import Table
 from nograd.config.task_settings import seen_by_member
 from nograd.core.text import byte_count, short_time, time_unit
 
-_RESTLESS = 0.25  # width of a speedup's interval over its median, from which a person is told
+_RESTLESS = 0.25  # if the interval of a speedup is wider than this share of the median, a warning is printed
 PARTS = ("evaluate", "communicate", "wait", "update", "other")
 
 
 class Grid(NamedTuple):
-    """A table as text, whatever draws it."""
+    """A table as text."""
 
     title: str
     columns: list[str]
@@ -22,14 +22,14 @@ class Grid(NamedTuple):
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
-    """Prints all tables, and the sentences between them."""
+    """Prints all tables and the sentences between them."""
     for part in parts(figures):
         drawn = part if isinstance(part, str) else _drawn(part)
         console.print(drawn, highlight=False, markup=False, soft_wrap=isinstance(part, str))
 
 
 def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
-    """The tables and the sentences between them, in order."""
+    """Yields the tables and the sentences between them, in order."""
     strong, weak = figures["strong"], figures["weak"]
     seen = seen_by_member(figures.get("episodes"), figures["batch"])
     yield (
@@ -69,7 +69,7 @@ def _scaling(rows: list[dict[str, Any]], title: str, speedup: str, serial: str) 
 
 
 def _where(rows: list[dict[str, Any]]) -> Grid:
-    """Medians of the parent's time; bytes are of one generation."""
+    """What the first worker spent its time on (medians), and the bytes of one generation."""
     title = "Where the time of a generation goes (as the first worker sees it)"
     table = Grid(title, ["workers", *PARTS, "traffic"], [])
     for row in rows:
@@ -130,7 +130,7 @@ def _range(interval: dict[str, Any], form: str, middle: str = "median") -> str:
 
 
 def _time_range(interval: dict[str, Any]) -> str:
-    """One unit for all three."""
+    """Value and interval, all three in the same unit."""
     scale, unit = time_unit(interval["median"])
     return _range({name: value and value * scale for name, value in interval.items()}, "{:.3g}") + f" {unit}"
 

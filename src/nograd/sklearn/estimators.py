@@ -1,4 +1,4 @@
-"""`ESClassifier` and `ESRegressor`: networks without gradients as scikit-learn's estimators."""
+"""`ESClassifier` and `ESRegressor`: networks trained by Evolution Strategies, as estimators of scikit-learn."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -19,53 +19,54 @@ from nograd.sklearn.rows import Rows, Scaling, learn_scaling, merged_rows, unsca
 from nograd.tasks.classification import softmax
 from nograd.training.from_python import train
 
-_BLOCK = 256  # examples of one call: always as many, so that a prediction does not depend on those beside it
-_HELD_OUT = 0.1  # of the examples, for validation and for the test each, where there is a run directory
+_BLOCK = 256  # examples per call; always the same number, so that a prediction does not depend on the other examples
+_HELD_OUT = 0.1  # share of the examples for validation, and the same for the test, if there is a run directory
 
 
 class _ES(BaseEstimator):  # type: ignore[misc]
-    """A network that Evolution Strategies train on all examples, quietly and in this process.
+    """A network trained by Evolution Strategies on all examples, in this process and without output.
 
     Parameters
     ----------
     model : str, builder or Model, default="mlp:32"
-        The network: a word of ``nograd train --model``, or one such as ``nograd.mlp(32)``.
+        The network: a name as in ``nograd train --model``, or an object such as ``nograd.mlp(32)``.
     fitness : str, default=None
-        What members are ranked by; None for the first of the problem: cross-entropy, or the squared error.
+        What members are ranked by. None: cross-entropy for classes, the squared error for numbers.
     generations : int, default=300
-        Steps of the strategy.
+        Number of updates.
     population : int, default=128
-        Members a generation.
+        Members in a generation.
     sigma : float, default=0.05
         The standard deviation of a member's difference from the mean.
     lr : float, default=0.05
         The learning rate of Adam.
     batch : int, default=None
-        Examples of a minibatch; None for 256, or all where there are fewer.
+        Examples in a minibatch. None: 256, or all if there are fewer.
     standardize : bool, default=True
-        Whether each column is brought to mean 0 and deviation 1.
+        Whether each column is scaled to mean 0 and standard deviation 1.
     settings : dict, default=None
-        Further settings of ``nograd.train`` by name, such as ``{"strategy": "snes"}``.
+        More settings of ``nograd.train`` by name, such as ``{"strategy": "snes"}``.
     random_state : int, RandomState instance or None, default=None
-        The seed of everything random.
+        The seed of all random numbers.
     init : path or tree of arrays, default=None
-        Parameters to begin with: of a run directory, of a .safetensors file, or such as ``params_``. They are of inputs
-        that are scaled as `standardize` says, by the examples of their own training.
+        Parameters to begin with: a run directory, a .safetensors file, or a tree such as ``params_``. They must have
+        been trained on inputs that were scaled in the same way (`standardize`).
     out : path, default=None
-        A run directory, as `nograd.train` writes it. A tenth of the examples each is then held out for validation,
-        which chooses the network, and for the test.
+        A run directory to write, as `nograd.train` does. Then a tenth of the examples is held out for validation, which
+        chooses the parameters, and another tenth for the test.
 
     Attributes
     ----------
     params_ : tree of arrays
-        The network's parameters.
+        The parameters of the network.
     fitness_curve_ : list of float
-        The mean fitness of the population, a generation each.
+        The mean fitness of the population in each generation.
     n_iter_ : int
-        Generations done.
+        Number of generations done.
     n_features_in_ : int
+        Number of features seen in `fit`.
     feature_names_in_ : array of shape (n_features_in_,)
-        Where X has columns with names.
+        Their names, if X has columns with names.
     """
 
     def __init__(
@@ -101,7 +102,10 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         """Learns the scaling of X and the parameters.
 
         Args:
-            y: the labels of the rows, as a data set has them.
+            rows: the examples and their weights.
+            y: the labels of these rows: class numbers, or scaled numbers.
+            outputs: number of outputs of the network.
+            target: how numbers were scaled; None for classes.
         """
         self.scaling_: Scaling = (learn_scaling if self.standardize else _plain)(rows.x, rows.weights)
         self.n_outputs_ = outputs
@@ -118,14 +122,14 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = len(found.fitness)
 
     def _given(self, seed: int) -> dict[str, Any]:
-        """The settings of nograd that the parameters stand for."""
+        """The settings of `nograd.train` that follow from the estimator's parameters."""
         names = ("fitness", "generations", "population", "sigma", "lr", "batch")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         begun = {} if self.init is None else {"init": self.init}
         return {**given, "seed": seed, **begun, **(self.settings or {})}
 
     def _rows(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
-        """The examples to train on: merged, but one by one where a run directory counts them."""
+        """The examples to train on. Equal rows are merged, but not if they are written to a run directory."""
         if self.out is None:
             return merged_rows(x, y, weights)
         if weights is not None:
@@ -133,14 +137,14 @@ class _ES(BaseEstimator):  # type: ignore[misc]
         return Rows(x, y.reshape(len(y), -1), np.ones(len(x)))
 
     def _train_on_disk(self, dataset: Dataset, seed: int) -> None:
-        """With a run directory, as `nograd.train` does it."""
+        """Trains with a run directory, as `nograd.train` does."""
         run = train(_split(dataset, seed), model=self.model, out=Path(self.out), engine="inline", **self._given(seed))
         self.params_ = jax.tree.map(np.asarray, run.params)
         self.fitness_curve_ = [line["fitness_mean"] for line in run.metrics]
         self.n_iter_ = len(self.fitness_curve_)
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """The network's outputs [examples, outputs]."""
+        """The outputs of the network, [examples, outputs]."""
         check_is_fitted(self)
         x = validate_data(self, X, dtype=np.float64, reset=False)
         model = network(self.model, (x.shape[1],), self.n_outputs_)
@@ -154,7 +158,16 @@ class ESClassifier(ClassifierMixin, _ES):  # type: ignore[misc]
     __doc__ = f"{_ES.__doc__}    classes_ : array of shape (n_classes,)\n        The labels.\n"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Trains on X [examples, features] and labels y [examples] of two or more classes."""
+        """Trains on X.
+
+        Args:
+            X: [examples, features], numbers.
+            y: [examples], labels of two or more classes.
+            sample_weight: [examples], how much each example counts; default all 1.
+
+        Raises:
+            ValueError: the data or a parameter is not valid.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -169,11 +182,11 @@ class ESClassifier(ClassifierMixin, _ES):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The softmax of the outputs, [examples, classes], in the order of `classes_`."""
+        """The probabilities (softmax of the outputs), [examples, classes], in the order of `classes_`."""
         return softmax(self._outputs(X).astype(np.float64))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most likely class of each example."""
+        """The most likely class of each example, [examples]."""
         found = self._outputs(X).argmax(axis=1)
         return np.asarray(self.classes_[found])
 
@@ -182,7 +195,16 @@ class ESRegressor(RegressorMixin, _ES):  # type: ignore[misc]
     __doc__ = _ES.__doc__
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Trains on X [examples, features] and numbers y [examples], or [examples, targets]."""
+        """Trains on X.
+
+        Args:
+            X: [examples, features], numbers.
+            y: numbers, [examples] or [examples, targets].
+            sample_weight: [examples], how much each example counts; default all 1.
+
+        Raises:
+            ValueError: the data or a parameter is not valid.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if y.ndim == 2 and y.shape[1] == 1:
@@ -197,7 +219,7 @@ class ESRegressor(RegressorMixin, _ES):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Numbers in the unit of y."""
+        """The predicted numbers, in the unit of y: [examples] or [examples, targets]."""
         check_is_fitted(self)
         found = self.target_scaling_.undo(self._outputs(X))
         return found[:, 0] if self._one else found
@@ -213,13 +235,13 @@ def _plain(columns: np.ndarray, weights: np.ndarray) -> Scaling:
 
 
 def _dataset(x: np.ndarray, y: np.ndarray, outputs: int, target: Target | None) -> Dataset:
-    """All examples for training. Its other parts are not used; a data set has to have them."""
+    """A data set with all examples for training. Its validation and test parts are required but not used."""
     one, zero = np.ones((), np.float32), np.zeros((), np.float32)
     return Dataset("arrays", x, y, x[:1], y[:1], x[:1], y[:1], outputs, zero, one, (), "arrays", target)
 
 
 def _split(dataset: Dataset, seed: int) -> Dataset:
-    """A tenth of the examples each for validation and for the test."""
+    """A tenth of the examples for validation, and another tenth for the test."""
     x, y = dataset.x_train, dataset.y_train
     sizes = [max(1, round(_HELD_OUT * len(x)))] * 2
     if sum(sizes) >= len(x):
@@ -231,7 +253,7 @@ def _split(dataset: Dataset, seed: int) -> Dataset:
 
 
 def _outputs_of(apply: Any, params: Any, x: Any) -> Any:
-    """The network as it is: its inputs are scaled already."""
+    """The outputs of the network; x is scaled already."""
     return apply(params, x)
 
 

@@ -1,4 +1,4 @@
-"""A training that leaves nothing on disk: data set in, parameters and the fitness of each generation out."""
+"""Training without files: from a data set to the parameters and the fitness of each generation."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,27 +32,27 @@ from nograd.training.loop import Limits, Progress, Trainer
 
 
 class Trained(NamedTuple):
-    """What a training found."""
+    """The result of a training."""
 
     params: Params  # a tree of NumPy arrays
-    fitness: list[float]  # the mean fitness of the population, a generation each
+    fitness: list[float]  # the mean fitness of the population in each generation
     settings: TrainConfig
 
 
 _KEPT = 32
-_PROGRAMS: dict[Any, Mapping[str, Program]] = {}  # the one that was used last comes last
+_PROGRAMS: dict[Any, Mapping[str, Program]] = {}  # in the order of their last use
 
 
 def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights: np.ndarray | None) -> Trained:
-    """Trains on all training examples; the parameters are those after the last generation.
+    """Trains on all training examples and returns the parameters after the last generation.
 
     Args:
-        dataset: its validation examples are used for nothing that counts.
+        dataset: only its training examples are used.
         given: settings by name.
-        model: a word, a builder or a `Model`.
-        weights: of the training examples; None where all count alike.
+        model: a name, a builder or a `Model`.
+        weights: of the training examples; None if all count the same.
     Raises:
-        NogradError: a setting cannot be, or the model does not fit the data.
+        NogradError: a setting is not valid, or the model does not fit the data.
     """
     use_one_thread()
     refuse_fork()
@@ -67,20 +67,20 @@ def train_in_memory(dataset: Dataset, given: dict[str, Any], model: Any, weights
 
 
 class _Quiet(Trainer):
-    """A training without an evaluation at its end: nobody reads its scores."""
+    """A training without the evaluation after its last generation, as its scores are not used."""
 
     def _evaluate_the_end(self) -> dict[str, Any]:
         return {}
 
 
 def _engine(job: Job, data: Dataset, model: Any, weighted: bool) -> Inline:
-    """The engine of a job; what it compiled serves the next job of the same shapes, such as another fold."""
+    """The engine of a job. Its compiled programs are kept for later jobs of the same shapes, such as other folds."""
     config = job.config
     settings = replace(config, seed=0, generations=1 if config.lr_schedule == "constant" else config.generations)
     key = (settings, model, weighted, data.x_train.shape, data.y_train.shape, data.y_train.dtype, data.classes)
     try:
         known = _PROGRAMS.get(key)
-    except TypeError:  # a model that cannot be hashed
+    except TypeError:  # the model is not hashable
         return Inline(job.generation, job.state_shapes(), job.keys)
     engine = Inline(job.generation, job.state_shapes(), job.keys, programs=known)
     _PROGRAMS.pop(key, None)
@@ -111,10 +111,10 @@ def _task(config: TrainConfig, dataset: Dataset, model: Any, weights: np.ndarray
 
 
 def network(model: Any, shape: tuple[int, ...], outputs: int) -> Model:
-    """The network of a word, a builder or a `Model`; the same one each time, so that it is compiled once."""
+    """The network for a name, a builder or a `Model`; cached, so that it is compiled only once."""
     try:
         return _network(model, shape, outputs)
-    except TypeError:  # one that cannot be hashed
+    except TypeError:  # the model is not hashable
         return _built(model, shape, outputs)
 
 

@@ -1,4 +1,4 @@
-"""Weighted examples: equal rows are one, with the sum of their weights. So a weight of 2 is a row that comes twice."""
+"""Weighted examples. Equal rows are merged and their weights added, so a weight of 2 is the same as a repeated row."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Rows(NamedTuple):
-    """Examples in one order, whatever order they came in."""
+    """Examples in an order that does not depend on the order in which they were given."""
 
     x: np.ndarray  # float64 [examples, features]
     y: np.ndarray  # float64 [examples, targets]
@@ -16,12 +16,12 @@ class Rows(NamedTuple):
 
     @property
     def weighted(self) -> bool:
-        """Whether some examples count more than others."""
+        """Whether the weights differ."""
         return bool((self.weights != self.weights[0]).any())
 
 
 def merged_rows(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
-    """The different examples with their weights; those of weight 0 are left out."""
+    """The distinct examples with the sums of their weights; examples of weight 0 are left out."""
     weights = np.ones(len(x)) if weights is None else weights
     there = weights > 0
     x, y, weights = x[there], y[there], weights[there]
@@ -39,16 +39,16 @@ class Scaling(NamedTuple):
     deviation: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """float32, as a network takes it."""
+        """The scaled columns in float32, for the network."""
         return np.clip((x - self.mean) / self.deviation, -_LARGEST, _LARGEST).astype(np.float32)
 
     def undo(self, z: np.ndarray) -> np.ndarray:
-        """From what `apply` gave, float64."""
+        """The inverse of `apply`, in float64."""
         return z.astype(np.float64) * self.deviation + self.mean
 
 
 def learn_scaling(columns: np.ndarray, weights: np.ndarray) -> Scaling:
-    """The weighted mean and standard deviation of each column; 1 for the deviation of a constant."""
+    """The weighted mean and standard deviation of each column; for a constant column the deviation is 1."""
     mean = np.average(columns, axis=0, weights=weights)
     deviation = np.sqrt(np.average(np.square(columns - mean), axis=0, weights=weights))
     constant = (columns == columns[0]).all(axis=0) | ~(deviation > 0)
@@ -56,5 +56,5 @@ def learn_scaling(columns: np.ndarray, weights: np.ndarray) -> Scaling:
 
 
 def unscaled(columns: np.ndarray) -> Scaling:
-    """Leaves the columns as they are."""
+    """A scaling that changes nothing."""
     return Scaling(np.zeros(columns.shape[1]), np.ones(columns.shape[1]))

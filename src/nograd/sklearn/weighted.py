@@ -1,4 +1,4 @@
-"""Targets with a weight each: the fitness of an example times its weight."""
+"""Targets with weights: the fitness of each example is multiplied by its weight."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,49 +14,49 @@ from nograd.tasks.targets import Fitness, Targets
 
 @dataclass(frozen=True)
 class Weighted:
-    """Targets of another kind, float32 [examples, targets + 1], the weight last."""
+    """Another kind of target with a last column of weights: float32 [examples, targets + 1]."""
 
     kind: Targets
     outputs: int
 
     @property
     def word(self) -> str:
-        """Of the kind."""
+        """The name of the kind inside."""
         return self.kind.word
 
     @property
     def measure(self) -> Measure:
-        """Of the kind."""
+        """The measure of the kind inside."""
         return self.kind.measure
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
-        """Those of the kind."""
+        """The fitness functions of the kind inside."""
         return self.kind.fitnesses
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """None: these targets are in no report."""
+        """Empty: no report shows these targets."""
         return ()
 
     def fits(self, dataset: Dataset) -> bool:
-        """Never by itself: it is chosen."""
+        """Always False: this kind is never chosen by the data."""
         return False
 
     def width(self, dataset: Dataset) -> int:
-        """The outputs that a network needs."""
+        """The number of outputs of the network."""
         return self.outputs
 
     def figures(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
-        """Those of the kind, without weights."""
+        """The scores of the kind inside, without weights."""
         return self.kind.figures(outputs, self.plain(targets))
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """Those of the kind."""
+        """The predictions of the kind inside."""
         return self.kind.predictions(outputs)
 
     def table(self, outputs: np.ndarray, details: bool) -> str:
-        """That of the kind."""
+        """The table of predictions of the kind inside."""
         return self.kind.table(outputs, details)
 
     def plain(self, targets: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ class Weighted:
         return targets[:, 0].astype(np.int32) if self.word == "classes" else targets[:, :-1]
 
     def fitness(self, unweighted: Fitness) -> Fitness:
-        """w · f of each example."""
+        """The fitness w · f of each example, from a fitness f without weights."""
 
         def weighted(
             outputs: Float[Array, "batch outputs"], y: Float[Array, "batch columns"]

@@ -1,1 +1,1 @@
-"""How fitness moves the search distribution: shaping, the five rules, `grad`."""
+"""Strategies: how fitness changes the search distribution. Shaping, one file per strategy, and `nograd.grad`."""

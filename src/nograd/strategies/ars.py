@@ -16,17 +16,20 @@ from nograd.strategies.shaping import TopK, standardized
 
 
 class ARS(NamedTuple):
-    """The rule: θ ← θ + optimizer(g) with g = 1/(b s) Σ (f₊ − f₋) ε over b pairs, s the deviation of their f."""
+    """The rule: θ ← θ + optimizer(g) with g = 1/(b s) Σ (f₊ − f₋) ε over b pairs.
+
+    s is the standard deviation of the fitness of these pairs' members.
+    """
 
     optimizer: optax.GradientTransformation
     top: int | None  # b; None: all directions
 
     def init(self, params: Params) -> State:
-        """The state of generation 0."""
+        """Returns the state of generation 0 with the mean at `params`."""
         return start(self.optimizer, params)
 
     def distribution(self, state: State) -> Distribution:
-        """N(θ, σ²), σ the perturbation's own."""
+        """N(θ, σ²), with the fixed σ of the perturbation."""
         return Distribution(state.params)
 
     def step(
@@ -36,7 +39,7 @@ class ARS(NamedTuple):
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
-        """The next state and the norm of g; the shaping has divided by s."""
+        """The next state and the norm of g. `total` is divided by s already: the shaping did that."""
         used = jnp.sum(valid) // 2
         if self.top is not None:
             used = jnp.minimum(used, self.top)
@@ -54,21 +57,28 @@ def ars(
     weight_decay: float = 0.0,
     chunks: int | None = None,
 ) -> Strategy:
-    """g = 1/(b s) Σ (f₊ − f₋) ε over the b directions with the largest max(f₊, f₋), s the deviation of these 2b f.
+    """Augmented random search (Mania, Guy & Recht 2018): g = 1/(b s) Σ (f₊ − f₋) ε over the b best directions.
 
-    Algorithm 2 of the paper without its observation filter: V1 with all directions, V1-t with `top` fewer. σ is not
-    divided by, so that the step is the learning rate in units of the parameters, whatever σ and the fitness's scale.
+    The best directions are those with the largest max(f₊, f₋); s is the standard deviation of their 2b fitness values.
+
+    This is Algorithm 2 of the paper without its normalisation of observations: V1 with all directions, V1-t with fewer
+    (`top`). g is not divided by σ, so the learning rate is the length of a step in the units of the parameters, for any
+    σ and any scale of the fitness.
 
     Args:
-        population: members a generation, 2N for the paper's N directions. Not for a perturbation that is local to
-            examples, whose population follows from the batch.
+        population: members in a generation, 2N for the paper's N directions. Leave it out with a low-rank or
+            node perturbation: it then follows from the batch and the number of directions.
         sigma: standard deviation of the perturbation, the paper's ν.
-        optimizer: an Optax optimizer, default `optax.sgd(0.05)`, the paper's plain step. It is handed −g.
-        top: b, the directions that count; default all.
+        optimizer: an Optax optimizer; default `optax.sgd(0.05)`, the plain step of the paper. It receives −g.
+        top: b, the number of directions that are used; default all.
         noise: "gaussian" (the paper's), "rademacher" or "table".
-        perturbation: in place of sigma and noise; mirrored.
+        perturbation: replaces `sigma` and `noise`; it must be mirrored.
         weight_decay: λ of the L2 term, added to −g as λθ before the optimizer.
-        chunks: that a dense population is cut into, the most workers that can share it. It sets the order of sums.
+        chunks: number of parts into which a dense population is divided: at most so many workers can share the work. It
+            sets the order in which floats are summed, so another number changes the last bits of a result.
+
+    Returns:
+        The strategy, with pure functions `init`, `ask` and `tell`.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.
@@ -85,7 +95,7 @@ def ars(
 
 
 def _check_top(top: int, strategy: Strategy) -> None:
-    """Raises ConfigError where there are fewer directions, or not all of them are judged by the same examples."""
+    """Raises ConfigError if there are fewer than `top` directions, or if different examples evaluate them."""
     perturbation = strategy.perturbation
     directions = strategy.units if strategy.population else perturbation.shared_directions
     if directions is None:

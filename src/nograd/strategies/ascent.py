@@ -1,4 +1,4 @@
-"""The step of strategies whose mean climbs an estimate by an Optax optimizer, and the state where that is all."""
+"""The update of strategies that move the mean along an estimate with an Optax optimizer, and their state."""
 
 from typing import Any, NamedTuple
 
@@ -13,10 +13,10 @@ from nograd.core.types import ConfigError, Params, PyTree
 
 
 class State(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state, between generations, of a strategy that adapts only the mean, with an Optax optimizer."""
 
     params: Params  # the mean θ
-    opt_state: PyTree  # of the Optax optimizer
+    opt_state: PyTree  # the state of the Optax optimizer
     generation: Int[Array, ""]
 
 
@@ -28,8 +28,11 @@ def start(optimizer: optax.GradientTransformation, params: Params) -> State:
 def ascend(
     optimizer: optax.GradientTransformation, state: Any, scale: Float[Array, ""], total: Params
 ) -> tuple[Any, Float[Array, ""]]:
-    """θ ← θ + optimizer(g) with g = scale · total: the state (any with these three fields) and the norm of g."""
-    # Optax descends, ES climbs. In float32 at least: of half-precision leaves so is the state of the optimizer.
+    """θ ← θ + optimizer(g) with g = scale · total.
+
+    `state` may be any NamedTuple with the three fields of `State`. Returns the next state and the norm of g.
+    """
+    # Optax minimises, ES maximises: hence the minus. At least float32, also for parameters in half precision.
     descent = scaled(-scale, wide(total))
     updates, opt_state = optimizer.update(descent, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
@@ -38,7 +41,7 @@ def ascend(
 
 
 def decayed(optimizer: optax.GradientTransformation, weight_decay: float) -> optax.GradientTransformation:
-    """The optimizer with λθ added to −g before it. Raises ConfigError for a λ that cannot be."""
+    """The optimizer with the gradient of an L2 term, λθ, added to its input −g. Raises ConfigError if λ is negative."""
     if not 0 <= weight_decay < float("inf"):
         raise ConfigError(f"weight_decay must be 0 or a positive number, got {weight_decay}; try 1e-4")
     return in_float32(optax.chain(optax.add_decayed_weights(weight_decay), optimizer) if weight_decay else optimizer)
@@ -50,10 +53,10 @@ def wide(tree: PyTree) -> PyTree:
 
 
 def in_float32(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The optimizer with its state and arithmetic in float32 where parameters are half floats.
+    """The optimizer with its state and its arithmetic in float32 if the parameters are in half precision.
 
-    In float16 Adam's ε of 1e-8 is 0, and the square of a gradient below 2e-4 too; in bfloat16 a running mean stands
-    still as soon as its changes are below 1 in 256.
+    In float16, Adam's ε of 1e-8 rounds to 0, and so does the square of a gradient below 2e-4. In bfloat16, a running
+    mean no longer changes when its increments are below 1/256 of it.
     """
 
     def update(updates: Params, state: PyTree, params: Params | None = None) -> tuple[Params, PyTree]:

@@ -1,8 +1,8 @@
-"""A strategy: a population, a shaping of its fitness, and a rule by which the shaped fitness moves the distribution.
+"""A strategy: a population, a shaping of its fitness, and a rule that updates the search distribution.
 
-Members are drawn around a distribution that the rule reads from its state. The population's estimate, along which the
-rule takes its step, is laid out like the distribution, so that engines send the one out and the other back without
-knowing what is in them.
+Members are drawn from a distribution (mean, and a scale if σ is learnt) that is part of the rule's state. The estimate
+that the rule receives has the same structure as that distribution. Engines therefore send the one to the workers and
+receive the other without knowing which strategy it is.
 """
 
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -23,7 +23,7 @@ from nograd.strategies.shaping import Shaping, weights
 
 
 class State(Protocol):
-    """What is carried from one generation to the next; a NamedTuple that begins with the rule's distribution."""
+    """The state of a rule between generations: a NamedTuple whose first fields are the search distribution."""
 
     @property
     def params(self) -> Params:
@@ -35,28 +35,28 @@ class State(Protocol):
 
 
 class Info(NamedTuple):
-    """What is watched. Statistics are over the members with a finite fitness."""
+    """The report of a generation. The statistics are over the members with a finite fitness."""
 
     fitness_mean: Float[Array, ""]
     fitness_std: Float[Array, ""]
     fitness_max: Float[Array, ""]
     fitness_min: Float[Array, ""]
-    dropped: Int[Array, ""]  # members with a NaN or infinite fitness; their mirrored halves are not counted
-    gradient_norm: Float[Array, ""]  # of the estimate g along which the mean moves
-    sigma: Float[Array, ""]  # that members were drawn with: the root mean square over the parameters
+    dropped: Int[Array, ""]  # members with a NaN or infinite fitness; the other halves of their pairs are not counted
+    gradient_norm: Float[Array, ""]  # norm of the estimate g along which the mean moves
+    sigma: Float[Array, ""]  # standard deviation of the draws: the root mean square over the parameters
 
 
 S = TypeVar("S")
 
 
 class Rule(Protocol[S]):
-    """The part in which strategies differ: pure functions over a state, as methods of a NamedTuple of settings."""
+    """The part in which strategies differ: pure functions of a state, as methods of a NamedTuple of settings."""
 
     def init(self, params: Params) -> S:
-        """The state of generation 0 around a tree of floating-point arrays."""
+        """Returns the state of generation 0; `params` is a tree of floating-point arrays, the first mean."""
 
     def distribution(self, state: S) -> Distribution:
-        """The distribution that members are drawn from."""
+        """The distribution from which members are drawn; its arrays are the first ones of the state."""
 
     def step(
         self,
@@ -65,28 +65,31 @@ class Rule(Protocol[S]):
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
     ) -> tuple[S, Float[Array, ""]]:
-        """The next state and the norm of g.
+        """Updates the distribution once, from the weighted sums over a whole population.
 
         Args:
-            state: of this generation.
-            total: Σ w ε, and Σ w (ε² − 1) where the distribution has a scale, over the valid members.
-            fitness: of all members, NaN and infinite ones among them.
-            valid: which members were not dropped.
+            state: the state of this generation.
+            total: mean: Σ w ε over the valid members; scale: Σ w (ε² − 1) if the distribution has a scale, else None.
+            fitness: the fitness of all members, including NaN and infinite values.
+            valid: False for the members that were dropped from the update.
+
+        Returns:
+            The next state, and the norm of g, the estimate along which the mean moves.
         """
 
 
 class Strategy(NamedTuple):
-    """Pure functions over the rule's state: `init`, `ask` and `tell`, and the parts of `tell` for an engine."""
+    """A strategy as pure functions of its state: `init`, `ask` and `tell`, and the parts of `tell` for engines."""
 
-    population: int | None  # None where it follows from the batch
+    population: int | None  # number of members; None if it follows from the batch
     perturbation: Perturbation
     shaping: Shaping
     rule: Rule[Any]
-    chunks: int | None = None  # that a dense population is cut into; None: as many as suit it
+    chunks: int | None = None  # parts into which a dense population is divided; None: chosen from its size
 
     @property
     def dense(self) -> Dense:
-        """The perturbation, where members are whole networks that can be asked for. Raises ConfigError otherwise."""
+        """The perturbation, if it is dense: members are whole networks. Raises ConfigError otherwise."""
         dense = as_dense(self.perturbation)
         if dense is None:
             raise ConfigError(
@@ -103,14 +106,14 @@ class Strategy(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Draws a generation of a dense population: pairs with mirrored sampling, members without."""
+        """Number of draws of noise in a generation of a dense population: its pairs if mirrored, else its members."""
         return self.size // self.dense.members
 
     def init(self, params: Params) -> Any:
-        """The state of generation 0 around `params`, a tree of floating-point arrays.
+        """Returns the state of generation 0 with the mean at `params`, a tree of floating-point arrays.
 
         Raises:
-            ConfigError: a parameter is no float, or sigma is so small that all members are rounded to the mean.
+            ConfigError: a parameter is not a float, or sigma is so small that every member rounds to the mean.
         """
         require_floats(params)
         params = jax.tree.map(jnp.asarray, params)
@@ -119,21 +122,27 @@ class Strategy(NamedTuple):
         return self.rule.init(params)
 
     def distribution(self, state: State) -> Distribution:
-        """The distribution that the members of this generation are drawn from."""
+        """The distribution from which the members of this generation are drawn."""
         return self.rule.distribution(state)
 
     def leaves(self, state: State) -> list[Any]:
-        """The arrays of `distribution`, flattened; they are the first ones of the state."""
+        """The arrays of `distribution` as a list; the state's own leaves begin with the same arrays."""
         return jax.tree.leaves(self.distribution(state))
 
     def ask(self, state: State, key: Key, members: Array | None = None) -> Params:
-        """The members of this generation: a tree like the parameters with a leading axis.
+        """Draws the members of this generation.
 
         Args:
-            state: of this generation.
-            key: the run's key; the generation is folded in here, so one key serves the whole run.
-            members: which ones, [n] of 0..population−1; default all, which takes population × parameters
-                floats. With mirrored sampling members 2i and 2i + 1 are θ + σεᵢ and θ − σεᵢ.
+            state: the state of this generation.
+            key: the key of the run. The number of the generation is folded in here, so use the same key all the time.
+            members: which members to draw, [n] of 0 to population − 1; default all, which takes population × parameters
+                floats. With mirrored sampling, members 2i and 2i + 1 are θ + σεᵢ and θ − σεᵢ.
+
+        Returns:
+            A tree like the parameters; each leaf has a leading axis of the members.
+
+        Raises:
+            ConfigError: a number in `members` is not a member, or the perturbation is not dense.
         """
         shared, count = self.dense.noise.prepare(), self.dense.members
         generation_key = jax.random.fold_in(key, state.generation)
@@ -149,13 +158,19 @@ class Strategy(NamedTuple):
         return jax.vmap(one)(chosen)
 
     def tell(self, state: State, key: Key, fitness: Float[Array, " population"]) -> tuple[Any, Info]:
-        """One step of the rule, with weights w = shaping(fitness) and the ε redrawn from `key`.
+        """Updates the distribution with the weights w = shaping(fitness); the noise ε is drawn again from `key`.
 
         Args:
-            state: the one that was asked.
-            key: the one that was asked with.
-            fitness: of each member, higher is better. NaN and infinite ones drop out of the update, with
-                their mirrored half, and are counted in `Info.dropped`.
+            state: the state that was given to `ask`.
+            key: the key that was given to `ask`.
+            fitness: [population], higher is better. Members with a NaN or infinite fitness are left out of the update,
+                with the other half of their mirrored pair, and counted in `Info.dropped`.
+
+        Returns:
+            The next state, and what to report of this generation.
+
+        Raises:
+            ConfigError: `fitness` has another shape, or the perturbation is not dense.
         """
         shared = self.dense.noise.prepare()
         fitness = as_floats(fitness)
@@ -171,20 +186,20 @@ class Strategy(NamedTuple):
         return self.step(state, total, fitness, valid)
 
     def unit_keys(self, key: Key, generation: Int[Array, ""]) -> Key:
-        """fold_in(fold_in(key, generation), unit) for every unit of the plan, the padding included.
+        """fold_in(fold_in(key, generation), unit) for every unit of the plan, also those that only fill the last chunk.
 
-        All at once, outside of the loops over units: a folding takes XLA a tenth of a second to compile.
+        All keys are computed at once, outside of the loops over units: XLA needs 0.1 s to compile each fold_in.
         """
         plan, generation_key = self.plan(), jax.random.fold_in(key, generation)
         return jax.vmap(lambda unit: jax.random.fold_in(generation_key, unit))(jnp.arange(plan.chunks * plan.size))
 
     def step(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[Any, Info]:
-        """The next state, from the whole population's estimate and the fitness of all."""
+        """The next state and its report, from the estimate of the whole population and the fitness of all members."""
         after, gradient_norm = self.rule.step(state, total, fitness.reshape(valid.shape), valid)
         return after, _info(fitness, gradient_norm, self._sigma(state))
 
     def plan(self) -> cut.Plan:
-        """The chunks of a dense population."""
+        """How a dense population is divided into chunks."""
         return cut.plan(self.units, self.chunks)
 
     def _sigma(self, state: State) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""What can be wrong with a strategy's settings, said in one line with the remedy."""
+"""Checks of a strategy's settings. Each error is one line with the remedy."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from nograd.strategies.shaping import Shaping
 
 
 def checked(strategy: Strategy) -> Strategy:
-    """The strategy itself. Raises ConfigError where its population cannot be."""
+    """The strategy itself. Raises ConfigError if its population is not possible with its perturbation."""
     population, perturbation = strategy.population, strategy.perturbation
     if as_dense(perturbation) is None:
         if population is not None:
@@ -26,7 +26,7 @@ def checked(strategy: Strategy) -> Strategy:
 
 
 def require_scalable(perturbation: Perturbation, name: str) -> Dense:
-    """The perturbation, where a sigma for each parameter can be learnt from it. Raises ConfigError otherwise."""
+    """The perturbation, if it allows a learnt sigma for each parameter. Raises ConfigError otherwise."""
     dense = as_dense(perturbation)
     if dense is None:
         raise ConfigError(
@@ -42,13 +42,13 @@ def require_scalable(perturbation: Perturbation, name: str) -> Dense:
 
 
 def require_positive(name: str, value: Any, example: float) -> None:
-    """Raises ConfigError where a number is not positive and finite."""
+    """Raises ConfigError unless the value is a positive, finite number."""
     if not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigError(f"{name} must be a positive number, got {value}; try {example}")
 
 
 def known_shaping(shaping: str | Shaping) -> Shaping:
-    """The shaping of this name, or the function itself. Raises ConfigError with the known names."""
+    """The shaping with this name, or the given function. Raises ConfigError for an unknown name."""
     if callable(shaping):
         return shaping
     found: Shaping = SHAPINGS.builder(shaping)

@@ -21,13 +21,13 @@ from nograd.strategies.checks import checked
 from nograd.strategies.cumulation import LEAST, path, require_single, share_of_ties, unless_flat
 from nograd.strategies.shaping import by_place, recombination_weights
 
-CONDITION = 1e14  # of the matrix: the largest ratio of two of its eigenvalues
-_NEVER = 1e30  # a condition in place of infinity
-_LARGEST = 10_000  # parameters: a matrix of 0.8 GB
+CONDITION = 1e14  # largest condition number of C, the ratio of its largest to its smallest eigenvalue
+_NEVER = 1e30  # reported in place of an infinite condition
+_LARGEST = 10_000  # parameters; their matrix takes 0.8 GB in float64
 
 
 class State(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of CMA-ES between generations."""
 
     params: Params  # the mean m
     scale: Covariance  # s √C, and the share of the negative weights
@@ -36,25 +36,25 @@ class State(NamedTuple):
     path_step: Float[Array, " n"]  # the evolution path of the step size
     path_matrix: Float[Array, " n"]  # the evolution path of C
     generation: Int[Array, ""]
-    condition: Float[Array, ""]  # of C when it was last decomposed: its largest eigenvalue over its smallest
+    condition: Float[Array, ""]  # condition number of C when it was last decomposed
 
 
 class Constants(NamedTuple):
-    """What follows from population and parameters; letters as in Hansen 2016, table 1."""
+    """Numbers that follow from the population and the parameter count; letters as in Hansen 2016, table 1."""
 
-    mu_eff: float  # members that count as independent
+    mu_eff: float  # effective number of members in the weighted mean
     c_sigma: float
     d_sigma: float
     c_c: float
     c_1: float
     c_mu: float
-    chi: float  # the expected length of a normal vector
+    chi: float  # the expected length of a standard normal vector
     active: float  # Σ |w| of the negative weights
     every: int  # generations between two decompositions of C
 
 
 def constants(population: int, parameters: int) -> Constants:
-    """Of Hansen 2016, table 1, but for a 3 where the table has a 5 in c_σ, as in pycma."""
+    """The constants of Hansen 2016, table 1, except for c_σ: n + μ_eff + 3 in place of + 5, as in pycma."""
     n, w = parameters, recombination_weights(population)
     mu_eff = float(1 / np.sum(w**2))
     negative = _negative_weights(population)
@@ -77,13 +77,13 @@ def constants(population: int, parameters: int) -> Constants:
 
 
 class CMAES(NamedTuple):
-    """The rule: the mean moves to the weighted mean of the better half, and C and s follow its moves."""
+    """The rule: the mean moves to the weighted mean of the better half; C and s adapt to the steps of the mean."""
 
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     population: int
 
     def init(self, params: Params) -> State:
-        """The state of generation 0. Raises ConfigError where the matrix would be too large."""
+        """Returns the state of generation 0. Raises ConfigError if the matrix would be too large."""
         n = parameter_count(params)
         if n > _LARGEST:
             raise ConfigError(
@@ -108,12 +108,12 @@ class CMAES(NamedTuple):
         fitness: Float[Array, "units members"],
         valid: Bool[Array, "units members"],
     ) -> tuple[State, Float[Array, ""]]:
-        """The next state and the norm of m's step; the same state where all fitness is equal: it tells nothing."""
+        """The next state and the length of the mean's step. If all fitness is equal, only the generation changes."""
         after, step_norm = self._moved(state, total, fitness, valid)
         return unless_flat(state, after, step_norm, fitness, valid)
 
     def _moved(self, state: State, total: Distribution, fitness: Array, valid: Array) -> tuple[State, Float[Array, ""]]:
-        """m moves by s √C z with z = Σ w ε over the better half: as √C is symmetric, C^(−½) of that move is s z."""
+        """m moves by s √C z with z = Σ w ε over the better half. √C is symmetric, so C^(−½) times that move is s z."""
         assert isinstance(total.scale, Covariance)
         n = state.path_step.size
         k = constants(self.population, n)
@@ -127,7 +127,7 @@ class CMAES(NamedTuple):
         young = 1 - (1 - k.c_sigma) ** (2.0 * (state.generation + 1))
         calm = length**2 / young < (2 + 4 / (n + 1)) * n
         path_matrix = path(state.path_matrix, jnp.where(calm, move, 0.0), k.c_c, k.mu_eff, more)
-        c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # of the variance that the path lacks then
+        c_1 = k.c_1 * (1 - jnp.where(calm, 0.0, k.c_c * (2 - k.c_c)))  # the path has less variance if it did not move
         learnt = root @ total.scale.factor @ root
         covariance = (1 - c_1 - k.c_mu * total.scale.active) * state.covariance
         covariance = covariance + k.c_1 * jnp.outer(path_matrix, path_matrix) + k.c_mu * learnt
@@ -144,9 +144,9 @@ class CMAES(NamedTuple):
 
 
 def _decomposed(covariance: Array, before: Array, condition: Array) -> tuple[Array, Array, Array]:
-    """C, made symmetric and of a condition that can be worked with, √C, and the condition that C had.
+    """Returns C (symmetric, small eigenvalues raised so that its condition is ≤ 1e14), √C, and its old condition.
 
-    Where C has no finite root, they are what they were before.
+    If the root is not finite, the last C, root and condition are kept.
     """
     values, vectors = jnp.linalg.eigh((covariance + covariance.T) / 2)
     highest, lowest = jnp.max(values), jnp.min(values)
@@ -161,9 +161,9 @@ def _decomposed(covariance: Array, before: Array, condition: Array) -> tuple[Arr
 def recombination_with_negative(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
-    """w ∝ ln((n + 1)/2) − ln k for the k-th best of n: of sum 1 over the better half, of sum −1 over the worse.
+    """w ∝ ln((n + 1)/2) − ln k for the k-th best of n; the better half sums to 1, the worse half to −1.
 
-    Where members dropped out, both halves are those of the n valid ones, stretched over the places that are left.
+    If members are dropped, the weights of the remaining places are scaled to the same two sums.
     """
     better = by_place(jnp.asarray(recombination_weights(fitness.size), fitness.dtype), fitness, valid)
     worse = by_place(jnp.asarray(_negative_weights(fitness.size)[::-1].copy(), fitness.dtype), -fitness, valid)
@@ -171,7 +171,7 @@ def recombination_with_negative(
 
 
 def _negative_weights(count: int) -> np.ndarray:
-    """max(0, ln k − ln((n + 1)/2)) / Σ for the k-th best of n, [count]."""
+    """max(0, ln k − ln((n + 1)/2)) / Σ for the k-th best of n; shape [count]."""
     table = np.maximum(np.log(np.arange(1, count + 1)) - np.log((count + 1) / 2), 0.0)
     return table / table.sum()
 
@@ -184,19 +184,23 @@ def cma_es(
     perturbation: Dense | None = None,
     chunks: int | None = None,
 ) -> Strategy:
-    """m ← Σ w x over the better half, with the covariance matrix C and the step size s adapted.
+    """CMA-ES (Hansen 2016): m ← Σ w x over the better half, with the covariance matrix C and the step size s adapted.
 
     p_s ← (1 − c_σ) p_s + √(c_σ (2 − c_σ) μ_eff) z with z = Σ w ε, s ← s exp(c_σ/d_σ (|p_s|/χ − 1)),
     p_c ← (1 − c_c) p_c + √(c_c (2 − c_c) μ_eff) √C z,
-    C ← (1 − c₁ − c_μ Σv) C + c₁ p_c p_cᵀ + c_μ √C (Σ v ε εᵀ) √C, where v are the weights w, those of the worse half
-    negative and scaled by n/|ε|².
+    C ← (1 − c₁ − c_μ Σv) C + c₁ p_c p_cᵀ + c_μ √C (Σ v ε εᵀ) √C. Here v = w in the better half; in the worse half v is
+    negative and scaled by n/|ε|² (active CMA-ES).
 
     Args:
-        population: members a generation, λ. The paper's is 4 + ⌊3 ln n⌋ for n parameters; noisy fitness needs more.
-        sigma: standard deviation of the perturbation at the start, about a third of the way to the optimum.
+        population: λ, members in a generation. The paper's is 4 + ⌊3 ln n⌋ for n parameters; noisy fitness needs more.
+        sigma: standard deviation of the perturbation at the start: about a third of the distance to the optimum.
         noise: "gaussian" or "table".
-        perturbation: in place of sigma and noise; not mirrored.
-        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+        perturbation: replaces `sigma` and `noise`; it must not be mirrored.
+        chunks: number of parts into which the population is divided: at most so many workers can share the work. It
+            sets the order in which floats are summed, so another number changes the last bits of a result.
+
+    Returns:
+        The strategy, with pure functions `init`, `ask` and `tell`.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.

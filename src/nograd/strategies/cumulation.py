@@ -1,4 +1,4 @@
-"""What CMA-ES and sep-CMA-ES share: evolution paths, and what ties, flat fitness and mirrored pairs mean for them."""
+"""What CMA-ES and sep-CMA-ES share: evolution paths, and how they treat ties, equal fitness and mirrored pairs."""
 
 import math
 from typing import Any
@@ -13,21 +13,21 @@ from nograd.perturbations.dense import Dense
 from nograd.strategies.checks import require_scalable
 from nograd.strategies.shaping import recombination, weights
 
-LEAST = 1e-30  # step size: without, one that shrinks for ever ends in 0/0
-_ROUNDING = 1e-5  # of a sum of squared weights
+LEAST = 1e-30  # smallest step size: one that shrinks for ever would end in 0/0
+_ROUNDING = 1e-5  # relative error of a sum of squared weights
 
 
 def path(path: Params, step: Params, rate: float, mu_eff: float, more: Array) -> Params:
-    """p ← (1 − c) p + √(c (2 − c) μ_eff) · step, which keeps the variance of a random walk at 1."""
+    """p ← (1 − c) p + √(c (2 − c) μ_eff) · step; under random selection p keeps the variance 1."""
     gain = math.sqrt(rate * (2 - rate) * mu_eff) * jnp.sqrt(more)
     return jax.tree.map(lambda p, s: (1 - rate) * p + gain.astype(s.dtype) * s, path, step)
 
 
 def share_of_ties(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"], mu_eff: float) -> Array:
-    """1/Σ w² of the weights as they are, by that of distinct ranks: exactly 1 where no two fitness values are equal.
+    """1/Σ w² of the weights used, relative to μ_eff of distinct ranks: exactly 1 if no two fitness values are equal.
 
-    Tied members share their weights, and so count as more independent ones. Without this the paths would fade at each
-    tie, and the step size with them.
+    Tied members share their weights, so Σ w² is smaller. Without this factor the evolution paths would become shorter
+    at each tie, and the step size would shrink.
     """
     more = 1.0 / (mu_eff * jnp.maximum(jnp.sum(jnp.square(weights(recombination, fitness)[0])), LEAST))
     return jnp.where(jnp.abs(more - 1.0) < _ROUNDING, 1.0, more)
@@ -40,14 +40,14 @@ def unless_flat(
     fitness: Float[Array, "units members"],
     valid: Bool[Array, "units members"],
 ) -> tuple[Any, Float[Array, ""]]:
-    """The state after a step and the step's norm; the same state where all fitness is equal: it tells nothing."""
+    """The state after a step and the length of the step; if all fitness is equal, the old state, one generation on."""
     told = jnp.max(fitness, where=valid, initial=-jnp.inf) > jnp.min(fitness, where=valid, initial=jnp.inf)
     kept = jax.tree.map(lambda new, old: jnp.where(told, new, old), after, state)
     return kept._replace(generation=state.generation + 1), jnp.where(told, step_norm, 0.0)
 
 
 def require_single(perturbation: Perturbation, name: str) -> Dense:
-    """The perturbation, where members are drawn one by one and a scale can be learnt. Raises ConfigError otherwise."""
+    """The perturbation, if it is not mirrored and allows a learnt sigma. Raises ConfigError otherwise."""
     dense = require_scalable(perturbation, name)
     if dense.mirrored:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Drop-ins for `jax.grad` and `jax.value_and_grad`: the same calls, by Evolution Strategies."""
+"""`nograd.grad` and `nograd.value_and_grad`: called like those of JAX, but estimated by Evolution Strategies."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,29 +22,29 @@ Losses: TypeAlias = Callable[..., Float[Array, " batch"]]
 
 
 def value_and_grad(loss: Losses, perturbation: Perturbation) -> Callable[..., tuple[Float[Array, ""], Params]]:
-    """(L, g) with L the mean loss of the members and g = E[(L(θ + σε) − L(θ − σε)) ε] / 2σ.
+    """Returns a function that estimates the mean loss L and its gradient g = E[(L(θ + σε) − L(θ − σε)) ε] / 2σ.
 
-    g is an unbiased estimate of the gradient of the *smoothed* loss E[L(θ + σε)], L = mean(loss), whether the loss
-    has a gradient or not; for a smooth loss it is jax.grad's up to terms of order σ². As there, what the loss passes
-    through `jax.lax.stop_gradient` is a constant, and a parameter that reaches it in no other way has a g of exactly 0.
+    g is an unbiased estimate of the gradient of the *smoothed* loss E[L(θ + σε)] with L = mean(loss), also if the loss
+    itself has no gradient. For a smooth loss it differs from jax.grad by terms of order σ². As in jax.grad, values that
+    pass through `jax.lax.stop_gradient` are constants: a parameter that reaches the loss only in this way has g = 0.
 
     Args:
-        loss: (params, *inputs) -> [batch], one value an example, any traceable function. With `lowrank` and
-            `node`, value i may depend on example i only: each is evaluated alone.
-        perturbation: `nograd.dense`, `nograd.lowrank` or `nograd.node`. The population is `directions` pairs
-            (dense, and lowrank with group 0), or as many for each group of examples.
+        loss: (params, *inputs) -> [batch], one value per example; any function that JAX can trace. With `lowrank` and
+            `node`, value i may depend on example i only, because each example is evaluated alone.
+        perturbation: `nograd.dense`, `nograd.lowrank` or `nograd.node`. Its `directions` are the mirrored pairs that
+            are drawn for the whole batch (dense, and low-rank with group 0), or for each group of examples.
 
     Returns:
-        A function (params, *inputs, key) -> (L, g), g a tree like params. It can be used under jit, vmap and
-        shard_map (with check_vma=False, and a key of its own for each device). Members with a NaN or infinite loss
-        drop out of both, with their mirrored half.
+        A function (params, *inputs, key) -> (L, g): L is the mean loss of the members, g a tree like params. It works
+        under jit, vmap and shard_map (with check_vma=False, and a different key on each device). Members with a NaN or
+        infinite loss are left out of L and g, with the other half of their mirrored pair.
 
     Raises:
-        ConfigError: the loss is not one value an example, or a parameter no float (when called).
-        InterpretError: the loss has a primitive without a rule (when called).
+        ConfigError: the loss is not one value per example, or a parameter is not a float (when the function is called).
+        InterpretError: the loss has a primitive without a rule (when the function is called).
     """
 
-    tried: set[str] = set()  # shapes
+    tried: set[str] = set()  # shapes of params and inputs for which the loss has been checked
 
     def estimate(params: Params, *inputs: PyTree, key: Key) -> tuple[Float[Array, ""], Params]:
         _check(loss, params, inputs)
@@ -66,7 +66,10 @@ def value_and_grad(loss: Losses, perturbation: Perturbation) -> Callable[..., tu
 
 
 def grad(loss: Losses, perturbation: Perturbation) -> Callable[..., Params]:
-    """The estimate g of `value_and_grad` alone: nograd.grad(loss, perturbation)(params, *inputs, key=key)."""
+    """Returns a function that estimates the gradient of the mean loss: `value_and_grad` without the value.
+
+    Use it as nograd.grad(loss, perturbation)(params, *inputs, key=key); arguments and errors as in `value_and_grad`.
+    """
     both = value_and_grad(loss, perturbation)
 
     def estimate(params: Params, *inputs: PyTree, key: Key) -> Params:
@@ -92,14 +95,14 @@ def _check(loss: Losses, params: Params, inputs: PyTree) -> None:
 
 
 def _require_alone(loss: Losses, params: Params, inputs: PyTree) -> None:
-    """Raises ConfigError where the loss of an example depends on the others, by a trial on made-up examples.
+    """Raises ConfigError if the loss of an example depends on the others, found by a trial on made-up examples.
 
-    Made up, because under a transformation there are no numbers yet.
+    The trial cannot use the real examples: under jit or vmap they have no values yet.
     """
     with jax.ensure_compile_time_eval():
         try:
             depends = depends_on_others(partial(loss, trial(params)), *trial(inputs, EXAMPLES))
-        except Exception:  # it takes no batch of this size, or reads values of an outer transformation: no trial
+        except Exception:  # the loss takes no batch of this size, or reads values of an outer transformation: no trial
             return
     if depends:
         raise ConfigError(
@@ -109,7 +112,7 @@ def _require_alone(loss: Losses, params: Params, inputs: PyTree) -> None:
 
 
 def _scaled(scale: Array, total: Params, reached: list[bool]) -> Params:
-    """scale · total in float32 at least, then in the leaf's type; exact zeros where no loss depends on it."""
+    """scale · total in the leaf's type, computed in float32 or wider; exact zeros where no loss depends on the leaf."""
     leaves, structure = jax.tree.flatten(total)
     moved = [
         (as_floats(leaf) * scale.astype(as_floats(leaf).dtype)).astype(leaf.dtype) if used else jnp.zeros_like(leaf)

@@ -1,4 +1,4 @@
-"""OpenAI-ES: an isotropic search distribution whose mean climbs by an Optax optimizer (Salimans et al. 2017)."""
+"""OpenAI-ES: an isotropic search distribution whose mean is moved by an Optax optimizer (Salimans et al. 2017)."""
 
 from typing import NamedTuple
 
@@ -22,11 +22,11 @@ class OpenAIES(NamedTuple):
     sigma: float
 
     def init(self, params: Params) -> State:
-        """The state of generation 0."""
+        """Returns the state of generation 0 with the mean at `params`."""
         return start(self.optimizer, params)
 
     def distribution(self, state: State) -> Distribution:
-        """N(θ, σ²), σ the perturbation's own."""
+        """N(θ, σ²), with the fixed σ of the perturbation."""
         return Distribution(state.params)
 
     def step(
@@ -53,19 +53,23 @@ def openai_es(
     weight_decay: float = 0.0,
     chunks: int | None = None,
 ) -> Strategy:
-    """g = 1/(nσ) Σᵢ wᵢ εᵢ with w = shaping(fitness), up by any Optax optimizer.
+    """OpenAI-ES (Salimans et al. 2017): θ ← θ + optimizer(g) with g = 1/(nσ) Σᵢ wᵢ εᵢ and w = shaping(fitness).
 
     Args:
-        population: members a generation, n; even with mirrored sampling. Not for a perturbation that is local to
-            examples, whose population follows from the batch.
+        population: n, members in a generation; even with mirrored sampling. Leave it out with a low-rank or
+            node perturbation: it then follows from the batch and the number of directions.
         sigma: standard deviation of the perturbation.
-        optimizer: an Optax optimizer, default `optax.adam(1e-2)`. It is handed −g.
+        optimizer: an Optax optimizer; default `optax.adam(1e-2)`. It receives −g.
         noise: "gaussian", "rademacher" or "table".
         mirrored: whether members come in pairs θ ± σε.
-        perturbation: in place of sigma, noise and mirrored.
+        perturbation: replaces `sigma`, `noise` and `mirrored`.
         shaping: "raw", "standardized", "centered_rank", "sign", "utilities", or a function of (fitness, valid).
         weight_decay: λ of the L2 term, added to −g as λθ before the optimizer, as in the paper's code.
-        chunks: that a dense population is cut into, the most workers that can share it. It sets the order of sums.
+        chunks: number of parts into which a dense population is divided: at most so many workers can share the work. It
+            sets the order in which floats are summed, so another number changes the last bits of a result.
+
+    Returns:
+        The strategy, with pure functions `init`, `ask` and `tell`.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.

@@ -1,7 +1,7 @@
-"""The optimizers by their words, as Optax makes them: a function of those settings that the optimizer reads.
+"""The Optax optimizers of the setting `optimizer`, one function each; its arguments are the settings that it reads.
 
-An optimizer whose function takes `weight_decay` decays the parameters itself (decoupled); for the others λθ is added to
-the estimate.
+An optimizer with the argument `weight_decay` decays the parameters itself (decoupled weight decay). For the others,
+λθ is added to the input −g.
 """
 
 import optax
@@ -23,20 +23,20 @@ def nesterov(lr: optax.ScalarOrSchedule, momentum: float) -> optax.GradientTrans
 
 
 def rmsprop(lr: optax.ScalarOrSchedule, momentum: float) -> optax.GradientTransformation:
-    """g over the root of a running mean of g², then momentum (Tieleman and Hinton 2012)."""
+    """g divided by the root of a running mean of g², then momentum (Tieleman and Hinton 2012)."""
     return optax.rmsprop(lr, momentum=momentum)
 
 
 def adam(lr: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """A running mean of g over the root of one of g² (Kingma and Ba 2015)."""
+    """A running mean of g divided by the root of a running mean of g² (Kingma and Ba 2015)."""
     return optax.adam(lr)
 
 
 def adamw(lr: optax.ScalarOrSchedule, weight_decay: float) -> optax.GradientTransformation:
-    """`adam`, and θ ← θ − lr · weight_decay · θ (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay: θ ← θ − lr · weight_decay · θ in each step (Loshchilov and Hutter 2019)."""
     return optax.adamw(lr, weight_decay=weight_decay)
 
 
 def lion(lr: optax.ScalarOrSchedule, weight_decay: float) -> optax.GradientTransformation:
-    """The sign of a running mean of g, and θ ← θ − lr · weight_decay · θ (Chen et al. 2023)."""
+    """The sign of a running mean of g, with θ ← θ − lr · weight_decay · θ (Chen et al. 2023)."""
     return optax.lion(lr, weight_decay=weight_decay)

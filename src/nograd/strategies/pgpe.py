@@ -1,4 +1,4 @@
-"""PGPE, policy gradients with parameter-based exploration: σ too climbs the expected fitness (Sehnke et al. 2010)."""
+"""PGPE, policy gradients with parameter-based exploration: θ and σ climb the expected fitness (Sehnke et al. 2010)."""
 
 from typing import NamedTuple
 
@@ -16,15 +16,15 @@ from nograd.strategies.checks import checked, known_shaping, require_positive, r
 from nograd.strategies.shaping import Shaping, centred
 
 _LR_SIGMA = 0.1
-_MOST = 0.2  # share that a σ may change by in one generation: a step of gradient ascent knows no zero
+_MOST = 0.2  # largest relative change of a σ in one generation, so that no step makes a σ negative
 
 
 class PGPEState(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of PGPE between generations."""
 
     params: Params  # the mean θ
     scale: Params  # σ of each parameter
-    opt_state: PyTree  # of the Optax optimizer of the mean
+    opt_state: PyTree  # the state of the Optax optimizer of the mean
     generation: Int[Array, ""]
 
 
@@ -32,11 +32,11 @@ class PGPE(NamedTuple):
     """The rule: θ ← θ + optimizer(g) with g = σ/n Σ w ε, and σ ← σ + α_σ σ/n Σ w (ε² − 1), parameter by parameter."""
 
     optimizer: optax.GradientTransformation
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     lr_sigma: float  # α_σ
 
     def init(self, params: Params) -> PGPEState:
-        """The state of generation 0."""
+        """Returns the state of generation 0 with the mean at `params`."""
         return PGPEState(params, filled(params, self.sigma), self.optimizer.init(params), jnp.int32(0))
 
     def distribution(self, state: PGPEState) -> Distribution:
@@ -71,24 +71,28 @@ def pgpe(
     weight_decay: float = 0.0,
     chunks: int | None = None,
 ) -> Strategy:
-    """g = σ/n Σ w ε up by any Optax optimizer, and σ ← σ + α_σ σ/n Σ w (ε² − 1), for each parameter.
+    """PGPE (Sehnke et al. 2010): θ ← θ + optimizer(σ/n Σ w ε) and σ ← σ + α_σ σ/n Σ w (ε² − 1), for each parameter.
 
-    Of a pair the difference of the weights moves the mean and their sum the σ: symmetric sampling. The baseline is the
-    mean fitness of the population. A σ changes by a fifth at the most in one generation.
+    With mirrored pairs, the difference of a pair's weights moves the mean and their sum changes σ (symmetric sampling).
+    The baseline is the mean fitness of the population. A σ changes by at most a fifth in one generation.
 
     Args:
-        population: members a generation, n; even with mirrored sampling.
+        population: n, members in a generation; even with mirrored sampling.
         sigma: standard deviation of the perturbation at the start, the same for all parameters.
-        optimizer: an Optax optimizer of the mean, default `optax.adam(1e-2)`. It is handed −g; the paper's is
+        optimizer: an Optax optimizer of the mean; default `optax.adam(1e-2)`. It receives −g; the paper uses
             `optax.sgd`.
         lr_sigma: α_σ, default 0.1.
         noise: "gaussian" or "table".
         mirrored: whether members come in pairs θ ± σε, as in the paper's symmetric sampling.
-        perturbation: in place of sigma, noise and mirrored.
-        shaping: "raw" (f less its mean), "standardized", "centered_rank", "sign", "utilities", or a function of
+        perturbation: replaces `sigma`, `noise` and `mirrored`.
+        shaping: "raw" (f minus its mean), "standardized", "centered_rank", "sign", "utilities", or a function of
             (fitness, valid) whose weights have mean 0.
         weight_decay: λ of the L2 term, added to −g as λθ before the optimizer.
-        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+        chunks: number of parts into which the population is divided: at most so many workers can share the work. It
+            sets the order in which floats are summed, so another number changes the last bits of a result.
+
+    Returns:
+        The strategy, with pure functions `init`, `ask` and `tell`.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.

@@ -1,8 +1,8 @@
-"""Restarts with other populations, for functions of many optima: IPOP and BIPOP.
+"""Restarts with other populations, for functions with many local optima: IPOP and BIPOP.
 
-IPOP (Auger & Hansen 2005, doi:10.1109/CEC.2005.1554902) begins again with twice the population where a search has
-ended. BIPOP (Hansen 2009, doi:10.1145/1570256.1570333) has two kinds of restart, and takes the kind that has called
-the function less often so far: large ones as IPOP, and small ones with a drawn population and a drawn, smaller sigma.
+IPOP (Auger & Hansen 2005, doi:10.1109/CEC.2005.1554902) starts again with twice the population when a search has
+ended. BIPOP (Hansen 2009, doi:10.1145/1570256.1570333) has two kinds of restart: large ones as in IPOP, and small ones
+with a random population and a random, smaller sigma. It takes the kind that has called the function less often so far.
 """
 
 import math
@@ -14,46 +14,46 @@ import numpy as np
 from nograd.core.types import ConfigError, Key
 
 WORDS = ("none", "ipop", "bipop")
-DOUBLINGS = 9  # of the population, after which a search ends for good: the papers' number
+DOUBLINGS = 9  # of the population; after the last one a search ends: the number in both papers
 
 
 class Round(NamedTuple):
-    """One search among restarts, as numbers that a state can hold; the first is round 0."""
+    """The state of one search among restarts, as numbers that a checkpoint can hold; the first search is round 0."""
 
-    number: Any  # restarts before it
-    doublings: Any  # large restarts so far: the population of the last is that of round 0, doubled so often
+    number: Any  # how many rounds came before
+    doublings: Any  # large restarts so far; the last of them has first_population · 2^doublings members
     population: Any
     first_population: Any  # of round 0
-    small: Any  # 1 where it is a small one
+    small: Any  # 1 in a small round, else 0
     calls: Any  # of the function in this round so far
-    large_calls: Any  # of all large rounds that have ended
-    small_calls: Any  # of all small ones
-    last_large_calls: Any  # of the large round that ended last
-    most: Any  # generations that it may take; 0: as many as the search's own limit
+    large_calls: Any  # of the function in all large rounds that have ended
+    small_calls: Any  # of the function in all small rounds that have ended
+    last_large_calls: Any  # of the function in the large round that ended last
+    most: Any  # largest number of generations in this round; 0: only the limit of the whole search
 
 
 def first_round(population: int) -> Round:
-    """The search before any restart; it counts for neither kind."""
+    """Round 0, the search before any restart; its calls count as neither large nor small."""
     return Round(*(np.int64(value) for value in (0, 0, population, population, 0, 0, 0, 0, 0, 0)))
 
 
 def check_word(word: str) -> None:
-    """Raises ConfigError for another word than none, ipop and bipop."""
+    """Raises ConfigError if the word is not none, ipop or bipop."""
     if word not in WORDS:
         raise ConfigError(f"restarts must be one of {', '.join(WORDS)}, got {word!r}; try bipop")
 
 
 def may_restart(now: Round, word: str) -> bool:
-    """Whether another round may follow."""
+    """Whether another round may follow this one."""
     return word != "none" and int(now.doublings) < DOUBLINGS
 
 
 def next_round(now: Round, word: str, key: Key) -> tuple[Round, float]:
-    """The round after one, and the factor on the search's first sigma.
+    """The round that follows `now`, and the factor on the search's first sigma.
 
-    A small round has λ (½ λ_l/λ)^(u²) members, with λ of round 0, λ_l of the last large one and u uniform in (0, 1),
-    rounded to λ times a power of two; its sigma is 10^(−2u′) times the first, and it may take half of the calls of the
-    last large round.
+    A small round has λ (½ λ_l/λ)^(u²) members, rounded to λ times a power of two. Here λ is the population of round 0,
+    λ_l that of the last large round, and u is uniform in (0, 1). Its sigma is 10^(−2u′) times the first. It may call
+    the function half as often as the last large round did.
     """
     ended = {name: int(value) for name, value in now._asdict().items()}
     default = ended["first_population"]

@@ -19,21 +19,21 @@ Shaping: TypeAlias = Callable[
 
 
 def raw(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:
-    """w = f."""
+    """w = f: the fitness itself."""
     return jnp.where(valid, fitness, 0.0)
 
 
 def centred(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
-    """w = f − mean f over the valid members."""
+    """w = f − mean f, over the valid members."""
     return _centred(fitness, valid)[0]
 
 
 def standardized(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
-    """w = (f − mean f) / std f, the z-score over the valid members; all zero where they are equal."""
+    """w = (f − mean f) / std f, the z-score over the valid members; all 0 if their fitness is equal."""
     return _scores(*_centred(fitness, valid))
 
 
@@ -46,13 +46,13 @@ def centered_rank(
 ) -> Float[Array, "units members"]:
     """w = rank(f) / (n − 1) − ½ in [−½, ½] over the n valid members (Salimans et al. 2017, section 2.1).
 
-    Equal fitness shares the mean of its ranks, so that ties (accuracy as the fitness) bring no noise.
+    Members with equal fitness get the mean of their ranks, so ties (common with accuracy) add no noise.
     """
     count = jnp.sum(valid)
     ordered = jnp.sort(jnp.where(valid, fitness, jnp.inf), axis=None)
     below = jnp.searchsorted(ordered, fitness, side="left")
     up_to = jnp.minimum(jnp.searchsorted(ordered, fitness, side="right"), count)
-    # rank − (n − 1)/2 before the division, which need not be exact: all equal is then exactly zero.
+    # rank − (n − 1)/2 before the division, which may round: weights are then exactly zero if all fitness is equal.
     centred = 0.5 * (below + up_to - count)
     return jnp.where(valid & (count > 1), centred / jnp.maximum(count - 1, 1), 0.0)
 
@@ -60,7 +60,7 @@ def centered_rank(
 def sign(fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]) -> Float[Array, "units members"]:
     """w = ±sign(f₊ − f₋) / 2 for a mirrored pair; sign(f − mean f) for single members.
 
-    A pair's two weights differ by exactly 1 (or 0 on a tie), so no outlier outweighs another pair.
+    The two weights of a pair differ by exactly 1 (0 on a tie), so an outlier counts no more than any other pair.
     """
     if fitness.shape[1] == 2:
         half = 0.5 * jnp.sign(jnp.where(valid, fitness, 0.0) @ jnp.array([1.0, -1.0]))
@@ -75,7 +75,7 @@ def utilities(
 ) -> Float[Array, "units members"]:
     """w = max(0, ln(n/2 + 1) − ln k) / Σ − 1/n for the k-th best of n valid members (Wierstra et al. 2014).
 
-    The better half shares a weight of 1, the better the more of it; all weights sum to 0.
+    The better half shares a weight of 1, of which better members get more; all weights sum to 0.
     """
     count = jnp.maximum(jnp.sum(valid), 1)
     table = jnp.log(count / 2 + 1) - jnp.log(jnp.arange(1, fitness.size + 1))
@@ -85,14 +85,14 @@ def utilities(
 def recombination(
     fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
-    """The `recombination_weights` of the members by their places, of n ones whether all are valid or not."""
+    """w = `recombination_weights`[k] / Σ for the member in place k; n counts dropped members too."""
     return by_place(jnp.asarray(recombination_weights(fitness.size), jnp.float32), fitness, valid)
 
 
 def recombination_weights(count: int) -> np.ndarray:
-    """w = max(0, ln((n + 1)/2) − ln k) / Σ for the k-th best of n: those of CMA-ES (Hansen 2016, table 1).
+    """w = max(0, ln((n + 1)/2) − ln k) / Σ for the k-th best of n, [count]: CMA-ES (Hansen 2016, table 1).
 
-    [count]; the worse half has none. They count as 1/Σ w² equal ones.
+    The worse half has weight 0. The variance of the weighted mean is that of 1/Σ w² equally weighted members.
     """
     table = np.maximum(np.log((count + 1) / 2) - np.log(np.arange(1, count + 1)), 0.0)
     return table / table.sum()
@@ -100,7 +100,7 @@ def recombination_weights(count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TopK:
-    """The z-scores of the `directions` pairs with the best better half, 0 for all others (Mania et al. 2018, ARS)."""
+    """The z-scores of the `directions` pairs with the largest max(f₊, f₋), else 0 (Mania et al. 2018, ARS)."""
 
     directions: int
 
@@ -113,7 +113,7 @@ class TopK:
 
 
 def shares(values: Float[Array, " values"], count: int) -> Float[Array, " values"]:
-    """1 for the `count` largest values and 0 for the others; those that tie for the last places share them."""
+    """1 for the `count` largest values, 0 for the others; values that tie for the last places share what is left."""
     least = jax.lax.top_k(values, count)[0][-1]
     above, tied = values > least, values == least
     return jnp.where(above, 1.0, jnp.where(tied, (count - jnp.sum(above)) / jnp.sum(tied), 0.0))
@@ -122,28 +122,28 @@ def shares(values: Float[Array, " values"], count: int) -> Float[Array, " values
 def by_place(
     table: Float[Array, " places"], fitness: Float[Array, "units members"], valid: Bool[Array, "units members"]
 ) -> Float[Array, "units members"]:
-    """w = table[k] / Σ for the member in place k, the best in place 0; equal fitness shares the mean of its places.
+    """w = table[k] / Σ for the member in place k; place 0 is the best; equal fitness gets the mean of its places.
 
-    The weights of the valid members sum to 1, and are exactly equal where their fitness is.
+    The weights of the valid members sum to 1; members with equal fitness have exactly equal weights.
     """
     count = jnp.sum(valid)
     table = jnp.where(jnp.arange(len(table)) < count, table, 0.0)
     sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(table)])
     total = jnp.where(count > 0, sums[-1], 1.0)
-    # Divided before any difference, so that the whole is exactly 1.
+    # Divided before any difference is taken, so that the sum of all is exactly 1.
     table, sums = table / total, sums / total
     ordered = jnp.sort(jnp.where(valid, -fitness, jnp.inf), axis=None)
     first = jnp.searchsorted(ordered, -fitness, side="left")
     after = jnp.minimum(jnp.searchsorted(ordered, -fitness, side="right"), count)
     shared = (sums[after] - sums[first]) / jnp.maximum(after - first, 1)
-    # A difference of sums has lost digits, so only where it is needed.
+    # A difference of sums has lost digits, so it is used for ties only.
     return jnp.where(valid, jnp.where(after - first == 1, table[first], shared), 0.0)
 
 
 def valid_members(fitness: Float[Array, "units members"]) -> Bool[Array, "units members"]:
-    """Which members are finite, and their mirrored half too.
+    """Which members take part in the update: those of units in which every fitness is finite.
 
-    Half a pair is no antithetic estimate, so it would bring back the noise that mirroring removes.
+    One half of a mirrored pair alone would bring back the noise that mirroring removes.
     """
     return jnp.broadcast_to(jnp.all(jnp.isfinite(fitness), axis=1, keepdims=True), fitness.shape)
 
@@ -151,22 +151,22 @@ def valid_members(fitness: Float[Array, "units members"]) -> Bool[Array, "units 
 def weights(
     shaping: Shaping, fitness: Float[Array, "units members"]
 ) -> tuple[Float[Array, "units members"], Bool[Array, "units members"]]:
-    """Shaped weights, and which members are valid."""
+    """The weights after shaping, and which members are valid."""
     valid = valid_members(fitness)
     return shaping(jnp.where(valid, fitness, 0.0), valid).astype(fitness.dtype), valid
 
 
 class Fused(NamedTuple):
-    """A shaping in two halves, so that fitness and estimate take one pass: weights = scale(all) · of_pair(own)."""
+    """A shaping that is a product scale(all fitness) · of_pair(own fitness): one pass evaluates and sums members."""
 
-    of_pair: Shaping  # from each pair alone
-    scale: Callable[[Float[Array, "units members"], Bool[Array, "units members"]], Float[Array, ""]]
+    of_pair: Shaping  # uses the fitness of each pair alone
+    scale: Callable[[Float[Array, "units members"], Bool[Array, "units members"]], Float[Array, ""]]  # uses all fitness
 
 
 def fused(shaping: Shaping, members: int) -> Fused | None:
-    """The two halves of a shaping for units of this many members; None where weights need the whole population.
+    """The two factors of a shaping, for units of `members` members; None if its weights need the whole population.
 
-    Only the difference of a mirrored pair's weights counts, so that the mean of `standardized` cancels in it.
+    For mirrored pairs only the difference of the two weights counts, so the mean in `standardized` cancels.
     """
     if shaping is raw or (shaping is sign and members == 2):
         return Fused(shaping, lambda fitness, valid: jnp.float32(1.0))
@@ -184,10 +184,10 @@ def _centred(
     valid: Bool[Array, "units members"],
     share: Float[Array, "units 1"] | float = 1.0,
 ) -> tuple[Float[Array, "units members"], Float[Array, ""]]:
-    """f − mean f over the valid members, 0 elsewhere, and the standard deviation; a member counts by its share."""
+    """f − mean f over the valid members (else 0), and the standard deviation; a member counts with its share."""
     share = jnp.where(valid, share, 0.0)
     count = jnp.maximum(jnp.sum(share), 1)
-    # From the largest on, so that equal fitness is exactly zero: the mean of n equal floats may miss them by an ulp.
+    # Relative to the largest, so that equal fitness gives exactly 0: the rounded mean of n equal floats may differ.
     fitness = fitness - jnp.max(fitness, where=valid, initial=-jnp.inf)
     centred = jnp.where(valid, fitness - jnp.sum(jnp.where(valid, share * fitness, 0.0)) / count, 0.0)
     return centred, jnp.sqrt(jnp.sum(share * centred**2) / count)

@@ -16,7 +16,7 @@ from nograd.strategies.shaping import utilities
 
 
 class SNESState(NamedTuple):
-    """What is carried from one generation to the next."""
+    """The state of SNES between generations."""
 
     params: Params  # the mean θ
     scale: Params  # σ of each parameter
@@ -24,14 +24,14 @@ class SNESState(NamedTuple):
 
 
 class SNES(NamedTuple):
-    """The rule: θ ← θ + η σ Σ u ε and σ ← σ exp(η_σ/2 Σ u (ε² − 1)), parameter by parameter."""
+    """The rule: θ ← θ + η σ Σ u ε and σ ← σ exp(η_σ/2 Σ u (ε² − 1)), for each parameter."""
 
-    sigma: float  # at the start
+    sigma: float  # σ of generation 0
     lr: float  # η
-    lr_sigma: float | None  # η_σ; None: the paper's
+    lr_sigma: float | None  # η_σ; None: the default of the paper
 
     def init(self, params: Params) -> SNESState:
-        """The state of generation 0."""
+        """Returns the state of generation 0 with the mean at `params`."""
         return SNESState(params, filled(params, self.sigma), jnp.int32(0))
 
     def distribution(self, state: SNESState) -> Distribution:
@@ -68,17 +68,24 @@ def snes(
     perturbation: Dense | None = None,
     chunks: int | None = None,
 ) -> Strategy:
-    """θ ← θ + η σ Σ u ε and σ ← σ exp(η_σ/2 Σ u (ε² − 1)) with the utilities u of the ranks, for each parameter.
+    """SNES (Schaul et al. 2011): θ ← θ + η σ Σ u ε and σ ← σ exp(η_σ/2 Σ u (ε² − 1)), for each parameter.
+
+    u are the weights of the shaping `utilities`, which depend on the ranks of the fitness only.
 
     Args:
-        population: members a generation. The paper's is 4 + ⌊3 ln d⌋ for d parameters; noisy fitness needs more.
+        population: members in a generation. The paper's is 4 + ⌊3 ln d⌋ for d parameters; noisy fitness needs more.
         sigma: standard deviation of the perturbation at the start, the same for all parameters.
-        lr: η of the mean; the paper's is 1.
-        lr_sigma: η_σ; default the paper's (3 + ln d)/(5√d).
+        lr: η, the learning rate of the mean; the paper's is 1.
+        lr_sigma: η_σ, the learning rate of σ; default (3 + ln d)/(5√d), the paper's.
         noise: "gaussian" or "table".
-        mirrored: whether members come in pairs θ ± σε. The paper's do not; pairs were as good here, for half the draws.
-        perturbation: in place of sigma, noise and mirrored.
-        chunks: that the population is cut into, the most workers that can share it. It sets the order of sums.
+        mirrored: whether members come in pairs θ ± σε. The paper has no pairs; they need half the draws and were as
+            good in our measurements.
+        perturbation: replaces `sigma`, `noise` and `mirrored`.
+        chunks: number of parts into which the population is divided: at most so many workers can share the work. It
+            sets the order in which floats are summed, so another number changes the last bits of a result.
+
+    Returns:
+        The strategy, with pure functions `init`, `ask` and `tell`.
 
     Raises:
         ConfigError: a parameter is out of its range; the message names it and the remedy.

@@ -1,4 +1,4 @@
-"""Laws that every implementation of a protocol keeps, to be called from the tests of your own.
+"""Tests for your own implementations of nograd's protocols, to be called from your test suite.
 
     import pytest
     from nograd.testing import strategy_laws
@@ -7,7 +7,8 @@
     def test_my_strategy(law):
         law()
 
-Each law raises AssertionError with what did not hold. nograd's own implementations are run through them.
+A law is a check that every implementation must pass; it raises AssertionError with what is wrong. nograd's own
+implementations are tested with the same laws.
 """
 
 from nograd.testing.engine import engine_laws as engine_laws

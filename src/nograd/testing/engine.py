@@ -1,4 +1,4 @@
-"""Laws of an engine: whoever computes a generation, it has the bits that one process gives it."""
+"""Laws of an engine: its generations must be bitwise those of one process."""
 
 from collections.abc import Callable
 from functools import cache
@@ -18,9 +18,9 @@ from nograd.tasks.fitness import cross_entropy
 from nograd.tasks.supervised import supervised
 from nograd.testing.laws import Law, bits, laws_of, require
 
-Make: TypeAlias = Callable[[Generation, State, Keys], Engine]  # the state: of the shapes and types of any
+Make: TypeAlias = Callable[[Generation, State, Keys], Engine]  # the state is only an example of shapes and types
 
-# What workers are asked for differs: raw fitness needs one pass over the chunks, ranks need all fitness first.
+# Raw fitness needs one pass over the chunks; ranks need the fitness of all members before the estimate.
 _SHAPINGS = ("raw", "centered_rank")
 
 
@@ -31,11 +31,11 @@ class _Job(NamedTuple):
 
 
 def engine_laws(make: Make) -> list[Law]:
-    """The laws of an engine.
+    """The laws of an engine, to be called one by one.
 
     Args:
-        make: an engine for a generation of six chunks, with the shapes of its state and the run's keys. It is called
-            once or twice for each law, and what it gives is closed.
+        make: (generation, shapes of a state, keys) -> a new engine, for a generation of six chunks. It is called once
+            or twice by each law, which also closes the engine.
     """
     laws = (it_says_what_it_is, it_has_the_bits_of_one_process, any_state_can_be_stepped_at_any_time)
     return laws_of(laws, make)
@@ -58,7 +58,7 @@ def it_says_what_it_is(make: Make) -> None:
 
 
 def it_has_the_bits_of_one_process(make: Make) -> None:
-    """State and report have the bits of one process, before all workers have started and after."""
+    """State and outcome have the same bits as on one process, before all workers have started and after."""
     for shaping in _SHAPINGS:
         job = _job(shaping)
         with _Closed(make, job) as engine:
@@ -72,7 +72,7 @@ def it_has_the_bits_of_one_process(make: Make) -> None:
 
 
 def any_state_can_be_stepped_at_any_time(make: Make) -> None:
-    """A step leaves its argument valid, and any state can come next: an update is thrown away, a run is resumed."""
+    """`step` leaves its argument unchanged, and any state may come next: an update is discarded, or a run resumed."""
     job = _job("centered_rank")
     with _Closed(make, job) as engine:
         engine.wait_until_ready()
@@ -85,7 +85,7 @@ def any_state_can_be_stepped_at_any_time(make: Make) -> None:
 
 
 class _Closed:
-    """An engine for a job, closed at the end."""
+    """A context manager with an engine for a job, which it closes at the end."""
 
     def __init__(self, make: Make, job: _Job) -> None:
         self._engine = make(*_shapes(job))
@@ -99,7 +99,7 @@ class _Closed:
 
 @cache
 def _alone(shaping: str) -> list[list[bytes]]:
-    """All bits of four generations on one process."""
+    """The bits of four generations on one process."""
     job, found = _job(shaping), []
     engine, state = Inline(*_shapes(job)), job.state
     for _ in range(4):
@@ -110,7 +110,7 @@ def _alone(shaping: str) -> list[list[bytes]]:
 
 @cache
 def _job(shaping: str) -> _Job:
-    """A small network on made-up examples."""
+    """A small training on made-up examples."""
     draws, keys = np.random.default_rng(0), run_keys(3)
     x = draws.normal(size=(60, 4)).astype(np.float32)
     dataset = Dataset.from_arrays(x, np.where(x.sum(1) > 0, "more", "less"))

@@ -1,4 +1,4 @@
-"""A law with its name, and what the laws compare by."""
+"""The class `Law`, and functions that the laws share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from nograd.core.types import PyTree
 
 
 class Law(NamedTuple):
-    """A check that is called without arguments; its text is its name."""
+    """A named check: call it without arguments; it raises AssertionError if it does not hold."""
 
     name: str
     check: Callable[[], None]
@@ -23,21 +23,21 @@ class Law(NamedTuple):
 
 
 def laws_of(functions: Sequence[Callable[..., None]], *arguments: Any) -> list[Law]:
-    """Each function with these arguments; its name is the law's."""
+    """A law for each function, called with these arguments; its name is that of the function."""
     return [Law(function.__name__, lambda function=function: function(*arguments)) for function in functions]  # type: ignore[misc]
 
 
 def bits(tree: PyTree) -> list[bytes]:
-    """All bits of a tree of arrays."""
+    """The bytes of each array in a tree."""
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree)]
 
 
 def flat(tree: PyTree) -> np.ndarray:
-    """All numbers of a tree of arrays, as float64."""
+    """All numbers in a tree of arrays, as one float64 vector."""
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
 
 
 def require(holds: bool, message: str) -> None:
-    """Raises AssertionError with a message: `assert` is left out under python -O."""
+    """Raises AssertionError unless the condition holds; unlike `assert` also under python -O."""
     if not holds:
         raise AssertionError(message)

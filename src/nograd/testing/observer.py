@@ -1,4 +1,4 @@
-"""Laws of an observer: it is told of everything, changes nothing, and is left whatever happens."""
+"""Laws of an observer: it does not change a training, and can only end it."""
 
 import json
 import tempfile
@@ -23,17 +23,17 @@ _TIMES = ("seconds", "bytes_up", "bytes_down")
 
 
 def observer_laws(make: Callable[[], Observer], stops: bool = False) -> list[Law]:
-    """The laws of an observer.
+    """The laws of an observer, to be called one by one.
 
     Args:
-        make: a new one.
-        stops: whether it asks for an end within the 4 generations of the small training that it is tried on.
+        make: returns a new observer.
+        stops: whether the observer ends the small training of the test before its 4 generations are done.
     """
     return laws_of((a_training_is_the_same_with_and_without_it,), make, stops)
 
 
 def a_training_is_the_same_with_and_without_it(make: Callable[[], Observer], stops: bool) -> None:
-    """The metrics are equal line by line, up to where the observer asks for the end; then the run has its result."""
+    """The metrics are the same line by line until the observer ends the training; the run then has a result."""
     with tempfile.TemporaryDirectory() as folder:
         watched = train("digits", out=Path(folder, "watched"), observer=make(), **_QUICK)
         plain = train("digits", out=Path(folder, "plain"), **_QUICK)

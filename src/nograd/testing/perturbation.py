@@ -1,4 +1,4 @@
-"""Laws of a perturbation: draws by address, an estimate that follows its weights, and populations cut at will."""
+"""Laws of a perturbation: draws depend on their key only, and the estimate is linear in the weights and unbiased."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,15 +19,15 @@ _BATCH: tuple[Any, Any] = (
     np.random.default_rng(1).normal(size=(16, 4)).astype(np.float32),
     np.random.default_rng(2).normal(size=16).astype(np.float32),
 )
-_KEYS = 400  # of the draws that the mean estimate is taken over
+_KEYS = 400  # number of draws over which the estimate is averaged
 
 
 def perturbation_laws(make: Callable[[], Perturbation]) -> list[Law]:
-    """The laws of a perturbation.
+    """The laws of a perturbation, to be called one by one.
 
     Args:
-        make: one with a small σ (0.01 to 0.1) and few directions, for a batch of 16 examples. Its group, if any,
-            divides 16.
+        make: returns a perturbation with a small σ (0.01 to 0.1) and few directions, for a batch of 16 examples. If it
+            has a group, 16 must be divisible by it.
     """
     laws = (
         equal_keys_give_equal_bits,
@@ -40,7 +40,7 @@ def perturbation_laws(make: Callable[[], Perturbation]) -> list[Law]:
 
 
 def equal_keys_give_equal_bits(make: Callable[[], Perturbation]) -> None:
-    """Equal keys give equal members, and other keys give other members."""
+    """Equal keys give equal members, and another key gives other members."""
     sampled = _sampled(make(), jnp.tanh)
     first, again, other = (sampled(_KEY(seed)) for seed in (0, 0, 1))
     require(bits(first) == bits(again), "the same key has given other bits")
@@ -48,7 +48,7 @@ def equal_keys_give_equal_bits(make: Callable[[], Perturbation]) -> None:
 
 
 def without_weights_nothing_is_estimated(make: Callable[[], Perturbation]) -> None:
-    """Σ 0 · ε = 0, arranged like the parameters."""
+    """Σ 0 · ε = 0, as a tree like the parameters."""
     total = _sampled(make(), jnp.zeros_like)(_KEY(0))[1]
     structures: list[Any] = list(map(jax.tree.structure, (total, _params())))
     require(structures[0] == structures[1], "the estimate must be a tree as the parameters")
@@ -65,7 +65,7 @@ def the_estimate_is_linear_in_the_weights(make: Callable[[], Perturbation]) -> N
 
 
 def the_estimate_agrees_with_the_gradient(make: Callable[[], Perturbation]) -> None:
-    """The mean of Σ f ε / (members · σ) is the gradient, within 5 standard errors and what σ² smooths."""
+    """The mean of Σ f ε / (members · σ) is the gradient, within 5 standard errors and a smoothing error of order σ²."""
     perturbation = make()
 
     def estimate(key: Array) -> Array:
@@ -80,11 +80,11 @@ def the_estimate_agrees_with_the_gradient(make: Callable[[], Perturbation]) -> N
 
 
 def however_a_population_is_cut_it_has_the_same_members(make: Callable[[], Perturbation]) -> None:
-    """Fitness and estimate of a local population follow from the address of each unit, not from its tile."""
+    """Fitness and estimate of a local population do not depend on how the batch is divided into tiles."""
     perturbation, found = make(), []
     for count in (1, 2, 4):
         local = perturbation.layout(_one, _params(), *_BATCH, count=count)
-        if local is None:  # members are whole networks
+        if local is None:  # a dense perturbation has no tiles
             return
         fitness = jax.jit(lambda local=local: by_pairs(local, population_fitness(local, _params(), _BATCH, _KEY(0))))()
         weights = by_tiles(local, jnp.tanh(jnp.asarray(np.asarray(fitness))))
@@ -95,7 +95,7 @@ def however_a_population_is_cut_it_has_the_same_members(make: Callable[[], Pertu
 
 
 def _apart(fitness: Array) -> Array:
-    """Weights that differ between the members of a pair, whatever their fitness."""
+    """Weights that differ between the members of a pair, independent of their fitness."""
     return jnp.ones_like(fitness) * (jnp.arange(fitness.shape[-1]) + 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Laws of a strategy with a dense perturbation: pure functions of state, key and fitness, whatever its rule."""
+"""Laws of a strategy with a dense perturbation: its functions are pure, and handle unusable fitness."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from nograd.testing.laws import Law, bits, flat, laws_of, require
 KEY = jax.random.key
 _BAD = (np.nan, np.inf, -np.inf)
 
-# One compilation a strategy: strategies are tuples of what they are made of, so equal ones share it.
+# Compiled once per strategy: equal strategies are equal tuples, so they share the compiled program.
 ask = jax.jit(lambda es, state, key: es.ask(state, key), static_argnums=0)
 tell: Any = jax.jit(lambda es, state, key, fitness: es.tell(state, key, fitness), static_argnums=0)
 
 
 def strategy_laws(make: Callable[[], Strategy], still: bool = True) -> list[Law]:
-    """The laws of a strategy.
+    """The laws of a strategy, to be called one by one.
 
     Args:
-        make: a strategy with a population of at least 8. It is called once for each law.
-        still: whether equal fitness of all members leaves the mean exactly where it is.
+        make: returns a strategy with a population of at least 8. It is called once by each law.
+        still: whether equal fitness of all members must leave the mean exactly as it is.
     """
     laws = laws_of(
         (
@@ -43,7 +43,7 @@ def strategy_laws(make: Callable[[], Strategy], still: bool = True) -> list[Law]
 
 
 def equal_arguments_give_equal_bits(make: Callable[[], Strategy]) -> None:
-    """`tell` changes nothing that it is given, and its result follows from key and fitness alone."""
+    """`tell` does not change its arguments; the same key and fitness give the same bits, other ones other bits."""
     es, state = _begun(make)
     before, fitness = bits(state), _fitness(es, 0)
     first, again = tell(es, state, KEY(7), fitness), tell(es, state, KEY(7), fitness)
@@ -56,7 +56,7 @@ def equal_arguments_give_equal_bits(make: Callable[[], Strategy]) -> None:
 
 
 def members_are_the_mean_plus_their_own_noise(make: Callable[[], Strategy]) -> None:
-    """Some are a slice of all; a mirrored pair lies around the mean; each generation has draws of its own."""
+    """Single members can be drawn; a mirrored pair is symmetric about the mean; each generation has new draws."""
     es, state = _begun(make)
     state = tell(es, state, KEY(7), _fitness(es, 0))[0]
     everyone = jax.tree.map(np.asarray, ask(es, state, KEY(7)))
@@ -87,14 +87,14 @@ def saved_and_loaded_it_goes_on_to_the_same_bits(make: Callable[[], Strategy]) -
 
 
 def a_state_begins_with_what_members_are_drawn_from(make: Callable[[], Strategy]) -> None:
-    """The distribution is the first part of the state: engines send it by its leaves."""
+    """The leaves of the distribution are the first ones of the state, as engines require."""
     es, state = _begun(make)
     pairs = zip(es.leaves(state), jax.tree.leaves(state), strict=False)
     require(all(left is right for left, right in pairs), "the distribution's leaves must be the first of the state's")
 
 
 def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Strategy]) -> None:
-    """A fitness of NaN and of ±∞ has the same effect: the member is counted as dropped, with its mirrored half."""
+    """NaN, ∞ and −∞ as a fitness all have the same effect: the member is dropped, with its mirrored half."""
     es, state = _begun(make)
     damaged = [np.where(np.arange(es.size) == 3, np.float32(bad), _fitness(es, 1)) for bad in _BAD]
     results = [tell(es, state, KEY(7), fitness) for fitness in damaged]
@@ -109,7 +109,7 @@ def a_member_without_finite_fitness_is_as_if_it_never_was(make: Callable[[], Str
 
 
 def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strategy]) -> None:
-    """Without a finite fitness neither mean nor scale moves, and the generation is counted."""
+    """If no fitness is finite, neither mean nor scale changes; the generation is counted."""
     es, state = _begun(make)
     after, info = tell(es, state, KEY(7), np.full(es.size, np.nan, np.float32))
     same = list(map(bits, es.leaves(after))) == list(map(bits, es.leaves(state)))
@@ -120,7 +120,7 @@ def nothing_finite_leaves_the_distribution_where_it_is(make: Callable[[], Strate
 
 
 def equal_fitness_is_no_news(make: Callable[[], Strategy], still: bool) -> None:
-    """Members of equal fitness move nothing, whatever the value of it."""
+    """Equal fitness of all members changes nothing, whatever its value."""
     es, state = _begun(make)
     for value in (0.1, -2.7):
         after, info = tell(es, state, KEY(7), np.full(es.size, value, np.float32))

@@ -1,4 +1,4 @@
-"""Laws of a kind of target: scores by name, predictions and tables an example."""
+"""Laws of a kind of target: scores by name, and one prediction and one table row per example."""
 
 import csv
 import io
@@ -17,7 +17,11 @@ from nograd.testing.laws import Law, laws_of, require
 
 
 def targets_laws(make: Callable[[], tuple[Targets, Dataset]]) -> list[Law]:
-    """The laws of a kind of target. `make` returns it with a data set that it fits."""
+    """The laws of a kind of target, to be called one by one.
+
+    Args:
+        make: returns the kind and a data set that it fits.
+    """
     laws = (
         it_fits_its_data,
         figures_hold_the_measure,
@@ -29,14 +33,14 @@ def targets_laws(make: Callable[[], tuple[Targets, Dataset]]) -> list[Law]:
 
 
 def it_fits_its_data(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """The kind fits its data set, and gives the number of outputs."""
+    """The kind fits its data set, and gives a number of outputs of at least 1."""
     targets, dataset = make()
     require(targets.fits(dataset), f"{targets.word} must fit the data set")
     require(targets.width(dataset) >= 1, "a network has at least one output")
 
 
 def figures_hold_the_measure(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """The scores are finite numbers or None, and the interval of the measure holds its value."""
+    """The scores are finite numbers or None; the interval of the measure contains its value."""
     targets, outputs, y = _examples(make)
     figures, measure = targets.figures(outputs, y), targets.measure
     value = figures.get(measure.name)
@@ -48,7 +52,7 @@ def figures_hold_the_measure(make: Callable[[], tuple[Targets, Dataset]]) -> Non
 
 
 def an_example_has_a_prediction_and_a_row(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """Each example has a prediction, and a row of the CSV text below its header."""
+    """Each example has one prediction, and one row in the CSV text, below a header."""
     targets, outputs, _ = _examples(make)
     require(len(targets.predictions(outputs)) == len(outputs), "an example must have one prediction")
     for details in (False, True):
@@ -58,7 +62,7 @@ def an_example_has_a_prediction_and_a_row(make: Callable[[], tuple[Targets, Data
 
 
 def fitness_is_one_an_example(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """Every fitness gives one finite value an example, or one for all."""
+    """Every fitness gives one finite value per example, or one for the whole batch."""
     targets, outputs, y = _examples(make)
     require(len(targets.fitnesses) > 0, "a kind of target must offer a fitness")
     for name, fitness in targets.fitnesses.items():
@@ -68,7 +72,7 @@ def fitness_is_one_an_example(make: Callable[[], tuple[Targets, Dataset]]) -> No
 
 
 def metrics_of_its_word_are_its_own(make: Callable[[], tuple[Targets, Dataset]]) -> None:
-    """The metrics that the registry has for its word can be computed: a kind of one's own has a word of its own."""
+    """The metrics registered for its word can be computed. So a new kind needs a new word."""
     targets, outputs, y = _examples(make)
     for name, metric in metrics_of(targets).items():
         try:

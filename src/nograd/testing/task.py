@@ -1,4 +1,4 @@
-"""Laws of a task: what it says of itself, the state that it carries, and one generation on one process."""
+"""Laws of a task: its record, its state, and generations on one process."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,11 @@ _STRATEGY = openai_es(8, 0.1, noise="rademacher", chunks=2)
 
 
 def task_laws(make: Callable[[], Task]) -> list[Law]:
-    """The laws of a task. `make` returns a small one: a population of 8 is evaluated on it a few times."""
+    """The laws of a task, to be called one by one.
+
+    Args:
+        make: returns a small task: a population of 8 is evaluated on it a few times.
+    """
     laws = (
         its_record_is_json_and_its_checksum_its_own,
         any_state_has_the_shapes_that_it_says,
@@ -29,7 +33,7 @@ def task_laws(make: Callable[[], Task]) -> list[Law]:
 
 
 def its_record_is_json_and_its_checksum_its_own(make: Callable[[], Task]) -> None:
-    """The record is valid JSON and equal each time, and so is the checksum."""
+    """The record is valid JSON; equal tasks have equal records and checksums."""
     task, again = make(), make()
     record = json.loads(json.dumps(task.record()))
     require(record == json.loads(json.dumps(again.record())), "two equal tasks have different records")
@@ -38,7 +42,7 @@ def its_record_is_json_and_its_checksum_its_own(make: Callable[[], Task]) -> Non
 
 
 def any_state_has_the_shapes_that_it_says(make: Callable[[], Task]) -> None:
-    """The shapes are those of a real state: checkpoints are read by them."""
+    """`state_shapes` gives the shapes of a real state; checkpoints are read with them."""
     task = make()
     shapes = task.state_shapes(jax.eval_shape(lambda: _search(task)))
     kinds = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (shapes, _begun(task))]
@@ -46,7 +50,7 @@ def any_state_has_the_shapes_that_it_says(make: Callable[[], Task]) -> None:
 
 
 def scores_hold_the_measure(make: Callable[[], Task]) -> None:
-    """The scores have the names of the measure, and the test score has its interval."""
+    """The scores have the names of the measure; the interval of the test score contains it."""
     task = make()
     params, measure = _begun(task).params, task.measure
     scores, tested = task.scores(params), task.tested(params)
@@ -58,7 +62,7 @@ def scores_hold_the_measure(make: Callable[[], Task]) -> None:
 
 
 def what_workers_read_comes_first_in_a_state(make: Callable[[], Task]) -> None:
-    """The arrays that workers read are the first ones of the state."""
+    """The arrays that workers read are the first leaves of the state."""
     task = make()
     state = _begun(task)
     pairs = zip(_generation(task).leaves(state), jax.tree.leaves(state), strict=False)
@@ -66,7 +70,7 @@ def what_workers_read_comes_first_in_a_state(make: Callable[[], Task]) -> None:
 
 
 def generations_are_functions_of_state_and_keys(make: Callable[[], Task]) -> None:
-    """Two trainings with one seed have the same bits, and a finite fitness."""
+    """Two trainings with the same seed have the same bits, and their fitness is finite."""
     found = []
     for _ in range(2):
         task = make()

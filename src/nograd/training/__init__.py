@@ -1,1 +1,1 @@
-"""The job: from settings to objects, the loop, observers."""
+"""Training: the settings become objects, the loop runs them, observers watch."""

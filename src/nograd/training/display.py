@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: a block that is redrawn in a terminal or notebook, lines elsewhere."""
+"""The display of a running training: a block that is redrawn in a terminal or notebook, else lines of text."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 Show = bool | Literal["auto"]
 
-_BESTS_EVERY = 3.0  # seconds between two lines of new best scores, above a block that shows the present ones
-_CURVE = 400  # values that the curve is drawn from, at most
+_BESTS_EVERY = 3.0  # least number of seconds between two lines about a new best score, above a redrawn block
+_CURVE = 400  # largest number of values from which the small curve is drawn
 
 
 def shown(start: "Start") -> "TrainingDisplay":
-    """The display of a training on standard output, after the lines that say what is trained."""
+    """Prints what is trained, and returns the display of the training on standard output."""
     display = TrainingDisplay(Console(), start.limits, start.progress, start.job.task.measure)
     for line in announcement(start):
         display.line(line)
@@ -29,7 +29,7 @@ def shown(start: "Start") -> "TrainingDisplay":
 
 
 def wanted(show: Show) -> bool:
-    """Whether a training that Python started is shown: "auto" shows it in a terminal and in a notebook."""
+    """Whether a training started from Python is shown; "auto": only in a terminal or a notebook."""
     if show == "auto":
         console = Console()
         return console.is_terminal or console.is_jupyter
@@ -37,7 +37,7 @@ def wanted(show: Show) -> bool:
 
 
 def announcement(start: "Start") -> list[str]:
-    """What is trained, on which data, by how many workers, and where it is written, in a few lines."""
+    """Some lines of text: what is trained, on which data, by how many workers, and where it is written."""
     config, progress, members = start.job.config, start.progress, start.job.generation.members
     seen = seen_by_member(config.episodes if is_environment(config.task) else None, config.batch)
     lines = [start.job.task.note, *(f"  {line}" for line in start.summary)]
@@ -60,19 +60,19 @@ def announcement(start: "Start") -> list[str]:
 
 
 class TrainingDisplay(ProgressDisplay):
-    """An observer of a training: score now and best, evaluations a second and time left.
+    """An observer that shows the latest and the best score, evaluations per second, and the time left.
 
-    Before the first evaluation, and without a validation split, it shows the mean fitness of the population.
+    Before the first evaluation, and without validation data, it shows the mean fitness of the population.
     """
 
     def __init__(self, console: Console | None, limits: Limits, start: Training, measure: Measure = ACCURACY) -> None:
         super().__init__(console, total=limits.generations, completed=start.generation)
         self.limits, self.start, self.measure = limits, start, measure
         self._curve: list[float] = []
-        self._of_scores = False  # whether the curve is of validation scores, no longer of fitness
+        self._of_scores = False  # whether the curve shows validation scores (True) or fitness (False)
 
     def generation(self, progress: Training, line: dict[str, Any]) -> None:
-        """Redraws the block, and prints a line at a new best; without a block at each evaluation, or every 10 s."""
+        """Redraws the block, and prints a line at a new best. Without a block: a line per evaluation, or every 10 s."""
         scored = self.measure.val in line
         if scored and not self._of_scores:
             self._curve, self._of_scores = [], True
@@ -90,7 +90,7 @@ class TrainingDisplay(ProgressDisplay):
             self.line(self._line(progress, line, count, left), state=True)
 
     def _keep(self, value: float | None) -> None:
-        """One value more for the curve; of many, every second one goes."""
+        """Adds a value to the curve. If it has too many values, every second one is removed."""
         if value is None:
             return
         if len(self._curve) >= _CURVE:
@@ -98,7 +98,7 @@ class TrainingDisplay(ProgressDisplay):
         self._curve.append(value)
 
     def _scores(self, progress: Training, line: dict[str, Any]) -> list[str]:
-        """The score now, and the best one."""
+        """The latest and the best score, as text."""
         text = self.measure.text
         if progress.best_score is None:
             fitness = line["fitness_mean"]
@@ -118,7 +118,7 @@ class TrainingDisplay(ProgressDisplay):
         return (progress.evaluations - self.start.evaluations) / seconds if seconds > 0 else 0.0
 
     def _left(self, progress: Training) -> float:
-        """Seconds until the first of generations and budget, at the rate so far."""
+        """Seconds until the generations or the time budget are used up, whichever is first, at the speed so far."""
         done = progress.generation - self.start.generation
         each = (progress.seconds - self.start.seconds) / max(done, 1)
         by_generations = (self.limits.generations - progress.generation) * each

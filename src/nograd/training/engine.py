@@ -1,4 +1,4 @@
-"""The engine of a job: one for all of its generations, or with restarts one for each round."""
+"""The engine of a job. With restarts, each round gets its own engine."""
 
 import time
 from collections.abc import Mapping
@@ -19,16 +19,20 @@ from nograd.training.restarts import Restarts
 
 
 def engine_of(job: Job, state: Any = None) -> Engine:
-    """What computes the generations of a job, from this state on where there is one.
+    """Starts the engine that computes the generations of a job.
+
+    Args:
+        job: the training.
+        state: the state that it goes on from; None: it begins with generation 0.
 
     Raises:
-        ConfigError: the engine of the settings cannot run here.
+        ConfigError: the engine in the settings cannot run here.
     """
     return RestartingEngine(job, job.restarts, state) if job.restarts else _made(job)
 
 
 class RestartingEngine:
-    """An `Engine` whose search begins again; each round has an engine of its own, as their populations differ."""
+    """An `Engine` for a search with restarts. Rounds differ in their population, so each has an engine of its own."""
 
     def __init__(self, job: Job, restarts: Restarts, state: Searched | None) -> None:
         self._job, self._restarts = job, restarts
@@ -39,26 +43,26 @@ class RestartingEngine:
 
     @property
     def kind(self) -> str:
-        """The kind of its workers."""
+        """What kind of workers the engine has."""
         return self._inner.kind
 
     @property
     def workers(self) -> int:
-        """The number of workers that share a generation."""
+        """How many workers share a generation."""
         return self._inner.workers
 
     @property
     def generation(self) -> Generation:
-        """The functions of this round's generations."""
+        """The functions of the generations in this round."""
         return self._inner.generation
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Where the time of this round went."""
+        """How long each part of the work took in this round."""
         return self._inner.seconds
 
     def step(self, state: State) -> tuple[State, Outcome]:
-        """The next generation, of another round where one is due."""
+        """Computes the next generation; if a restart is due, it is the first generation of the next round."""
         if self._restarts.due:
             assert isinstance(state, Searched)
             self._inner.close()
@@ -70,7 +74,7 @@ class RestartingEngine:
         return after, outcome
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
-        """Returns when every worker of this round has started."""
+        """Waits until every worker of this round has started, at most this number of seconds."""
         self._inner.wait_until_ready(seconds)
 
     def close(self) -> None:
@@ -78,7 +82,7 @@ class RestartingEngine:
         self._inner.close()
 
     def _begun(self, state: Searched) -> Searched:
-        """The first state of the next round, from the last one of this."""
+        """The first state of the next round, from the last state of this round."""
         assert isinstance(state.round, Round)
         schedule, start = jax.random.split(_at(self._job.keys.init, int(state.round.number) + 1))
         after, factor = next_round(state.round, self._restarts.word, schedule)
@@ -86,7 +90,7 @@ class RestartingEngine:
         return Searched(job.strategy.init(self._restarts.drawn(start)), state.best, after)
 
     def _entered(self, now: Round | tuple[()]) -> Engine:
-        """The engine of a round. Each draws by keys of its own."""
+        """The engine of a round; its keys are derived from the number of the round."""
         assert isinstance(now, Round)
         self._restarts.round = Round(*map(np.asarray, now))
         job, number = self._job.sized(int(now.population)), int(now.number)
@@ -96,7 +100,7 @@ class RestartingEngine:
         return _made(job._replace(keys=keys), self._compiled(job))
 
     def _compiled(self, job: Job) -> Mapping[str, Program]:
-        """The programs of a population, compiled the first time that a round has it."""
+        """The programs for a population; compiled once and used again by later rounds of the same size."""
         population, start = job.strategy.size, time.perf_counter()
         if population not in self._programs:
             generation = job.generation

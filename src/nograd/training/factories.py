@@ -1,4 +1,4 @@
-"""From words to objects: perturbation, strategy and optimizer."""
+"""Makes perturbation, strategy and optimizer from the settings."""
 
 from inspect import signature
 from typing import Any
@@ -17,7 +17,7 @@ from nograd.strategies.base import Strategy
 
 
 def make_perturbation(config: TrainConfig) -> Perturbation:
-    """The perturbation that the config names, made with the settings that its words read."""
+    """The perturbation that the config names, made with the settings that this kind reads."""
     word = config.perturbation or PERTURBATION.default
     reads = PERTURBATIONS.entry(word).reads
     given: dict[str, Any] = {name: getattr(config, name) for name in ("sigma", "noise", "mirrored", *reads)}
@@ -33,9 +33,17 @@ def make_strategy(
     perturbation: Perturbation | None = None,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Strategy:
-    """The strategy that the config names, with this perturbation and this optimizer in place of the config's.
+    """The strategy that the config names.
 
-    Its builder is given what it reads: of its parameters those that are settings which its word reads.
+    Its function gets the settings that are both among its arguments and read by strategies of this name.
+
+    Args:
+        config: the settings.
+        perturbation: replaces the one in the config.
+        optimizer: replaces the one in the config.
+
+    Raises:
+        ConfigError: a setting is out of its range, or the strategy was a Python object that must be given again.
     """
     word = config.strategy or STRATEGY.default
     if word.startswith("("):
@@ -57,11 +65,11 @@ def make_strategy(
 
 
 def population_of(config: TrainConfig) -> int:
-    """Members a generation, where that is a setting."""
+    """Number of members in a generation, if the perturbation lets the user choose it."""
     return config.population or DEFAULT_POPULATION
 
 
-_HALVED = 50  # generations until an inverse schedule is at half of its start
+_HALVED = 50  # generations after which the schedule "inverse" has halved the learning rate
 
 
 def _schedule(config: TrainConfig) -> float | optax.Schedule:
@@ -75,12 +83,12 @@ def _schedule(config: TrainConfig) -> float | optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """The Optax optimizer that the config names, made with the settings that it takes."""
+    """The Optax optimizer that the config names, made with the settings among its arguments."""
     build = OPTIMIZERS.builder(config.optimizer)
     given = {"lr": _schedule(config), "momentum": config.momentum, "weight_decay": config.weight_decay or 0.0}
     return build(**{name: value for name, value in given.items() if name in signature(build).parameters})
 
 
 def _decays_itself(config: TrainConfig) -> bool:
-    """Whether the weight decay is the optimizer's own part (decoupled)."""
+    """Whether the optimizer decays the weights itself (decoupled weight decay)."""
     return "weight_decay" in signature(OPTIMIZERS.builder(config.optimizer)).parameters

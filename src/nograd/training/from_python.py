@@ -1,4 +1,4 @@
-"""The whole job from Python: `nograd.train`, with every setting as a keyword that an editor completes."""
+"""`nograd.train`: training from Python. Every setting is a keyword, so that editors complete it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -27,7 +27,7 @@ from nograd.training.train import Start, resumed_settings, run_config
 
 
 class _NotGiven:
-    """What a keyword is where the caller does not give it: the recipe's value counts, else the field's default."""
+    """The default of every keyword: the setting then comes from the recipe or preset, else from its own default."""
 
     def __repr__(self) -> str:
         return "<not given>"
@@ -114,40 +114,43 @@ def train(
     wandb: bool = NOT_GIVEN,
     **unknown: Never,
 ) -> Run:
-    """Trains by Evolution Strategies and returns the finished `Run`.
+    """Trains a network by Evolution Strategies and returns the finished `Run`.
 
     Args:
-        task: "mnist" (the default), "digits", a path to a table, to arrays or to a folder of images, or a `Dataset`; a
-            frame with its `label`; or inputs [examples, …], with y; or an environment's id such as "HalfCheetah-v5", or
-            `nograd.environment(…)`.
-        y: the labels of inputs: classes of any name, numbers, or [examples, labels].
-        observer: told of each generation.
-        show: whether the training is shown while it runs: a block that is redrawn in a terminal or a notebook, lines
-            elsewhere. "auto": in a terminal and in a notebook.
-        model: a word of the command line such as "mlp:128", a builder such as `nograd.mlp(128)`, or a `Model`.
-        fitness: a word of the command line, or a function (outputs, labels) -> [batch], higher is better.
-        metric: a word of the command line, or a function (y_true, y_pred) -> a number, as in `sklearn.metrics`; where
-            it takes probabilities or lower is better, `nograd.make_metric(function, …)` says so.
-        class_weight: "balanced", or weights by class: {"yes": 3}.
-        strategy: a word of the command line, or one such as `nograd.snes(256, sigma=0.1)`; then all that it is made of
-            (sigma, population, optimizer and so on) is its own.
-        perturbation: a word of the command line, or in place of sigma, noise and so on `nograd.dense(0.05)`,
-            `nograd.lowrank(rank=1, sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`.
-        optimizer: a word of the command line, or an Optax optimizer (then lr and weight_decay are its own).
-        test, val: parts of their own: files beside a file, frames beside a frame, (x, y) beside inputs and labels.
-        out: the run directory; default runs/TASK-DATE-TIME.
-        resume: a run directory, or one of its checkpoints, to go on with.
-        init: parameters to begin with: a run or its directory (its best ones), a .safetensors file, or a tree of arrays
-            such as `run.params`.
+        task: the name "mnist" (the default) or "digits"; a path to a table, to arrays or to a folder of images; a
+            `Dataset`; a frame (then give `label`); inputs [examples, …] (then give y); the id of an environment such as
+            "HalfCheetah-v5"; or `nograd.environment(…)`.
+        y: the labels of the inputs: classes of any type, numbers, or [examples, labels].
+        observer: called after each generation; see `nograd.Observer`.
+        show: whether to show the training while it runs: as a block that is redrawn in a terminal or notebook, else as
+            lines. "auto": only in a terminal or notebook.
+        model: a name as on the command line, such as "mlp:128"; `nograd.mlp(128)` or similar; or a `Model`.
+        fitness: a name as on the command line, or a function (outputs, labels) -> [batch]; higher is better.
+        metric: a name as on the command line, or a function (y_true, y_pred) -> number, as in `sklearn.metrics`. If it
+            takes probabilities, or lower is better, wrap it in `nograd.make_metric(function, …)`.
+        class_weight: "balanced", or a weight per class such as {"yes": 3}.
+        strategy: a name as on the command line, or an object such as `nograd.snes(256, sigma=0.1)`. An object contains
+            its own sigma, population, optimizer and so on; these cannot be given besides it.
+        perturbation: a name as on the command line, or an object such as `nograd.dense(0.05)`, `nograd.lowrank(rank=1,
+            sigma=0.02)` or `nograd.node(sigma=0.05, directions=16)`, which replaces sigma, noise and so on.
+        optimizer: a name as on the command line, or an Optax optimizer, which contains its own lr.
+        test, val: the data of these splits, in the same form as the training data: a file, a frame, or (x, y).
+        out: the run directory to write; default runs/TASK-DATE-TIME.
+        resume: a run directory or one of its checkpoints; the training goes on from there.
+        init: the parameters to begin with: a `Run` or its directory (its best parameters), a .safetensors file, or a
+            tree of arrays such as `run.params`.
 
-    The other keywords are the settings of `nograd.TrainConfig`; `nograd train --help` says what each does. One that is
-    not given is the recipe's, else the default.
+    The other keywords are settings of `nograd.TrainConfig`; `nograd train --help` describes each. A setting that is not
+    given comes from the recipe or preset, else it has its default.
+
+    Returns:
+        The finished run, with its parameters, metrics and predictions.
 
     Raises:
-        NogradError: a setting, the data or the model cannot be; the message says what to do.
+        NogradError: a setting, the data or the model is not possible; the message says what to do.
     """
     arguments = locals()
-    check_given(unknown)  # none of them is a setting: says which was meant
+    check_given(unknown)  # no setting has such a name: the error suggests the one that was probably meant
     given = {name: arguments[name] for name in all_settings() if name != "task" and arguments[name] is not NOT_GIVEN}
     parts = {name: given.pop(name) for name in ("test", "val") if not is_word(given.get(name))}
     given |= {name: as_text(given[name]) for name in given if all_settings()[name].metadata.get("names")}

@@ -1,4 +1,4 @@
-"""A training that leaves nothing on disk."""
+"""A training that writes nothing to disk."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,33 +10,33 @@ from nograd.training.loop import Limits, Observer, Progress, Trainer, TrainingEn
 
 
 class Memory:
-    """Where a training leaves its lines of metrics in this process; a `TrainingStore`."""
+    """A `TrainingStore` that keeps the metrics in this process and writes nothing."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
 
     def log(self, line: dict[str, Any]) -> None:
-        """Keeps it."""
+        """Keeps the metrics of a generation."""
         self.lines.append(line)
 
     def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
-        """The state is in the ending."""
+        """Does nothing: `TrainingEnd` has the last state."""
 
     def save_best(self, state: State, meta: dict[str, Any]) -> None:
-        """The best is in the ending too."""
+        """Does nothing: `TrainingEnd` has the best parameters."""
 
     def amend(self, more: dict[str, Any]) -> None:
-        """Adds to the last line."""
+        """Adds these entries to the last line of metrics."""
         self.lines[-1] |= more
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no file is open."""
 
 
 def train_in_memory(
     job: Job, limits: Limits, observer: Observer, stop: Callable[[], str]
 ) -> tuple[TrainingEnd, list[dict[str, Any]]]:
-    """Trains from generation 0 on; how it ended, and its lines of metrics."""
+    """Trains from generation 0 on. Returns how the training ended, and one line of metrics per generation."""
     memory, engine = Memory(), engine_of(job)
     try:
         ending = Trainer(job.task, engine, memory, limits, "", observer, stop).run(job.init_state(), Progress(), None)

@@ -1,4 +1,4 @@
-"""Where a training begins from given parameters: those of a run, of a file, or of the caller."""
+"""Beginning with given parameters: of a run, of a file, or of the caller."""
 
 import hashlib
 import os
@@ -21,25 +21,27 @@ from nograd.tasks.carried import MOMENTS
 
 
 class Initial(NamedTuple):
-    """Parameters that fit the network of a training."""
+    """Given parameters that fit the network of a training."""
 
     params: Params
-    context: Context | None  # what a policy takes along beside them
-    origin: str
-    sha256: str
+    context: Context | None  # arrays that a policy needs besides its parameters
+    origin: str  # the path of their file
+    sha256: str  # their checksum
 
     def record(self) -> dict[str, Any]:
-        """What config.json says of them."""
+        """The entry "init" of config.json."""
         return {"from": self.origin, "sha256": self.sha256}
 
 
 def initial_of(config: TrainConfig, given: Any, task: Task) -> Initial | None:
-    """The parameters that a training begins with; None where its own network draws them.
+    """The parameters with which a training begins; None if they are drawn at random.
 
     Args:
-        given: a tree of arrays, or the `params` of a run on an environment; in place of the path in the config.
+        config: the settings; `init` is a path.
+        given: in place of that path, a tree of arrays, or the `params` of a run on an environment.
+        task: the task, with the network.
     Raises:
-        ConfigError: they are not those of this network; the line names the first leaf that differs.
+        ConfigError: they do not fit this network; the message names the first parameter that differs.
         RunError: the file cannot be read.
     """
     if given is None and config.init is None:
@@ -52,7 +54,7 @@ def initial_of(config: TrainConfig, given: Any, task: Task) -> Initial | None:
 
 
 def begun_with(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Settings by name with `init` as a path, and apart from them a tree of parameters in its place."""
+    """Separates `init`: (settings with it as a path, None), or (settings without it, the tree of parameters)."""
     init = given.get("init")
     rest = {name: value for name, value in given.items() if name != "init"}
     if isinstance(init, Run):
@@ -61,7 +63,7 @@ def begun_with(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
 
 
 def begin(task: Task, search: Any, initial: Initial | None) -> Any:
-    """The state of generation 0, with what was given beside the parameters."""
+    """The state of generation 0; what was given besides the parameters is put into it."""
     state = task.begin(search)
     if initial is None or initial.context is None:
         return state
@@ -69,7 +71,7 @@ def begin(task: Task, search: Any, initial: Initial | None) -> Any:
 
 
 def _of_tree(given: Any) -> NamedParameters:
-    """A tree of the caller's."""
+    """The parameters and arrays in a tree that the caller gave."""
     params, context = (given.params, given.context) if isinstance(given, Policy) else (given, ())
     arrays, beside = _named(params), _named(context)
     digest = hashlib.sha256()
@@ -84,7 +86,7 @@ def _named(tree: PyTree) -> dict[str, np.ndarray]:
 
 
 def _fitted(like: PyTree, found: NamedParameters) -> Params:
-    """The parameters as the network has them. Raises ConfigError for the first leaf that differs."""
+    """The parameters as a tree like `like`. Raises ConfigError for the first parameter that differs."""
     names, leaves = leaf_names(like), jax.tree.leaves(like)
     wanted = {name: _form(leaf) for name, leaf in zip(names, leaves, strict=True)}
     have = {name: _form(array) for name, array in found.arrays.items()}
@@ -103,7 +105,7 @@ def _form(array: Any) -> str:
 
 
 def _carried(task: Task, found: NamedParameters) -> Context | None:
-    """What goes along with the parameters. Raises ConfigError where they would act on other numbers than before."""
+    """The context for these parameters. Raises ConfigError if the network would get other observations than before."""
     carried = getattr(task, "carried", None)
     if carried is not None:
         return carried(found.context, found.origin)

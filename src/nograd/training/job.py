@@ -1,4 +1,4 @@
-"""From settings to a training: data set or environment, network, task, strategy and keys."""
+"""Makes a training from the settings: data set or environment, network, task, strategy and keys."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,19 +22,19 @@ from nograd.training.restarts import Restarts
 
 
 class Job(NamedTuple):
-    """Everything that one training runs on."""
+    """All parts of one training."""
 
     config: TrainConfig
     task: Task
     strategy: Strategy
-    local: Local | None  # how the population lies on a batch; None for a dense one
+    local: Local | None  # how directions are divided over a batch; None for a dense perturbation
     keys: Keys
-    restarts: Restarts | None = None  # of a search that begins again where it has ended
-    initial: Initial | None = None  # the parameters that it begins with; None: drawn from the seed
+    restarts: Restarts | None = None  # for a search with restarts
+    initial: Initial | None = None  # parameters to begin with; None: drawn from the seed
 
     @property
     def generation(self) -> Generation:
-        """The functions of its generations."""
+        """The functions that compute its generations."""
         return self.task.generation(self.strategy, self.local, self.config.deadline)
 
     def init_state(self) -> Any:
@@ -44,11 +44,11 @@ class Job(NamedTuple):
         return begin(self.task, self.strategy.init(self.initial.params), self.initial)
 
     def state_shapes(self) -> Any:
-        """The shapes and types of any state of this job, without computing one."""
+        """The shapes and types of a state of this job; nothing is computed."""
         return self.task.state_shapes(jax.eval_shape(self._search))
 
     def sized(self, population: int, narrowed: float = 1.0) -> "Job":
-        """This job with another population, and its strategy's first sigma times a factor."""
+        """This job with another population, and with its first sigma multiplied by `narrowed`."""
         config = replace(self.config, population=population)
         return self._replace(config=config, strategy=make_strategy(replace(config, sigma=self.config.sigma * narrowed)))
 
@@ -57,7 +57,7 @@ class Job(NamedTuple):
 
 
 class Objects(NamedTuple):
-    """What a Python caller hands over in place of the settings' words."""
+    """Python objects that the caller gave in place of the names in the settings; None: the name counts."""
 
     model: Model | Builder | None = None
     fitness: Fitness | None = None
@@ -66,11 +66,11 @@ class Objects(NamedTuple):
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
     restarts: Restarts | None = None
-    init: Any = None  # a tree of parameters, or the `params` of a run
+    init: Any = None  # a tree of parameters, or the `params` of a run on an environment
 
 
 def build_job(config: TrainConfig, source: Source, objects: Objects | None = None) -> Job:
-    """The job of a config on its data or environment. Raises ConfigError or ModelError for what does not fit."""
+    """The job of a config on its data or environment. Raises ConfigError or ModelError if the parts do not fit."""
     objects = objects or Objects()
     config = kind_of(source).with_defaults(config, source)
     task = kind_of(source).task(config, source, Given(objects.model, objects.fitness, objects.metric))

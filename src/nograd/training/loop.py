@@ -1,4 +1,4 @@
-"""The only training loop: generation after generation, with evaluation, checkpoints and stop reasons."""
+"""The training loop: generation after generation, with evaluations, checkpoints and stop reasons."""
 
 import math
 import threading
@@ -22,21 +22,21 @@ from nograd.tasks import Task
 
 @dataclass(frozen=True)
 class Progress:
-    """What is carried beside the strategy's state, and saved in every checkpoint."""
+    """The counters of a training; they are saved in every checkpoint."""
 
     generation: int = 0
-    seconds: float = 0.0  # of training: no import, compilation or test evaluation, nor time while stopped by Ctrl-Z
+    seconds: float = 0.0  # of training, without imports, compilation, the test evaluation, and pauses by Ctrl-Z
     evaluations: int = 0  # forward passes of one example, or steps of the environment
     dropped: int = 0  # members with a NaN or infinite fitness
-    val_score: float | None = None  # the last on validation, by the task's measure
+    val_score: float | None = None  # the latest score on the validation data, by the task's metric
     best_score: float | None = None
     best_generation: int = 0
-    stale: int = 0  # evaluations since the best
-    best_loss: float | None = None  # of the best on validation, where the task measures it: it decides between equals
+    stale: int = 0  # evaluations since the best one
+    best_loss: float | None = None  # validation loss of the best, if the task has one; decides between equal scores
 
 
 class Limits(NamedTuple):
-    """When to stop, and how often to look and to save."""
+    """When a training ends, and how often it evaluates and saves."""
 
     generations: int
     budget: float | None  # seconds of training, over all resumptions
@@ -48,37 +48,45 @@ class Limits(NamedTuple):
 
 
 class Observer(Protocol):
-    """Watches a training; nothing it does changes a generation. `nograd.testing.observer` has the laws of all.
+    """Watches a training; nothing it does changes a generation. `nograd.testing.observer` tests implementations.
 
-    One that is a context manager is entered before the first generation and left after the last, also where an error
-    ends the training; one with a method `finish(run)` is told of the finished run, after result.json is written.
+    An observer that is a context manager is entered before the first generation and exited after the last one, also
+    after an error. An observer with a method `finish(run)` gets the finished run, after result.json is written.
     """
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
-        """Called after each generation with its metrics. A returned word ends the training, and is its stop_reason."""
+        """Called after each generation.
+
+        Args:
+            progress: the counters after this generation.
+            line: its metrics, as in metrics.jsonl.
+
+        Returns:
+            None, or a word: the training then ends with this word as its stop_reason.
+        """
 
 
 class TrainingStore(Protocol):
-    """Where a training leaves what it found: a run directory, mostly."""
+    """Where a training writes metrics and checkpoints; mostly a run directory."""
 
     def log(self, line: dict[str, Any]) -> None:
-        """The metrics of a generation."""
+        """Stores the metrics of a generation."""
 
     def save(self, generation: int, state: State, meta: dict[str, Any], keep: int) -> None:
-        """A checkpoint, of which the last `keep` are kept."""
+        """Stores a checkpoint with `meta`; only the last `keep` checkpoints need to remain."""
 
     def save_best(self, state: State, meta: dict[str, Any]) -> None:
-        """The checkpoint with the highest validation score."""
+        """Stores the checkpoint with the highest validation score so far."""
 
     def amend(self, more: dict[str, Any]) -> None:
-        """More of the last line of metrics: the scores of an evaluation at the very end."""
+        """Adds entries to the last line of metrics: the scores of an evaluation after the last generation."""
 
     def close(self) -> None:
-        """Nothing more comes, until something does."""
+        """Closes open files; a later call may open them again."""
 
 
 class Best(NamedTuple):
-    """What is learnt with the highest validation score so far."""
+    """The parameters with the best validation score so far."""
 
     params: Params
     generation: int
@@ -86,30 +94,30 @@ class Best(NamedTuple):
 
 
 class TrainingEnd(NamedTuple):
-    """Why and where a training ended."""
+    """How a training ended."""
 
-    # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}, or a word of `stop`
+    # generations, budget, target, no_improvement, interrupted, nonfinite_{parameters,fitness}, or a word from `stop`
     reason: str
     state: State
     progress: Progress
-    best: Best | None  # None before the first evaluation
+    best: Best | None  # None if there was no evaluation
 
 
 class _Position(NamedTuple):
-    """Where a training stands after a whole generation; the only thing that is saved."""
+    """Where a training stands after a whole generation: what a checkpoint holds."""
 
     state: State
     progress: Progress
     best: Best | None
-    # What a checkpoint says. The evaluation at the very end is not in it: a longer training would not have made it.
+    # The counters for the checkpoint, without the evaluation at the very end, which a longer training does not make.
     saved: Progress
 
 
 class Trainer:
-    """One training in progress. `run()` returns when a stop reason holds; the state on disk is then whole.
+    """Runs one training. `run()` returns when there is a stop reason, with a whole state on disk.
 
-    Whatever else ends it (an engine's error, a full disk or memory, an observer's exception, a second Ctrl-C), the
-    state after the last whole generation is saved first.
+    Whatever else ends it (an error of the engine or observer, a full disk or memory, a second Ctrl-C), the state after
+    the last whole generation is saved first.
     """
 
     def __init__(
@@ -125,17 +133,28 @@ class Trainer:
     ) -> None:
         """
         Args:
-            grace: seconds that the running generation has to end after a signal; None: as long as it takes.
+            identity: text that identifies the run; it is stored in every checkpoint.
+            stop: called after each generation; a word that is not empty ends the training.
+            grace: seconds that the current generation may still take after a signal; None: no limit.
         """
         self.task, self.engine, self.directory, self.limits = task, engine, directory, limits
         self.identity, self.observer, self.stop, self.grace = identity, observer, stop, grace
 
     def save_start(self, state: State, progress: Progress) -> None:
-        """Writes a checkpoint of a state that does not follow from the seed."""
+        """Writes a checkpoint at the start, for a state that cannot be computed again from the seed."""
         self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
 
     def run(self, state: State, progress: Progress, best: Best | None) -> TrainingEnd:
-        """Trains from `state` on. Ctrl-C, SIGTERM, SIGHUP or a word of `stop` ends it after the running generation."""
+        """Trains from `state` on. A signal (Ctrl-C, SIGTERM, SIGHUP) or `stop` ends it after the current generation.
+
+        Args:
+            state: the state to go on from.
+            progress: the counters at that state.
+            best: the best so far; None if there was no evaluation.
+
+        Returns:
+            The stop reason, and the state, counters and best at the end.
+        """
         self._here = _Position(state, progress, best, progress)
         self._saved_at = progress.generation if progress.generation else -1
         with interruptible(self.grace) as interrupted, closing(self.directory):
@@ -143,13 +162,13 @@ class Trainer:
                 reason = self._all(interrupted)
                 self._save()
             except BaseException:
-                with suppress(Exception):  # the first error is the one to tell
+                with suppress(Exception):  # the first error is the one to report
                     self._save()
                 raise
         return TrainingEnd(reason, *self._here[:3])
 
     def _all(self, interrupted: threading.Event) -> str:
-        """Generation after generation; the stop reason."""
+        """Computes generations until there is a stop reason, and returns it."""
         if self._here.progress.generation == self.limits.generations:
             self._evaluate_the_end()
         while not (reason := self._reached(self._here.progress)):
@@ -160,7 +179,7 @@ class Trainer:
         return reason
 
     def _one(self) -> str:
-        """One generation; the stop reason where it fails. State and progress are then those from before it."""
+        """Computes one generation; returns a stop reason if it fails, and then keeps the state from before it."""
         start = running_time()
         state, outcome = self.engine.step(self._here.state)
         if int(outcome.info.dropped) == self.engine.generation.members:
@@ -175,7 +194,7 @@ class Trainer:
         return ""
 
     def _record(self, state: State, progress: Progress, line: dict[str, Any]) -> dict[str, Any]:
-        """Writes what a generation leaves on disk; returns what an evaluation at the very end adds to its line."""
+        """Writes metrics and checkpoints of a generation. Returns the scores of an evaluation at the very end."""
         self.directory.log(line | {"seconds": round(progress.seconds, 6)})
         best = self._here.best
         if progress.best_generation == progress.generation:
@@ -187,14 +206,15 @@ class Trainer:
         return self._evaluate_the_end() if progress.generation == self.limits.generations else {}
 
     def _evaluate_the_end(self) -> dict[str, Any]:
-        """An evaluation where the generations end between two of them; its scores.
+        """Evaluates after the last generation, if no evaluation was due there; returns its scores.
 
-        It is in metrics and result, and may find the best. A resume that goes further leaves it out again.
+        They are part of the metrics and the result, and may be the best. A longer training, resumed from here, removes
+        them.
         """
         state, progress, best, saved = self._here
         if not progress.generation or progress.generation % self.limits.eval_every == 0:
             return {}
-        self._save()  # first: it relies on the best before this evaluation
+        self._save()  # before this evaluation: the checkpoint must not know of a best that it may find
         start = running_time()
         scores = self._scores(state)
         progress = _with_validation(progress, scores, self.task.measure)
@@ -208,7 +228,7 @@ class Trainer:
         return scores
 
     def _reached(self, progress: Progress) -> str:
-        """The stop reason that holds before another generation, or ""."""
+        """The stop reason that holds before another generation; "" if there is none."""
         limits = self.limits
         score = progress.val_score
         if limits.target is not None and score is not None and self.task.measure.reached(score, limits.target):
@@ -222,7 +242,7 @@ class Trainer:
         return ""
 
     def _measured(self, state: State, progress: Progress, outcome: Outcome) -> tuple[Progress, dict[str, Any]]:
-        """The progress after a generation and its line of metrics, with scores where they are due."""
+        """The counters and the metrics after a generation, with scores if an evaluation is due."""
         progress = replace(
             progress,
             generation=progress.generation + 1,
@@ -244,7 +264,7 @@ class Trainer:
         return {name: _number(value) for name, value in self.task.scores(state.params).items()}
 
     def _save(self) -> None:
-        """Writes a checkpoint of where the training stands, unless there is one."""
+        """Writes a checkpoint of the last whole generation, unless there is one."""
         state, progress = self._here.state, self._here.saved
         if progress.generation != self._saved_at:
             self.directory.save(progress.generation, state, self._meta(progress), self.limits.keep_checkpoints)
@@ -255,10 +275,10 @@ class Trainer:
 
 
 def _with_validation(progress: Progress, scores: dict[str, Any], measure: Measure) -> Progress:
-    """With one evaluation more. A score of None, of an environment that gave a NaN, is never the best.
+    """The counters after one more evaluation. A score of None (the environment gave NaN) is never the best.
 
-    Of equal scores the first is the best, or where the task measures a loss too, the one with the smaller loss: few
-    examples give few different accuracies, and the first network to reach one is seldom the best of them.
+    Of equal scores the first is the best, unless the task also measures a loss; then the one with the smaller loss is.
+    With few examples there are few different accuracies, and the first network that reaches one is seldom the best.
     """
     score, loss = scores[measure.val], scores.get(LOSS)
     if score is not None and (measure.better(score, progress.best_score) or _decides(loss, score, progress)):
@@ -268,13 +288,13 @@ def _with_validation(progress: Progress, scores: dict[str, Any], measure: Measur
 
 
 def _decides(loss: float | None, score: float, progress: Progress) -> bool:
-    """Whether a loss makes one of two equal scores the better."""
+    """Whether the score equals the best one and the loss is smaller than that of the best."""
     if score != progress.best_score or loss is None or progress.best_loss is None:
         return False
     return loss < progress.best_loss
 
 
 def _number(value: jax.Array | float | None) -> float | int | None:
-    """A JSON number; null for what JSON has no number for."""
+    """The value as a JSON number; None for NaN and infinities, which JSON does not have."""
     number = None if value is None else np.asarray(value).item()
     return number if number is not None and math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Any function minimised or maximised by Evolution Strategies, in the manner of `scipy.optimize.minimize`."""
+"""Minimising or maximising any function by Evolution Strategies, called like `scipy.optimize.minimize`."""
 
 import math
 import time
@@ -36,8 +36,8 @@ from nograd.training.stopping import NEVER, SUCCESS, Tolerances, longest, messag
 from nograd.training.train import Start, limits_of, resumed_settings, run_config
 from nograd.training.watching import Limits, Watching
 
-_FULL = 300  # coordinates up to which the whole covariance matrix is learnt
-_QUICK = 2e-3  # seconds of all calls of a generation, below which other processes are not worth their messages
+_FULL = 300  # number of coordinates up to which the default strategy is cma-es
+_QUICK = 2e-3  # if all calls of a generation take fewer seconds than this, worker processes would not be faster
 _SAVED_EVERY = 100  # generations
 _NO_LIMIT = 1_000_000_000  # generations
 
@@ -68,69 +68,71 @@ def minimize(
     tolx: float | None = 1e-11,
     **settings: Any,
 ) -> OptimizeResult:
-    """The point where `fun` is lowest: min f(x) over x within its bounds, by evaluations of f alone.
+    """Finds the point x within its bounds where f(x) is lowest, from values of f alone (no gradients).
 
-    All is computed in 64 bits. The result is the same, bit by bit, for any number of workers, and after a resumption.
+    All numbers have 64 bits. The result is bitwise the same for any number of workers, and after a resumption.
 
     Args:
-        fun: `fun(x)` returns one number. Any Python function; it is called in worker processes as well, so what it
-            changes outside of itself stays where it was called. A function of JAX is compiled, and evaluates the points
-            of a generation side by side. NaN and infinities mean that a point has no value.
-        x0: where to begin: a number, an array (or a list of numbers, which becomes one), or any tree of them,
-            `nograd.integers(0, 10)` and `nograd.choice("a", "b")` among its leaves. `fun` is given points of that form.
-        bounds: a tuple (low, high), each a number, None or a tree like `x0`; or a list with a pair for each element of
-            an array; or `scipy.optimize.Bounds`. No point outside of them is ever evaluated.
-        strategy: a word of `nograd train --strategy`, or one such as `nograd.snes(20, sigma=0.3)`. "auto": cma-es up to
-            some hundred coordinates, else sep-cma-es.
-        population: points a generation; default 4 + ⌊3 ln n⌋ for n coordinates (Hansen 2016).
-        sigma: standard deviation of the first points around `x0`, in the units of x. Default: a quarter of the range
-            between two bounds, elsewhere 0.3.
-        generations: at most; default 100 + 150 (n + 3)²/√population.
-        evaluations: calls of `fun` at most, but for those of the last generation; default: no limit.
-        budget: seconds, or words such as "10m".
-        target: a value that is good enough.
-        restarts: for functions of many local optima: where a search has ended, another begins, from a point drawn
-            within the bounds (without them: from `x0`). "ipop": with twice the population; "bipop": with small
-            populations and smaller sigmas as well, so that both kinds get as many calls; see
-            `nograd.strategies.restarts`. They end after nine doublings: give `evaluations`, `budget` or `target` for
-            an earlier end. `generations` counts those of all searches, and has no limit by default.
-        workers: processes that share a generation. "auto": one a core, or this one alone where `fun` is quick.
-        vectorized: whether `fun` takes many points at once, with a leading axis, and returns a value for each.
-        noisy: whether the same point has another value each time. `fun(x, seed)` is then given a number to draw by (a
-            function of JAX a key), which follows from the generation and the member; x of the result is the mean of
-            the search in place of the best point, and its value a mean over 16 seeds.
-        jit: whether `fun` is a function of JAX, to be compiled; default: found out. A function that names anything
-            beside JAX, `math` and the like is not.
-        seed: of the search.
+        fun: `fun(x)` returns one number. It may be any Python function. Worker processes call it too, so changes that
+            it makes outside of itself stay in that process. A function of JAX is compiled, and evaluates all points of
+            a generation at once. NaN or infinity means that a point has no value.
+        x0: the point to begin at: a number, an array, a list of numbers, or any tree of these. Leaves may also be
+            `nograd.integers(0, 10)` and `nograd.choice("a", "b")`. `fun` receives points of the same structure.
+        bounds: (low, high), each a number, None or a tree like `x0`; or a list with a pair for each element of an
+            array; or `scipy.optimize.Bounds`. `fun` is never called outside of the bounds.
+        strategy: a name as in `nograd train --strategy`, or an object such as `nograd.snes(20, sigma=0.3)`. "auto":
+            cma-es up to 300 coordinates, sep-cma-es above.
+        population: points in a generation; default 4 + ⌊3 ln n⌋ for n coordinates (Hansen 2016).
+        sigma: standard deviation of the first points around `x0`, in the units of x. Default: a quarter of the range of
+            a coordinate with two bounds, else 0.3.
+        generations: largest number of generations; default 100 + 150 (n + 3)²/√population.
+        evaluations: largest number of calls of `fun`; the generation in which it is reached is completed. Default: no
+            limit.
+        budget: time limit in seconds, or as text such as "10m".
+        target: the search ends when it has found a value at least as good as this.
+        restarts: for functions with many local optima. When a search has ended, another begins, at a random point
+            within the bounds (without bounds: at `x0`). "ipop": each with twice the population; "bipop": in turn also
+            with small populations and smaller sigmas, so that both kinds get as many calls; see
+            `nograd.strategies.restarts`. The last one has 2⁹ times the population; give `evaluations`, `budget` or
+            `target` for an earlier end. `generations` then counts all searches together, and has no limit by default.
+        workers: number of processes that share a generation. "auto": one per core, or only this process if `fun` is
+            fast.
+        vectorized: whether `fun` takes many points at once (a leading axis) and returns one value for each.
+        noisy: whether `fun` is random. It is then called as `fun(x, seed)` with a number (a function of JAX: with a
+            key) that follows from generation and member. In the result, x is the mean of the search distribution
+            instead of the best point, and its value is a mean over 16 seeds.
+        jit: whether `fun` is a function of JAX and is to be compiled; default: found out from its code. A function that
+            uses modules other than JAX, `math` and the like is not compiled. beside JAX, `math` and the like is not.
+        seed: the seed of the random numbers of the search.
         out: a run directory to write, with checkpoints; default: nothing is written.
-        resume: a run directory to go on with, with the same function, x0 and bounds.
-        callback: called after each generation with x, fun, nit, nfev and sigma of the result so far; where it returns
-            True or raises StopIteration, the search ends.
-        show: True prints how the search goes, a line every few seconds; a function is given these lines instead.
-        tolfun: ends where values differ by less, over one and over the last generations.
-        tolx: ends where sigma is less.
-        settings: others of `nograd.train`, such as lr, engine or deadline.
+        resume: a run directory to go on from; give the same function, x0 and bounds.
+        callback: called after each generation with the result so far (x, fun, nit, nfev, sigma). The search ends if it
+            returns True or raises StopIteration.
+        show: True prints a line every few seconds; a function receives these lines instead.
+        tolfun: the search ends when values differ by less than this, within one and over the last generations.
+        tolx: the search ends when sigma is less than this.
+        settings: other settings of `nograd.train`, such as lr, engine or deadline.
 
     Returns:
-        x, fun, nit (generations), nfev (calls), success, status (the stop reason), message, sigma, restarts (how many
-        there were), seconds, history (arrays over generations: best, mean, sigma, evaluations) and run (a `Run`, or
-        None).
+        A `scipy.optimize.OptimizeResult` with x, fun, nit (generations), nfev (calls), success, status (the stop
+        reason), message, sigma, restarts (their number), seconds, history (arrays over the generations: best, mean,
+        sigma, evaluations) and run (the `Run`, or None if nothing was written).
 
     Raises:
-        NogradError: an argument cannot be, or the function fails; the message says what to do.
+        NogradError: an argument is not possible, or the function fails; the message says what to do.
     """
     return _search(Arguments(**locals()), maximize=False)
 
 
 def maximize(fun: Callable[..., Any], x0: PyTree, **arguments: Any) -> OptimizeResult:
-    """The point where `fun` is highest; the arguments are those of `minimize`."""
+    """Finds the point where `fun` is highest; arguments, result and errors are those of `minimize`."""
     bound = signature(minimize).bind(fun, x0, **arguments)
     bound.apply_defaults()
     return _search(Arguments(**bound.arguments), maximize=True)
 
 
 class Arguments(NamedTuple):
-    """What `minimize` was given; see there."""
+    """The arguments of `minimize`."""
 
     fun: Callable[..., Any]
     x0: PyTree
@@ -160,7 +162,7 @@ class Arguments(NamedTuple):
 def _search(given: Arguments, maximize: bool) -> OptimizeResult:
     if not callable(given.fun):
         raise ConfigError(f"fun must be a function, got {type(given.fun).__name__}")
-    check_names(given.settings)  # first: the function may fail without its `args`
+    check_names(given.settings)  # first: with SciPy's `args` missing, the function itself would fail
     use_one_thread()
     with in_64_bits():
         space, sigma = space_of(given.x0, given.bounds, given.sigma)
@@ -179,7 +181,7 @@ def _search(given: Arguments, maximize: bool) -> OptimizeResult:
 
 
 def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, float]:
-    """The task, and the seconds that a call takes; the function is called once, at the start."""
+    """The task, and how many seconds a call takes: the function is called once, at x0."""
     traced = not given.vectorized and (is_traceable(given.fun) if given.jit is None else given.jit)
     name = getattr(given.fun, "__qualname__", type(given.fun).__name__).replace("<locals>.", "")
     task = Objective(given.fun, space, name, maximize, traced, given.vectorized, given.noisy, given.seed)
@@ -189,11 +191,11 @@ def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, fl
 
 
 def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -> tuple[TrainConfig, Objects]:
-    """The settings of a training that do what was asked for."""
+    """The settings and objects of the training that computes the search."""
     n = task.size
     strategy, objects = given.strategy, Objects()
     population = given.population or 4 + int(3 * math.log(n))
-    words: dict[str, Any] = {}  # that stand for objects
+    words: dict[str, Any] = {}  # how config.json records a strategy that is an object
     wanted: dict[str, Any] = {"seed": given.seed, "workers": given.workers, **given.settings}
     if isinstance(strategy, Strategy):
         objects = Objects(strategy=strategy, perturbation=strategy.perturbation)
@@ -205,7 +207,7 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
         population += population % 2 if mirrored and given.population is None else 0
         wanted = {"strategy": word, "noise": "gaussian", "sigma": sigma, "population": population, **wanted}
     if given.workers == "auto" and (task.traced or seconds * population < _QUICK):
-        wanted["workers"] = "1"  # the result is the same
+        wanted["workers"] = "1"  # faster, and bitwise the same result
     own = longest(n, population) if given.restarts == "none" else _NO_LIMIT
     generations = given.generations or own
     wanted |= {"task": task.word, "generations": generations, "budget": given.budget}
@@ -220,7 +222,7 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
 def _with_restarts(
     given: Arguments, task: Objective, config: TrainConfig, objects: Objects
 ) -> tuple[Objective, Objects]:
-    """The task and the objects of a search that begins again where it has ended."""
+    """The task and the objects, changed for a search with restarts."""
     if given.restarts == "none":
         return task, objects
     if objects.strategy is not None:
@@ -233,7 +235,7 @@ def _with_restarts(
 
 
 def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching: Watching) -> OptimizeResult:
-    """A search that leaves nothing on disk."""
+    """Searches without writing anything to disk."""
     observers = CombinedObserver([watching])
     job = build_job(config, task._replace(watch=watching.sees), objects)
     ending, lines = train_in_memory(job, limits_of(config), observers, observers.stop)
@@ -241,7 +243,7 @@ def _in_memory(task: Objective, config: TrainConfig, objects: Objects, watching:
 
 
 def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: Watching) -> OptimizeResult:
-    """A search with a run directory."""
+    """Searches and writes a run directory."""
 
     def start(ready: Start) -> list[Observer]:
         watching.goes_on_after(ready.directory.metrics()[: ready.progress.generation])
@@ -255,7 +257,7 @@ def _on_disk(task: Objective, config: TrainConfig, objects: Objects, watching: W
 def _result(
     task: Objective, state: Searched, reason: str, lines: list[dict[str, Any]], run: Run | None = None
 ) -> OptimizeResult:
-    """What `minimize` returns."""
+    """The result of `minimize`."""
     last: dict[str, Any] = lines[-1] if lines else {"generation": 0, "evaluations": 0, "sigma": None, "seconds": 0.0}
     curves = {"best": "best", "mean": "fitness_mean", "sigma": "sigma", "evaluations": "evaluations"}
     history = {name: np.array([line[key] for line in lines], np.float64) for name, key in curves.items()}

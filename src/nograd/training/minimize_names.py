@@ -1,4 +1,4 @@
-"""The names of arguments that `nograd.minimize` hands on as settings."""
+"""Checks the keywords that `nograd.minimize` passes on as settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from nograd.config.merge import check_given
 from nograd.core.types import ConfigError
 
-# Arguments of scipy.optimize.minimize that have no place here, and what to do instead.
+# Arguments of scipy.optimize.minimize that do not exist here, with what to do instead.
 _OF_SCIPY = {
     "args": "give functools.partial(fun, …), or a function of x alone", "method": "use strategy",
     "tol": "use tolfun and tolx", "options": "give each option by its name here, such as generations=100",
@@ -17,7 +17,7 @@ _OF_SCIPY = {
 
 
 def check_names(settings: Mapping[str, Any]) -> None:
-    """Raises ConfigError at a name that is no setting, with what to do where it is one of SciPy's."""
+    """Raises ConfigError for a name that is not a setting; for an argument of SciPy's `minimize` with what to do."""
     for name in settings:
         if name in _OF_SCIPY:
             raise ConfigError(f"{name} is an argument of scipy.optimize.minimize, not of nograd's: {_OF_SCIPY[name]}")

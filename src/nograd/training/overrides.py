@@ -1,4 +1,4 @@
-"""What a Python caller hands over in place of words: what stands for it in config.json, and what excludes it."""
+"""Python objects in place of names: how config.json records them, and which settings they exclude."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ _MADE_BY = {
 
 
 def check_objects(objects: Objects) -> None:
-    """Raises ConfigError for an object that cannot stand for its setting. A model is checked when it is built."""
+    """Raises ConfigError for an object that does not fit its setting. Models are checked later, when they are built."""
     optimizer = objects.optimizer
     fits = {
         "strategy": isinstance(objects.strategy, Strategy),
@@ -42,7 +42,7 @@ def check_objects(objects: Objects) -> None:
 
 
 def check_beginning(objects: Objects, given: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a training that is to begin with given parameters, and to go on with a run."""
+    """Raises ConfigError if both given parameters to begin with and a run to resume are given."""
     if objects.init is not None and given.get("resume"):
         raise ConfigError(
             f"init cannot go with resume={given['resume']!r}, whose checkpoint holds the parameters; leave one of them "
@@ -51,7 +51,7 @@ def check_beginning(objects: Objects, given: Mapping[str, Any]) -> None:
 
 
 def require_own(objects: Objects, given: set[str]) -> None:
-    """Raises ConfigError for a setting that a strategy handed over has in itself."""
+    """Raises ConfigError for a setting that is already part of the given strategy object."""
     assert objects.strategy is not None
     given = given | {name for name, value in objects._asdict().items() if value is not None}
     for name in sorted(given & (STRATEGY.own | {*PERTURBATION.readers, "chunks"})):
@@ -61,12 +61,12 @@ def require_own(objects: Objects, given: set[str]) -> None:
 
 
 def strategy_word(strategy: Strategy) -> str:
-    """What stands for a strategy in config.json."""
+    """How config.json records a strategy that is a Python object."""
     return f"({type(strategy.rule).__name__}, a Python object)"
 
 
 def named(config: TrainConfig, objects: Objects, source: Source | None) -> TrainConfig:
-    """The config with the words for what was handed over as objects, for config.json."""
+    """The config for config.json: settings given as objects are replaced by words that describe them."""
     words: dict[str, Any] = kind_of(source).settings(source) if source is not None else {}
     if objects.model is not None:
         words["model"] = model_spec(objects.model, is_environment(config.task))
@@ -84,5 +84,5 @@ def named(config: TrainConfig, objects: Objects, source: Source | None) -> Train
 
 
 def _name_of(function: Any) -> str:
-    """What a function is called; that of a metric is where it is made into one."""
+    """The name of a function; for a wrapped metric that of the function inside."""
     return getattr(getattr(function, "function", function), "__qualname__", "a Python object")

@@ -1,4 +1,4 @@
-"""A frame or arrays of a Python caller as a data set, under the settings of the training."""
+"""Makes a data set from the frame or arrays of a Python caller, under the settings of the training."""
 
 import os
 from collections.abc import Mapping
@@ -11,26 +11,26 @@ from nograd.data import Dataset
 from nograd.tasks.kinds import Source
 from nograd.tasks.kinds import is_source as is_kind
 
-NAME, IMAGES = "data", "images"  # what config.json calls them; the recipe of tables is for the first
+NAME, IMAGES = "data", "images"  # the setting `task` for such data; NAME selects the recipe of tables
 
 
 def task_word(values: Any) -> str:
-    """What config.json calls a frame or arrays: those of more axes than a table has are images."""
+    """The setting `task` for a frame or arrays: "images" if they have more than two axes, else "data"."""
     return IMAGES if len(getattr(values, "shape", ())) > 2 else NAME
 
 
 def is_source(task: Any) -> bool:
-    """Whether a task says all by itself: a word, a path, a data set or an environment."""
+    """Whether a task needs no labels besides it: a name, a path, a data set or an environment."""
     return task is None or isinstance(task, str | os.PathLike) or is_kind(task)
 
 
 def is_word(part: Any) -> bool:
-    """Whether a part of the data is a path, or not given."""
+    """Whether a split is a path, or is not given."""
     return part is None or isinstance(part, str | os.PathLike)
 
 
 def own_source(source: Source | None, x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]) -> Source | None:
-    """What a training is on: the source that was given, else the data set of values; None where words say it."""
+    """The source of a training: the given one, else a data set made of x and y; None if the settings name it."""
     if x is not None:
         return own_dataset(x, y, config, parts)
     for name, part in parts.items():
@@ -39,13 +39,16 @@ def own_source(source: Source | None, x: Any, y: Any, config: TrainConfig, parts
 
 
 def own_dataset(x: Any, y: Any, config: TrainConfig, parts: Mapping[str, Any]) -> Dataset:
-    """The data set of a frame with its label column, or of inputs and labels.
+    """The data set of a frame with a label column, or of inputs and labels.
 
     Args:
-        parts: "test" and "val", where they are given as x is.
+        x: a frame, or inputs [examples, …].
+        y: the labels; None for a frame that contains them.
+        config: the settings.
+        parts: the splits "test" and "val", if they are given as values like x.
     Raises:
-        ConfigError: a setting is for files alone, or inputs have neither labels nor names.
-        DataError: what is wrong with the values.
+        ConfigError: a setting is only for files, or inputs have no labels.
+        DataError: the values are not valid.
     """
     for name in ("test", "val", "size", *(("label", "columns") if y is not None else ())):
         if (value := getattr(config, name)) is not None:

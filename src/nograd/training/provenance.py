@@ -1,4 +1,4 @@
-"""What a run is, in words: the record in config.json, and what its resumption must have in common with it."""
+"""What defines a run: its record in config.json, and what must stay the same when it is resumed."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from nograd.training.job import Job
 
 
 def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
-    """What config.json holds: everything that defines the run."""
+    """The content of config.json: everything that defines the run."""
     params = jax.eval_shape(job.task.model.init, job.keys.init)
     shapes = zip(leaf_names(params), jax.tree.leaves(params), strict=True)
     return {
@@ -35,16 +35,16 @@ def record(job: Job, versions: dict[str, str]) -> dict[str, Any]:
 
 
 def identity(config: TrainConfig, recorded: dict[str, Any]) -> str:
-    """What all checkpoints of one run have in common, and no other run's: settings, data, shapes, its beginning."""
+    """A checksum of settings, data, shapes and given first parameters; all checkpoints of one run have the same."""
     content = [identity_settings(config), recorded["data"]["checksum"], recorded["shapes"]]
     content += [recorded["init"]["sha256"]] if "init" in recorded else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def model_spec(model: Model | Builder, is_policy: bool) -> str:
-    """The word for a model in config.json; one that only Python can say is marked so.
+    """The setting `model` that describes a model; "(a Python object)" if no name on the command line makes it.
 
-    In an environment some words name another network than for data: there `nograd.mlp(64)` is not `mlp:64`.
+    On environments some names mean another network than on data: there `nograd.mlp(64)` is not `mlp:64`.
     """
     spec = model.spec if isinstance(model, Builder) else None
     entry = MODELS.entries.get(spec.partition(":")[0]) if spec else None
@@ -52,17 +52,17 @@ def model_spec(model: Model | Builder, is_policy: bool) -> str:
 
 
 def check_resumable(saved: TrainConfig, wanted: TrainConfig) -> None:
-    """Raises ConfigError where a resumed run would not be the run that was saved."""
+    """Raises ConfigError if a setting is changed that must stay the same when a run is resumed."""
     check_unchanged(settings(wanted), saved)
 
 
 def identity_settings(config: TrainConfig) -> dict[str, Any]:
-    """The settings that every checkpoint of one run shares."""
+    """The settings that must stay the same in all of a run."""
     return {name: value for name, value in settings(config).items() if name not in may_change(config)}
 
 
 def versions() -> dict[str, str]:
-    """What a person needs to know to get the same bits again."""
+    """The versions of packages, platform and device: what one needs to get the same bits again."""
     device = jax.devices()[0]
     return {
         **{name: version(name) for name in ("nograd", "jax", "jaxlib", "optax", "numpy")},

@@ -1,4 +1,4 @@
-"""From a run directory to where its training stood: state, progress and best of a checkpoint."""
+"""Reading where a training stood from its run directory: state, counters and best of a checkpoint."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +14,23 @@ from nograd.training.loop import Best, Limits, Progress
 class Restored(NamedTuple):
     """The state of a training, read from its run directory."""
 
-    # None for a run without any checkpoint: it was ended before its first one, and starts over.
+    # None if the run has no checkpoint: it ended before its first one, and begins again from generation 0.
     state: State | None = None
     progress: Progress = Progress()
     best: Best | None = None
 
 
 def restore(directory: RunDirectory, like: State, identity: str, checkpoint: Path | None = None) -> Restored:
-    """What a run's last checkpoint says, or the one named. Nothing on disk changes; see `resume_from`.
+    """Reads the last checkpoint of a run, or the one given. Nothing on disk changes; for that see `resume_from`.
+
+    Args:
+        directory: the run.
+        like: a tree with the shapes and types of its state.
+        identity: text that identifies the run and is stored in its checkpoints.
+        checkpoint: the file to read; None: the latest.
 
     Raises:
-        CheckpointError: the checkpoint, or the best that it relies on, is damaged or of another run.
+        CheckpointError: the checkpoint, or the best that belongs to it, is damaged or of another run.
     """
     paths = directory.numbered()
     path = checkpoint or (paths[-1] if paths else None)
@@ -45,7 +51,7 @@ def restore(directory: RunDirectory, like: State, identity: str, checkpoint: Pat
 
 
 def resume_from(directory: RunDirectory, progress: Progress, limits: Limits) -> None:
-    """Makes this progress the end of what the directory holds: what is later goes."""
+    """Moves away or removes what the directory holds from after this progress."""
     evaluated = progress.generation % limits.eval_every == 0
     go_back(directory, progress.generation, progress.best_generation, evaluated)
-    directory.prune(limits.keep_checkpoints)  # a crash may have come before
+    directory.prune(limits.keep_checkpoints)  # a crash may have happened before this was done

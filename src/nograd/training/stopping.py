@@ -1,7 +1,7 @@
-"""When a search for a minimum has nothing more to find: the stop reasons of CMA-ES, by their names in pycma.
+"""Stop reasons of a search for a minimum: those of CMA-ES, with their names in pycma.
 
-All follow from the lines of metrics, so that a resumed search stops where the whole one would (Hansen 2016, B.3;
-Hansen 2009, doi:10.1145/1570256.1570333, of stagnation).
+All are computed from the metrics, so a resumed search stops exactly where an uninterrupted one would (Hansen 2016, B.3;
+for stagnation Hansen 2009, doi:10.1145/1570256.1570333).
 """
 
 import math
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _TOLERANCE = 1e-11
-_LONGEST = 20_000  # generations that stagnation looks back at most
-_EVERY = 10  # generations between two looks at stagnation, which takes long
+_LONGEST = 20_000  # largest number of generations that the test of stagnation looks at
+_EVERY = 10  # generations between two tests of stagnation, which are slow
 _CONDITION = 1e14
 _GROWN = 1e3  # times the first sigma
 _MESSAGES = {
@@ -47,13 +47,13 @@ SUCCESS = (
 
 
 class Tolerances(NamedTuple):
-    """Where a search stops; None: never for that."""
+    """Limits at which a search ends; None: this limit is not used."""
 
-    tolfun: float | None = _TOLERANCE  # range of the values of a generation, and of the best of the last ones
+    tolfun: float | None = _TOLERANCE  # range of all values of a generation, and of the best values of the last ones
     tolx: float | None = _TOLERANCE  # standard deviation, in the coordinates of the search
-    tolflatfitness: int | None = 20  # generations in which all values are equal
+    tolflatfitness: int | None = 20  # generations in a row in which all values are equal
     stagnation: bool = True
-    conditioncov: float | None = _CONDITION  # of the covariance matrix
+    conditioncov: float | None = _CONDITION  # condition number of the covariance matrix
     tolfacupx: float | None = _GROWN
     maxiter: int | None = None
 
@@ -62,17 +62,17 @@ NEVER = Tolerances(None, None, None, False, None, None, None)
 
 
 def longest(size: int, population: int) -> int:
-    """Generations that a search of n coordinates may take: 100 + 150 (n + 3)²/√λ."""
+    """The default limit of generations for n coordinates and population λ: 100 + 150 (n + 3)²/√λ."""
     return math.ceil(100 + 150 * (size + 3) ** 2 / population**0.5)
 
 
 class Stopping:
-    """Looks at each generation's line of metrics.
+    """Finds the stop reason of a search from its metrics, one line per generation.
 
     Args:
-        tolerances: where a search ends.
-        size: n, coordinates of a point.
-        population: λ, points a generation.
+        tolerances: the limits.
+        size: n, number of coordinates.
+        population: λ, points in a generation.
     """
 
     def __init__(self, tolerances: Tolerances, size: int, population: int) -> None:
@@ -80,11 +80,11 @@ class Stopping:
         self._highest: deque[float] = deque(maxlen=10 + math.ceil(each))
         self._bests: deque[float] = deque(maxlen=_LONGEST)
         self._medians: deque[float] = deque(maxlen=_LONGEST)
-        self._shortest = math.ceil(120 + each)  # generations that stagnation looks back at least
+        self._shortest = math.ceil(120 + each)  # smallest number of generations that the test of stagnation looks at
         self._flat, self._count, self._sigma = 0, 0, 0.0
 
     def seen(self, line: dict[str, Any]) -> None:
-        """Takes a line into account."""
+        """Stores what later tests need from the metrics of a generation."""
         self._count += 1
         self._sigma = self._sigma or line["sigma"] or 0.0
         if line["fitness_max"] is None:
@@ -95,7 +95,7 @@ class Stopping:
         self._flat = self._flat + 1 if line["fitness_max"] == line["fitness_min"] else 0
 
     def reason(self, line: dict[str, Any]) -> str | None:
-        """The stop reason after the line that was seen last; None: there is none."""
+        """The stop reason after the generation that was given to `seen` last; None if there is none."""
         limits = self._tolerances
         checks = {
             "tolx": _below(line["sigma"], limits.tolx),
@@ -109,15 +109,15 @@ class Stopping:
         return reason or ("stagnation" if limits.stagnation and self._stagnates() else None)
 
     def _range(self, line: dict[str, Any]) -> float:
-        """Of the highest fitness of the last generations, and of all fitness of this one."""
+        """The larger of two ranges: of the best fitness in the last generations, and of all fitness in this one."""
         if len(self._highest) < (self._highest.maxlen or 0) or line["fitness_min"] is None or self._flat:
             return float("inf")
         return max(max(self._highest) - min(self._highest), line["fitness_max"] - line["fitness_min"])
 
     def _stagnates(self) -> bool:
-        """Whether over the last fifth of all generations neither the best nor the median fitness rose.
+        """Whether neither the best nor the median fitness rose over the last fifth of all generations.
 
-        The medians of the first and of the last 30% of these are compared.
+        For each, the median of the first 30% of this window is compared with the median of its last 30%.
         """
         window = max(self._shortest, math.ceil(0.2 * self._count))
         if len(self._bests) < min(window, _LONGEST) or self._count % _EVERY:
@@ -140,5 +140,5 @@ def _above(value: float | None, limit: float | None) -> bool:
 
 
 def message(reason: str) -> str:
-    """A stop reason for a person."""
+    """The text for a stop reason."""
     return _MESSAGES.get(reason, reason)

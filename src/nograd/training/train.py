@@ -1,4 +1,4 @@
-"""The whole job: from settings to a finished run directory. Command line and Python both come here."""
+"""From settings to a finished run directory: the function that both the command line and Python call."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -33,20 +33,20 @@ _GRACE = 5.0  # seconds between SIGTERM and the end; containers and batch system
 
 
 class Start(NamedTuple):
-    """What is known when the first generation is about to run."""
+    """What an observer can know when the first generation is about to run."""
 
     job: Job
     directory: RunDirectory
     limits: Limits
     identity: str
     parameters: int
-    state: State | None  # None: generation 0, still to be drawn
+    state: State | None  # None: the training begins with generation 0
     progress: Progress
     best: Best | None
-    summary: list[str]  # what became of the columns of a table, a line each
-    workers: int = 1  # that share a generation
-    worker: str = "process"  # what each of them is
-    own: Dataset | None = None  # examples that were handed over, and are not on disk
+    summary: list[str]  # how the columns of a table were read, one line each
+    workers: int = 1  # number of workers that share a generation
+    worker: str = "process"  # the kind of these workers
+    own: Dataset | None = None  # the data set, if it was a Python object that is not on disk
 
 
 OnStart = Callable[[Start], Sequence[Observer]]
@@ -60,14 +60,17 @@ def run_config(
     on_start: OnStart | None = None,
     started: float | None = None,
 ) -> Run:
-    """Trains what a config says.
+    """Trains as the settings say, and returns the finished run.
 
     Args:
-        config: the merged settings; with `resume` they are checked against the run's own.
-        source: in place of the config's task.
-        objects: in place of the config's words.
-        on_start: called when all is ready; returns the observers. Those that are context managers are entered.
+        config: the merged settings; with `resume` they are compared with those of the run.
+        source: the data set or environment, in place of `config.task`.
+        objects: Python objects in place of names in the settings.
+        on_start: called when all is ready; returns the observers; those that are context managers are entered.
         started: `time.perf_counter()` at the start of the program, for `startup_seconds`.
+
+    Raises:
+        NogradError: the settings, the data or the run to resume are not possible.
     """
     use_one_thread()
     started = time.perf_counter() if started is None else started
@@ -78,7 +81,7 @@ def run_config(
 
 
 def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, started: float) -> Run:
-    # Both wait for XLA to compile, one on each of two cores.
+    # Engine and first state are compiled at the same time, each on a core of its own.
     with threads_like_this(1) as pool:
         state = pool.submit(lambda: start.state or start.job.init_state())
         engine = engine_of(start.job, start.state)
@@ -90,10 +93,10 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
         startup = time.perf_counter() - started - engine.compile_seconds
         told = (start.limits, start.identity, observer, observer.stop)
         trainer = Trainer(start.job.task, engine, start.directory, *told, grace=_GRACE)
-        if start.job.config.resume:  # not before all else is ready: what fails until here leaves the run as it was
+        if start.job.config.resume:  # only when all else is ready: an error before this leaves the run unchanged
             resume_from(start.directory, start.progress, start.limits)
         stack.enter_context(observer)
-        if start.job.initial:  # a resumption does not read the file again
+        if start.job.initial:  # so that a resumption need not read the file again
             trainer.save_start(state.result(), start.progress)
         ending = trainer.run(state.result(), start.progress, start.best)
     clock = {"startup_seconds": round(startup, 3), "compile_seconds": round(engine.compile_seconds, 3)}
@@ -105,7 +108,7 @@ def _trained(start: Start, objects: Objects | None, on_start: OnStart | None, st
 
 
 def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None, held: ExitStack) -> Start:
-    """Checks everything, then makes the run directory, or restores from the one to resume; `held` keeps others out."""
+    """Checks everything, then makes the run directory or restores the one to resume; `held` gives its lock back."""
     directory, checkpoint = _resumed(config.resume) if config.resume else (None, None)
     if directory:
         held.callback(directory.release)
@@ -137,10 +140,10 @@ def _prepare(config: TrainConfig, source: Source | None, objects: Objects | None
 
 
 def _begun_with(saved: dict[str, Any], restored: Restored, directory: RunDirectory) -> dict[str, Any]:
-    """What config.json says of the parameters that a resumed run began with.
+    """The entry "init" of config.json for a resumed run: the same as before.
 
     Raises:
-        RunError: it was ended before it saved them.
+        RunError: the run ended before it saved the parameters that it began with.
     """
     if "init" in saved and restored.state is None:
         raise RunError(
@@ -151,7 +154,7 @@ def _begun_with(saved: dict[str, Any], restored: Restored, directory: RunDirecto
 
 
 def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
-    """A new run directory: the one asked for, or runs/TASK-DATE-TIME, with a number behind it where that is taken."""
+    """Makes the run directory: `config.out`, or runs/TASK-DATE-TIME, with a number at its end if that exists."""
     if config.out:
         return RunDirectory.create(config.out, recorded)
     name = f"{Path(config.task or 'mnist').stem}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -159,7 +162,7 @@ def _made(config: TrainConfig, recorded: dict[str, Any]) -> RunDirectory:
 
 
 def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[str, float]) -> None:
-    """Writes result.json, then curves.png; the test split is used here, once, on the chosen parameters."""
+    """Writes result.json, then curves.png. Only here the test data are used: once, for the best parameters."""
     progress, best, measure = ending.progress, ending.best, job.task.measure
     chosen = best.params if best else ending.state.params
     result = {
@@ -181,7 +184,7 @@ def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[
 
 
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
-    """The run of --resume, and the checkpoint where one is named."""
+    """The run that --resume names, and the checkpoint if it names one."""
     if path.endswith(".safetensors"):
         return RunDirectory.open(Path(path).parent.parent), Path(path)
     return RunDirectory.open(path), None
@@ -193,7 +196,7 @@ def resumed_settings(path: str) -> TrainConfig:
 
 
 def limits_of(config: TrainConfig) -> Limits:
-    """When a training of these settings ends, looks and saves."""
+    """When a training with these settings ends, evaluates and saves."""
     return Limits(
         config.generations,
         parse_duration(config.budget) if config.budget else None,

@@ -1,4 +1,4 @@
-"""The observer of a search for a minimum: it tells who asked, and ends it or has it begin again."""
+"""The observer of a search for a minimum: it calls callback and show, ends the search, and requests restarts."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ _SHOWN_EVERY = 2.0  # seconds
 
 
 class Limits(NamedTuple):
-    """When a search ends, beside its generations and its time."""
+    """When a search ends, besides its limits on generations and time."""
 
-    target: float | None  # value that is good enough
-    evaluations: int | None  # calls
+    target: float | None  # a value that is good enough
+    evaluations: int | None  # largest number of calls
     tolerances: Tolerances
 
 
 class Watching:
-    """Sees every generation of a search.
+    """Observes every generation of a search.
 
     Args:
-        limits: when it ends.
-        task: what is searched.
+        limits: when the search ends.
+        task: the function and its space.
         population: of the first round.
-        restarts: None where it ends for good with its first round.
-        callback: is told of each generation; see `nograd.minimize`.
-        show: is given lines for a person.
+        restarts: None: no restarts.
+        callback: called after each generation; see `nograd.minimize`.
+        show: called with lines of text on how the search goes.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Watching:
         self._number, self._stopping = 0, self._account()
 
     def sees(self, state: Searched) -> None:
-        """The state after a generation, just before its line of metrics comes."""
+        """Receives the state after a generation, just before `generation` is called."""
         self._state = state
 
     def goes_on_after(self, lines: Sequence[dict[str, Any]]) -> None:
-        """The lines of a search that is resumed after the last of them; the round is the one that its state says."""
+        """Takes the metrics of a resumed search into account; only those of the current round count."""
         number = int(self._restarts.round.number) if self._restarts else 0
         for line in lines:
             if line.get("restart", 0) == number:
@@ -64,7 +64,7 @@ class Watching:
             self._restarts.ask()
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> str | None:
-        """The stop reason after a generation, or None."""
+        """The stop reason after a generation; None if the search goes on."""
         self._noted(line)
         if self._show and (now := time.monotonic()) - self._shown > _SHOWN_EVERY:
             self._shown = now
@@ -72,7 +72,7 @@ class Watching:
         return self._told(line) or self._reached(line) or self._goes_on(line)
 
     def _noted(self, line: dict[str, Any]) -> None:
-        """Takes a line into account; the first of a round begins a new account."""
+        """Takes the metrics of a generation into account; a new round begins with new counters."""
         number = line.get("restart", 0)
         if number != self._number:
             self._number = number
@@ -89,7 +89,7 @@ class Watching:
         return Stopping(tolerances, self._task.size, population)
 
     def _reached(self, line: dict[str, Any]) -> str | None:
-        """A limit that ends the search, with or without restarts."""
+        """The limit that ends the search for good, also with restarts; None if none is reached."""
         limits, best = self._limits, line["best"]
         if limits.target is not None and best is not None and self._task.sign * (best - limits.target) >= 0:
             return "target"
@@ -98,7 +98,7 @@ class Watching:
         return None
 
     def _goes_on(self, line: dict[str, Any]) -> str | None:
-        """The reason for which this round has ended, where none follows."""
+        """The stop reason of the current round, unless another round follows."""
         reason = self._stopping.reason(line)
         if reason is None or not self._restarts or not self._restarts.ask():
             return reason
@@ -123,7 +123,7 @@ class Watching:
 
 
 def _summary(line: dict[str, Any]) -> str:
-    """How a search goes, for a person."""
+    """A line of text on how the search goes."""
     best, sigma = ("none" if line[name] is None else f"{line[name]:.6g}" for name in ("best", "sigma"))
     return (
         f"generation {line['generation']:,}  best {best}  sigma {sigma}  {line['evaluations']:,} calls  "

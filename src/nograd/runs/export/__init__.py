@@ -1,1 +1,1 @@
-"""The formats that a trained network is handed over in, a file each."""
+"""Export of a trained network, one file per format."""

@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""The description that every exported file contains."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ FORMAT = "nograd-export-1"
 
 
 def about_text(given: Exported, **more: Any) -> str:
-    """What the inputs and the answers are, as JSON."""
+    """Describes the model, its inputs and its outputs, as JSON; `more` are further entries."""
     words = {"format": FORMAT, "nograd": nograd.__version__, "model": given.name}
     return to_json({**words, **given.network.about, **more})

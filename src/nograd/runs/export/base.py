@@ -1,4 +1,4 @@
-"""A run's network into a file of another format: which format, and what each is given."""
+"""Exporting the network of a run: the choice of the format, and what each format receives and returns."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,25 +13,25 @@ from nograd.tasks.network import Network
 
 
 class Exported(NamedTuple):
-    """What a format is given."""
+    """What a format receives: the network, and how to get the object that was trained."""
 
     network: Network
-    name: str  # the network's word, such as mlp:64
-    original: Callable[[], Any]  # makes the object of another library that was trained; raises ConfigError
+    name: str  # the setting `model`, such as mlp:64
+    original: Callable[[], Any]  # returns the model of another library that was trained; raises ConfigError
 
 
 class Files(NamedTuple):
-    """What a format gives: the file, and what belongs beside it, by the suffix that is added to the file's name."""
+    """What a format returns: the content of the file, and of files beside it by the suffix added to the file's name."""
 
     content: bytes
     beside: Mapping[str, bytes] = MappingProxyType({})
 
 
 def trained_model(given: Exported, library: str, kind: str, named: str) -> Any:
-    """The model of another library that was trained, with the run's parameters.
+    """The model of another library that was trained, with the parameters of the run in it.
 
     Raises:
-        ConfigError: the run's network is of no such class; `named` is how the message calls it.
+        ConfigError: the run's network is not of this library and class; the message calls the class `named`.
     """
     model = given.original()
     if not is_of(model, library, kind):
@@ -43,7 +43,7 @@ def trained_model(given: Exported, library: str, kind: str, named: str) -> Any:
 
 
 def export_format(path: Path, format: str | None) -> str:
-    """The word of a format, by the suffix of the file where none is given. Raises ConfigError."""
+    """The name of a format, by the suffix of the file if None is given. Raises ConfigError if it is unknown."""
     if format is not None:
         EXPORTS.entry(format)
         return format
@@ -56,10 +56,10 @@ def export_format(path: Path, format: str | None) -> str:
 
 
 def write_export(given: Exported, path: Path, format: str | None) -> Path:
-    """Writes a network to a file, whole or not at all.
+    """Writes a network to a file and returns its path; the file is written whole or not at all.
 
     Raises:
-        ConfigError: there is no such format, or it cannot hold this network.
+        ConfigError: the format is unknown, or it cannot hold this network.
         RunError: the file cannot be written.
     """
     word = export_format(path, format)
@@ -73,5 +73,5 @@ def write_export(given: Exported, path: Path, format: str | None) -> Path:
 
 
 def default_file(folder: Path, format: str) -> Path:
-    """Where an export is written in a run directory: network.onnx."""
+    """The file in a run directory to which a format is exported by default, such as network.onnx."""
     return folder / f"network{EXPORTS.entry(format).suffixes[0]}"

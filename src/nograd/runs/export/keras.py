@@ -1,4 +1,4 @@
-"""The Keras model that was trained, with its weights, as Keras saves it."""
+"""Export of a Keras model, as Keras saves it."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,10 +7,10 @@ from nograd.runs.export.base import Exported, Files, trained_model
 
 
 def encode(given: Exported) -> Files:
-    """What `model.save` writes. How the inputs are encoded is not in it.
+    """The content that `model.save` writes. The encoding of the inputs is not part of it.
 
     Raises:
-        ConfigError: the run's network is no Keras model.
+        ConfigError: the run's network is not a Keras model.
     """
     written = trained_model(given, "keras", "Model", "Keras model")
     with TemporaryDirectory() as folder:

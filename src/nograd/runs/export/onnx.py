@@ -1,4 +1,4 @@
-"""The whole prediction as an ONNX graph: its jaxpr, operation by operation; see docs/decisions.md for other routes."""
+"""The prediction as an ONNX graph, translated from its jaxpr one operation at a time (why so: docs/decisions.md)."""
 
 from importlib import import_module
 from typing import Any
@@ -15,14 +15,14 @@ from nograd.runs.export.onnx_graph import Graph, Value
 from nograd.runs.export.onnx_rules import RULES
 from nograd.runs.export.program import EXAMPLES, traced
 
-_OPSET, _IR = 17, 8  # of 2022: what runtimes have read since
+_OPSET, _IR = 17, 8  # from 2022; runtimes released since then can read them
 
 
 def encode(given: Exported) -> Files:
-    """A graph with the input `x` and an output for each answer; `about` is among its metadata.
+    """A graph with the input `x` and an output for each result; the text `about` is in its metadata.
 
     Raises:
-        ConfigError: the network has an operation without a rule here, or the package onnx is missing.
+        ConfigError: the network has an operation without a rule for ONNX, or the package onnx is missing.
     """
     onnx = _package()
     with traced(given.network) as (answers, x):
@@ -45,7 +45,9 @@ def encode(given: Exported) -> Files:
 
 
 def evaluate(graph: Graph, jaxpr: core.Jaxpr, consts: list[Any], inputs: list[Value]) -> list[Value]:
-    """The results of a jaxpr: names of the graph's tensors, or arrays where they follow from no input.
+    """Adds the operations of a jaxpr to the graph and returns its results.
+
+    A result is the name of a tensor, or an array if it does not depend on an input.
 
     Raises:
         ConfigError: an operation has no rule.
@@ -62,7 +64,7 @@ def _results(graph: Graph, equation: Any, operands: list[Value]) -> list[Value]:
     if (body := body_of(equation)) is not None:
         return evaluate(graph, body[0], list(body[1]), operands)
     fixed = all(isinstance(size, int) for result in equation.outvars for size in result.aval.shape)
-    if fixed and not any(isinstance(operand, str) for operand in operands):  # once, here
+    if fixed and not any(isinstance(operand, str) for operand in operands):  # no input: computed now, as a constant
         found = equation.primitive.bind(*operands, **equation.params)
         return [np.asarray(one) for one in (found if equation.primitive.multiple_results else [found])]
     name = equation.primitive.name
@@ -76,7 +78,7 @@ def _results(graph: Graph, equation: Any, operands: list[Value]) -> list[Value]:
 
 
 def _described(helper: Any, name: str, shape: jax.ShapeDtypeStruct) -> Any:
-    """A tensor of the graph's interface."""
+    """The name, type and shape of an input or output of the graph."""
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(shape.dtype))
     sizes = [size if isinstance(size, int) else EXAMPLES for size in shape.shape]
     return helper.make_tensor_value_info(name, kind, sizes)

@@ -1,4 +1,4 @@
-"""What is taken out of an array at some places, in ONNX: a slice, an index, rows of a table by their numbers."""
+"""JAX's `gather` in ONNX: slices, indices, and rows of a table by their numbers."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import numpy as np
 from nograd.core.types import ConfigError
 from nograd.runs.export.onnx_graph import Graph, Value, ints
 
-_MOST = 1000  # windows at fixed places, a node each
+_MOST = 1000  # fixed windows; each becomes a node of the graph
 
 
 def gather(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """Windows at fixed places, which is how JAX writes a slice of an array of any length; or whole rows by numbers.
+    """Windows at fixed positions (so JAX writes a slice of an array of symbolic length), or whole rows by number.
 
     Raises:
-        ConfigError: windows at places that are computed.
+        ConfigError: the positions of windows are computed by the network.
     """
     x, places = operands
     if isinstance(places, np.ndarray) and places.ndim == 1:
@@ -25,7 +25,7 @@ def gather(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _window(graph: Graph, equation: Any, x: Value, place: np.ndarray) -> Value:
-    """The window that begins at a place; an axis of size 1 for each that is left out."""
+    """The window that begins at a fixed position; each axis that the index removes has size 1."""
     sizes, axes = equation.params["slice_sizes"], equation.params["dimension_numbers"].start_index_map
     first = {axis: int(at) for axis, at in zip(axes, place, strict=True)}
     cut = [axis for axis in first if first[axis] or sizes[axis] != equation.invars[0].aval.shape[axis]]
@@ -36,7 +36,7 @@ def _window(graph: Graph, equation: Any, x: Value, place: np.ndarray) -> Value:
 
 
 def _windows(graph: Graph, equation: Any, x: Value, places: np.ndarray) -> Value:
-    """Some windows, side by side along the axis of the result that is none of theirs."""
+    """Several fixed windows, concatenated along the one axis of the result that is not part of a window."""
     shape = list(equation.outvars[0].aval.shape)
     (axis,) = set(range(len(shape))) - set(equation.params["dimension_numbers"].offset_dims)
     shape[axis] = 1
@@ -45,7 +45,7 @@ def _windows(graph: Graph, equation: Any, x: Value, places: np.ndarray) -> Value
 
 
 def _rows(graph: Graph, equation: Any, x: Value, places: Value) -> Value:
-    """Whole rows along one axis, as of an embedding. A number beyond the rows is an error when the graph runs."""
+    """Whole rows along one axis, as in an embedding. A row number out of range is an error when the graph runs."""
     numbers, shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
     axis = numbers.start_index_map[0]
     whole = [size == (1 if at == axis else shape[at]) for at, size in enumerate(equation.params["slice_sizes"])]
@@ -56,7 +56,7 @@ def _rows(graph: Graph, equation: Any, x: Value, places: Value) -> Value:
         )
     found = graph.add("Gather", x, graph.reshaped(places, equation.invars[1].aval.shape[:-1]), axis=axis)
     rank, indices = len(equation.outvars[0].aval.shape), len(equation.invars[1].aval.shape) - 1
-    # ONNX has the axes of the numbers in place of the one they count; JAX says where the others go.
+    # ONNX puts the axes of the numbers where the indexed axis was; JAX says where the other axes go.
     others = iter([*range(axis), *range(axis + indices, rank)])
     counted = iter(range(axis, axis + indices))
     perm = [next(others) if at in numbers.offset_dims else next(counted) for at in range(rank)]

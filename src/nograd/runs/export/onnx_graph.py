@@ -1,4 +1,4 @@
-"""An ONNX graph in the making: its nodes and constants."""
+"""An ONNX graph while it is built: its nodes and constants."""
 
 import re
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ _MULTIPLE = re.compile(r"(?:(\d+)\*)?(\w+)")
 
 
 class Graph:
-    """Nodes in order, and the constants that they read."""
+    """Nodes in order of execution, and the constants that they use."""
 
     def __init__(self, helper: Any, arrays: Any, examples: Any) -> None:
         """
         Args:
             helper, arrays: `onnx.helper` and `onnx.numpy_helper`.
-            examples: the symbol of the first dimension.
+            examples: the symbol of the first dimension, the number of examples.
         """
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
@@ -28,18 +28,18 @@ class Graph:
         self._count: Value | None = None  # the number of examples, int64 [1]
 
     def add(self, operation: str, *operands: Value, **attributes: Any) -> Value:
-        """A node with one result; the name of that."""
+        """Adds a node with one result; returns the name of the result."""
         return self.split(operation, 1, *operands, **attributes)[0]
 
     def split(self, operation: str, results: int, *operands: Value, **attributes: Any) -> list[Value]:
-        """A node with several results."""
+        """Adds a node with several results; returns their names."""
         names: list[Value] = [f"{operation.lower()}_{len(self.nodes)}_{number}" for number in range(results)]
         read = [self.named(operand) for operand in operands]
         self.nodes.append(self._helper.make_node(operation, read, names, **attributes))
         return names
 
     def named(self, value: Value) -> str:
-        """The name of a tensor; a constant gets one."""
+        """The name of a tensor; an array is added as a constant and gets a name."""
         if isinstance(value, str):
             return value
         key = (value.dtype.str, value.shape, value.tobytes())
@@ -49,29 +49,29 @@ class Graph:
         return self._known[key]
 
     def output(self, name: str, value: Value) -> str:
-        """Gives a value the name of an output."""
+        """Makes a value an output of the graph with this name."""
         self.nodes.append(self._helper.make_node("Identity", [self.named(value)], [name]))
         return name
 
     def cast(self, value: Value, dtype: Any) -> Value:
-        """A value in another type."""
+        """Converts a value to another type."""
         return self.add("Cast", value, to=int(self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype))))
 
     def reshaped(self, value: Value, sizes: Sequence[Any]) -> Value:
-        """A value in another shape; one size may follow from the number of examples."""
+        """Reshapes a value; sizes may depend on the number of examples."""
         open_ = [size for size in sizes if not isinstance(size, int)]
         if len(open_) > 1 or (open_ and 0 in sizes):
             return self.add("Reshape", value, self.sizes(sizes))
         return self.add("Reshape", value, ints([size if isinstance(size, int) else -1 for size in sizes]))
 
     def sizes(self, sizes: Sequence[Any]) -> Value:
-        """A shape as an int64 tensor."""
+        """A shape as an int64 tensor; sizes may depend on the number of examples."""
         if all(isinstance(size, int) for size in sizes):
             return ints(sizes)
         return self.add("Concat", *[ints([s]) if isinstance(s, int) else self._multiple(s) for s in sizes], axis=0)
 
     def _multiple(self, size: Any) -> Value:
-        """A size that is the number of examples times a whole number."""
+        """A size that is a multiple of the number of examples, as an int64 tensor [1]."""
         match = _MULTIPLE.fullmatch(str(size))
         if match is None or match[2] != self._symbol:
             raise ConfigError(
@@ -83,5 +83,5 @@ class Graph:
 
 
 def ints(values: Sequence[int]) -> np.ndarray:
-    """Whole numbers as ONNX takes axes and sizes."""
+    """Integers as int64, the type of axes and sizes in ONNX."""
     return np.array(values, np.int64)

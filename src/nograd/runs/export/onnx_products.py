@@ -11,7 +11,7 @@ from nograd.runs.export.onnx_graph import Graph, Value, ints
 
 
 def _product(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """A matrix product where it is one, else a sum over named axes."""
+    """dot_general: MatMul if it is a plain matrix product, else Einsum."""
     (left, right), (left_batch, right_batch) = equation.params["dimension_numbers"]
     wanted = equation.outvars[0].aval.dtype
     given = [
@@ -33,7 +33,7 @@ def _product(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _convolution(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """ONNX has examples and channels first, and the kernel's units and inputs."""
+    """ONNX wants [examples, channels, ...] and kernels [output channels, input channels, ...]."""
     params, layout = equation.params, equation.params["dimension_numbers"]
     if set(params["lhs_dilation"]) != {1} or params["batch_group_count"] != 1:
         raise ConfigError(
@@ -54,7 +54,7 @@ def _convolution(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _pooled(operation: str) -> Callable[[Graph, Any, list[Value]], Value]:
-    """Windows over some axes; those without come first, two of them, as examples and channels."""
+    """Pooling windows. ONNX wants two axes without a window first (examples, channels); the others are moved back."""
 
     def rule(graph: Graph, equation: Any, operands: list[Value]) -> Value:
         params = equation.params

@@ -1,4 +1,4 @@
-"""What each operation of a jaxpr is in ONNX: a function (graph, equation, operands) -> a value, or several."""
+"""The ONNX rule of each operation of a jaxpr: a function (graph, equation, operands) -> one value or several."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ from nograd.runs.export.onnx_products import PRODUCTS
 
 Rule: TypeAlias = Callable[[Graph, Any, list[Value]], "Value | list[Value]"]
 
-# By the name of the primitive, where ONNX has the very same function.
+# JAX primitives with the same meaning as one ONNX operator.
 _SAME = {
     "abs": "Abs", "acos": "Acos", "add": "Add", "add_any": "Add", "and": "And", "asin": "Asin", "atan": "Atan",
     "ceil": "Ceil", "copy": "Identity", "copy_p": "Identity", "cos": "Cos", "cosh": "Cosh", "div": "Div", "eq": "Equal",
@@ -37,7 +37,7 @@ def _sizes(equation: Any, operand: int = 0) -> tuple[Any, ...]:
 
 
 def _round(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """To the nearest, halves to the even one, as ONNX does; or away from 0: sign(x) floor(|x| + 1/2)."""
+    """Rounding: ties to even as ONNX does, or ties away from 0: sign(x) floor(|x| + 1/2)."""
     if int(equation.params["rounding_method"]) == 1:
         return graph.add("Round", *operands)
     up = graph.add("Floor", graph.add("Add", graph.add("Abs", *operands), _one(equation, 0.5)))
@@ -51,12 +51,12 @@ def _power(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _is_finite(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    zero = graph.add("Sub", operands[0], operands[0])  # NaN for an infinity
+    zero = graph.add("Sub", operands[0], operands[0])  # NaN if the operand is infinite or NaN
     return graph.add("Not", graph.add("IsNaN", zero))
 
 
 def _not_equal(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """x ≠ x is the way to ask for a NaN."""
+    """x ≠ x is how JAX tests for NaN."""
     if isinstance(operands[0], str) and operands[0] == operands[1] and equation.invars[0].aval.dtype.kind == "f":
         return graph.add("IsNaN", operands[0])
     return graph.add("Not", graph.add("Equal", *operands))
@@ -84,7 +84,7 @@ def _reshape(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _broadcast(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """Axes of size 1 first, then the axes in their sizes."""
+    """Reshapes to the right number of axes, with size 1 where an axis is new, then expands to the sizes."""
     wanted, places = equation.params["shape"], equation.params["broadcast_dimensions"]
     sizes: list[Any] = [1] * len(wanted)
     for place, size in zip(places, _sizes(equation), strict=True):
@@ -144,7 +144,7 @@ def _pad(graph: Graph, equation: Any, operands: list[Value]) -> Value:
 
 
 def _reduced(operation: str) -> Rule:
-    """Axes are an attribute of all reductions but the sum, up to version 17."""
+    """A reduction whose axes are an attribute; up to opset 17 that is so for all but ReduceSum."""
 
     def rule(graph: Graph, equation: Any, operands: list[Value]) -> Value:
         return graph.add(operation, operands[0], axes=list(equation.params["axes"]), keepdims=0)

@@ -1,4 +1,4 @@
-"""What a network computes, traced for any number of examples at once."""
+"""A network's prediction as a function that is traced with a symbolic number of examples."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ from nograd.core.runtime import in_64_bits
 from nograd.core.types import ConfigError, NogradError
 from nograd.tasks.network import Network
 
-EXAMPLES = "examples"  # the name of the first dimension
+EXAMPLES = "examples"  # the symbol of the first dimension
 
 
 @contextmanager
 def traced(network: Network) -> Iterator[tuple[Callable[[Array], dict[str, Array]], jax.ShapeDtypeStruct]]:
-    """The function of a network and the shape of its inputs, whose first dimension is a symbol.
+    """The prediction function of a network, and the shape and type of its inputs with a symbolic first dimension.
 
     Raises:
-        ConfigError: whatever fails meanwhile, in one line.
+        ConfigError: tracing failed; the message holds the first line of the error.
     """
     with in_64_bits(network.wide):
         (examples,) = export.symbolic_shape(EXAMPLES)

@@ -1,4 +1,4 @@
-"""The parameters by name, and the record of the data as JSON: what `--init` reads, and any program with safetensors."""
+"""Export of the parameters by name, with a JSON description of the data. `--init` can read the file."""
 
 import numpy as np
 from safetensors.numpy import save
@@ -10,7 +10,7 @@ from nograd.tasks.network import named_arrays
 
 
 def encode(given: Exported) -> Files:
-    """A tensor for each parameter, named by its path; in the metadata `about` and the `data` of config.json."""
+    """A tensor for each parameter, named by its path. The metadata hold `about` with the `data` of config.json."""
     network = given.network
     context = {f"{CONTEXT}/{name}": array for name, array in network.context.items()}
     arrays = {name: np.asarray(a, order="C") for name, a in (named_arrays(network.params) | context).items()}

@@ -1,4 +1,4 @@
-"""The whole prediction as a program of StableHLO, which `jax.export.deserialize` reads and JAX runs."""
+"""Export of the prediction as a StableHLO program, to be loaded with `jax.export.deserialize` and run by JAX."""
 
 import jax
 from jax import export
@@ -12,7 +12,7 @@ _PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def encode(given: Exported) -> Files:
-    """The program, for any number of examples; beside it FILE.json, as the program has no place for words.
+    """The program, for any number of examples. Its description goes into FILE.json: the program cannot hold text.
 
     Raises:
         ConfigError: the network cannot be traced for any number of examples.

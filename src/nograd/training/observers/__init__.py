@@ -1,1 +1,1 @@
-"""Who else watches a training: TensorBoard, Weights & Biases, a page."""
+"""Observers that come with nograd: TensorBoard and Weights & Biases."""

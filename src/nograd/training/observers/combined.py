@@ -1,4 +1,4 @@
-"""Several observers of one training as one, and which ones the settings ask for."""
+"""Several observers combined into one, and the observers that the settings ask for."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -17,17 +17,18 @@ from nograd.training.loop import Observer, Progress
 
 @runtime_checkable
 class Finisher(Protocol):
-    """An observer that is told of the end too."""
+    """An observer that also gets the finished run."""
 
     def finish(self, run: Run) -> None:
-        """After result.json is written."""
+        """Called once, after result.json is written."""
 
 
 class CombinedObserver:
-    """Tells each of its observers, in order. Those that are context managers are entered, and left in turn.
+    """Calls each of its observers in order; enters and exits those that are context managers.
 
-    A training is worth more than who watches it: one that raises an exception is named in a line on standard error,
-    left, and told nothing more.
+    An observer must not stop a training by an error: one that raises an exception is named on standard error, exited,
+        and
+    not called again.
     """
 
     def __init__(self, observers: list[Observer]) -> None:
@@ -48,17 +49,17 @@ class CombinedObserver:
             self._leave(observer, kind, error, trace)
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """After each generation. The first word that one of them gives is what `stop` says."""
+        """Called after each generation. The first word that an observer returns becomes the stop reason."""
         for observer in list(self.observers):
             word = self._guarded(observer, observer.generation, progress, line)
             self._asked = self._asked or word or ""
 
     def stop(self) -> str:
-        """What the training is asked to end for; empty while nothing is."""
+        """The stop reason that an observer asked for; empty if none did."""
         return self._asked
 
     def finish(self, run: Run) -> None:
-        """After result.json is written."""
+        """Called once, after result.json is written."""
         for observer in list(self.observers):
             if isinstance(observer, Finisher):
                 self._guarded(observer, observer.finish, run)
@@ -68,7 +69,7 @@ class CombinedObserver:
         self._entered.append(observer)
 
     def _guarded(self, observer: Any, method: Callable[..., Any], *arguments: Any) -> Any:
-        """What the method returns; None where it fails, which the observer is then told nothing after."""
+        """The return value of the method; if it raises, None, and the observer is not called again."""
         try:
             return method(*arguments)
         except Exception as error:
@@ -80,15 +81,15 @@ class CombinedObserver:
             return None
 
     def _leave(self, observer: Any, *error: Any) -> None:
-        """Leaves an observer that was entered; what it raises then is no news."""
+        """Exits an observer that was entered; an exception from that is ignored."""
         if any(other is observer for other in self._entered):
             self._entered = [other for other in self._entered if other is not observer]
             with suppress(Exception):
                 observer.__exit__(*error)
 
 
-# By the setting that asks for one: a function (run directory, progress at the start) -> observer. They are words, as
-# each needs packages that a training can do without, and a page of a run lies above the training.
+# For each setting a function (run directory, progress at the start) -> observer. The functions are named by text and
+# imported when needed: each needs optional packages, and `reports` must not be imported by `training`.
 _ASKED_FOR = {
     "tensorboard": "nograd.training.observers.tensorboard:observer",
     "wandb": "nograd.training.observers.wandb:observer",
@@ -100,16 +101,16 @@ _PACKAGES = ("tensorboard", "wandb")
 def together(
     config: TrainConfig, directory: RunDirectory, start: Progress, given: Sequence[Observer]
 ) -> CombinedObserver:
-    """The observers that the settings ask for, and the caller's own last: one of them may take the terminal."""
+    """The observers that the settings ask for, and last those of the caller, which may draw in the terminal."""
     makers = [import_object(word, "observer") for setting, word in _ASKED_FOR.items() if getattr(config, setting)]
     return CombinedObserver([*(make(directory, start) for make in makers), *given])
 
 
 def require_packages(config: TrainConfig) -> None:
-    """Raises ConfigError where what the settings ask for is not installed, with the line that does."""
+    """Raises ConfigError if a package for an observer is missing; the message has the line that installs it."""
     for name in _PACKAGES:
         spec = find_spec(name) if getattr(config, name) else None
-        # Without an origin it is a mere folder of that name, which such packages leave where they have run.
+        # A spec without origin is only a folder of that name; these packages leave one where they have run.
         if getattr(config, name) and (spec is None or spec.origin is None):
             raise ConfigError(f"--{name} needs the package {name}: pip install 'nograd[{name}]'")
     if config.open:

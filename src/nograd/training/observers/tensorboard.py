@@ -1,4 +1,4 @@
-"""A training's metrics as TensorBoard's event files, by the package tensorboard alone."""
+"""Writes the metrics of a training as event files of TensorBoard; needs only the package tensorboard."""
 
 import time
 from types import TracebackType
@@ -14,16 +14,16 @@ from nograd.training.loop import Progress
 
 
 def observer(directory: RunDirectory, start: Progress) -> "TensorBoard":
-    """The observer of a training that begins."""
+    """The observer for a training that begins at this progress."""
     return TensorBoard(directory, start)
 
 
 class TensorBoard:
-    """Scalars in RUN/events.out.tfevents.*, over the generations: `tensorboard --logdir runs` shows them."""
+    """Writes RUN/events.out.tfevents.*, with a scalar per metric; `tensorboard --logdir runs` shows them."""
 
     def __init__(self, directory: RunDirectory, start: Progress) -> None:
         self._writer = EventFileWriter(str(directory.path))
-        # A resumed run writes the generations after its checkpoint again: what stands there of them is dropped.
+        # A resumed run writes the generations after its checkpoint again; this makes TensorBoard drop the old ones.
         log = SessionLog(status=SessionLog.START)
         self._writer.add_event(Event(wall_time=time.time(), step=start.generation + 1, session_log=log))
 
@@ -37,13 +37,13 @@ class TensorBoard:
             self._writer.close()
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """A scalar a metric."""
+        """Writes each metric of a generation as a scalar."""
         self._write(progress.generation, {name: value for name, value in line.items() if name != "generation"})
         if progress.generation and any(name.startswith("val_") for name in line):
             self._writer.flush()
 
     def finish(self, run: Run) -> None:
-        """The result, at the last generation."""
+        """Writes the entries of result.json as scalars at the last generation."""
         self._write(run.result["generations"], {f"result/{name}": value for name, value in run.result.items()})
         self._writer.close()
 

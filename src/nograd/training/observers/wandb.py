@@ -1,4 +1,4 @@
-"""A training's metrics at Weights & Biases."""
+"""Sends the metrics of a training to Weights & Biases."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,12 @@ from nograd.training.loop import Progress
 
 
 def observer(directory: RunDirectory, start: Progress) -> "WandB":
-    """The observer of a training that begins."""
+    """The observer for a training that begins."""
     return WandB(directory)
 
 
 class WandB:
-    """A run in the project of $WANDB_PROJECT, or "nograd". A resumed training goes on in its own run.
+    """A run in the project $WANDB_PROJECT, or "nograd". A resumed training continues the same run.
 
     Raises:
         ConfigError: nobody is logged in, or the server does not answer.
@@ -52,17 +52,17 @@ class WandB:
             self._run.finish(exit_code=1)
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
-        """All metrics of a generation."""
+        """Sends all metrics of a generation."""
         self._run.log(line, step=progress.generation)
 
     def finish(self, run: Run) -> None:
-        """The result as the run's summary."""
+        """Stores the entries of result.json as the summary of the run."""
         self._run.summary.update(run.result)
         self._run.finish()
 
 
 def _known_id(path: Path) -> str:
-    """The name of the run at Weights & Biases, kept beside it: a resumed training finds it again."""
+    """The id of the run at Weights & Biases, stored in the run directory so that a resumed training finds it."""
     if not path.is_file():
         path.write_text(f"{uuid4().hex[:12]}\n")
     return path.read_text().strip()
