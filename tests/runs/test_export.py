@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
-from exports import about_of, agree, by_onnx, by_stablehlo
+from exports import Exported, about_of, agree, by_onnx, by_stablehlo, onnx_of
 from safetensors import safe_open
 
 import nograd as ng
@@ -20,6 +20,7 @@ from nograd.data.frames import frame_table
 from nograd.models import Model, build_model, parse_model, parse_policy
 from nograd.tasks.classification import Classes
 from nograd.tasks.network import network_of_examples
+from nograd.tasks.regression import Numbers
 
 pytest.importorskip("onnxruntime")
 FEW = {"generations": 2, "eval_every": 2, "population": 8, "engine": "inline"}
@@ -204,3 +205,21 @@ def test_the_command_writes_into_the_run_by_default(tmp_path, capsys):
     assert not ended.value.code
     assert (tmp_path / "run" / "network.onnx").is_file()
     assert "network.onnx" in capsys.readouterr().out
+
+
+def test_operations_near_the_numbers_where_they_lose_digits():
+    """Rounding away from 0 of the neighbours of 1/2 and of large odd numbers; expm1 and log1p of tiny numbers."""
+    halves = np.array([0.49999997, 0.5, 1.5, 2.5, 8388609.0, 0.0], np.float32)
+    tiny = np.array([1e-20, 3e-8, 1e-4, 0.4999, 0.5001, 3.0], np.float32)
+    x = np.concatenate([halves, -halves, tiny, -tiny / 4])[None]
+
+    def apply(params, x):
+        away = jax.lax.round(x[:, :12], jax.lax.RoundingMethod.AWAY_FROM_ZERO)
+        return jnp.concatenate([away, jnp.expm1(x[:, 12:]), jnp.log1p(x[:, 12:])], 1) + 0 * params["zero"]
+
+    model = build_model(Model(lambda key: {"zero": jnp.zeros(())}, apply), (24,), 36)
+    plain = {"offset": 0.0, "scale": 1.0, "input_shape": (24,)}
+    network = network_of_examples(model, {"zero": jnp.zeros(())}, Numbers(), plain)
+    found = by_onnx(onnx_of(Exported(network, "test", lambda: None)).content, x)
+    for name, array in jax.jit(network.answers)(x).items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=0, err_msg=name)  # relative: tiny numbers too

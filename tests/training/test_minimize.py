@@ -184,6 +184,22 @@ def test_a_function_that_is_none_is_one_line(fun, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"population": 0}, "--population cannot be 0"),
+        ({"generations": 0}, "--generations cannot be 0"),
+        ({"strategy": lambda: ng.snes(8, 0.5), "population": 6}, "population is part of the strategy"),
+        ({"strategy": lambda: ng.snes(8, 0.5), "sigma": 0.1}, "sigma is part of the strategy"),
+        ({"strategy": lambda: ng.openai_es(perturbation=ng.node(0.1, 4))}, "node perturbation needs the network's"),
+    ],
+)
+def test_a_setting_that_would_have_no_effect_is_refused(given, words):
+    given = {name: value() if callable(value) else value for name, value in given.items()}
+    with pytest.raises(ConfigError, match=words):
+        ng.minimize(objectives.bowl, START, workers=1, **given)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_function_that_fails_later_is_one_line_and_loses_nothing(workers, tmp_path):
     with pytest.raises(EngineError, match=r"failing failed: ValueError: no luck"):

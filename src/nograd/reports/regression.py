@@ -52,7 +52,8 @@ def _charts(name: str, true: np.ndarray, found: np.ndarray) -> Markup:
         for t, f in zip(true[::step], found[::step], strict=True)
         if np.isfinite(f)
     ]
-    low, high = float(min(true.min(), np.min(found))), float(max(true.max(), np.max(found)))
+    shown = np.concatenate([true, found[np.isfinite(found)]])
+    low, high = float(shown.min()), float(shown.max())
     tips = [tip("true", "true", ".4~g"), tip("predicted", "predicted", ".4~g"), tip("residual", "residual", ".4~g")]
     flat = {"scale": {"zero": False}}
 

@@ -102,6 +102,6 @@ def _of_arrays(data: Mapping[str, Any], encoding: ArrayEncoding | None, source: 
         table = Table(pl.DataFrame(), str(path), row_place)
         columns = array_columns(y, None, "y", table)
         return x, target_from_json(data["target"]).encode_known(columns, str(path))
-    if y.ndim != 1 or y.dtype.kind not in "ui" or y.min() < 0 or y.max() >= data["classes"]:
+    if y.ndim != 1 or not len(y) or y.dtype.kind not in "ui" or y.min() < 0 or y.max() >= data["classes"]:
         raise DataError(f"labels y of {path} must be classes 0 to {data['classes'] - 1}; correct them")
     return x, y.astype(np.int32)

@@ -22,7 +22,7 @@ from nograd.runs.inputs import inputs_of
 from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
 from nograd.runs.saved_settings import saved_settings
-from nograd.runs.summary import as_html, described, summary
+from nograd.runs.summary import described, described_in_html
 from nograd.tasks.base import Given, ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
@@ -53,7 +53,7 @@ class Run:
         return described(self.directory)
 
     def _repr_html_(self) -> str:
-        return as_html(summary(self.directory))
+        return described_in_html(self.directory)
 
     @property
     def path(self) -> Path:

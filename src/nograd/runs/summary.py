@@ -11,6 +11,9 @@ from nograd.core.text import duration
 from nograd.core.types import NogradError
 from nograd.runs.directory import CONFIG, CURVES, RunDirectory
 
+# A folder of another program or of another version.
+_UNREADABLE = (NogradError, KeyError, TypeError, AttributeError, ValueError)
+
 
 class Summary(NamedTuple):
     """The main facts of a run, as text; "" for facts that the run does not have."""
@@ -67,7 +70,7 @@ def summaries(folder: Path) -> Iterator[Summary]:
     for path in made:
         try:
             yield summary(RunDirectory.open(path.parent))
-        except (NogradError, KeyError, TypeError):  # not a run, or one of another version
+        except _UNREADABLE:  # not a run, or one of another version
             continue
 
 
@@ -75,8 +78,16 @@ def described(directory: RunDirectory) -> str:
     """A run as one line of text; only its path if its files cannot be read."""
     try:
         return as_text(summary(directory))
-    except (NogradError, KeyError, TypeError):
+    except _UNREADABLE:
         return f"<nograd run {str(directory.path)!r}>"
+
+
+def described_in_html(directory: RunDirectory) -> str:
+    """A run as HTML for a notebook; its path alone if its files cannot be read."""
+    try:
+        return as_html(summary(directory))
+    except _UNREADABLE:
+        return f"<pre>{html.escape(described(directory))}</pre>"
 
 
 def as_text(found: Summary) -> str:

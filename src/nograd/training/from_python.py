@@ -21,7 +21,7 @@ from nograd.training.display import Show, shown, wanted
 from nograd.training.initial import begun_with
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
-from nograd.training.overrides import check_beginning, check_objects, named, require_own, strategy_word
+from nograd.training.overrides import check_beginning, check_objects, named, refuse_fixed, require_own, strategy_word
 from nograd.training.own_data import is_source, is_word, own_source, task_word
 from nograd.training.train import Start, resumed_settings, run_config
 
@@ -169,6 +169,7 @@ def train(
         task = "mnist"
     if task is not None:
         given |= check_given({"task": source.name if source else task})
+    refuse_fixed(objects, set(given))
     if objects.strategy is not None:
         require_own(objects, set(given))
         given["strategy"] = strategy_word(objects.strategy)

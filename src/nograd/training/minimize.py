@@ -194,10 +194,12 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
     """The settings and objects of the training that computes the search."""
     n = task.size
     strategy, objects = given.strategy, Objects()
-    population = given.population or 4 + int(3 * math.log(n))
+    check_given({"population": given.population, "generations": given.generations or 0})  # of their types
+    population = 4 + int(3 * math.log(n)) if given.population is None else given.population
     words: dict[str, Any] = {}  # how config.json records a strategy that is an object
     wanted: dict[str, Any] = {"seed": given.seed, "workers": given.workers, **given.settings}
     if isinstance(strategy, Strategy):
+        _check_own(given, strategy)
         objects = Objects(strategy=strategy, perturbation=strategy.perturbation)
         population = strategy.size
         words = {"strategy": strategy_word(strategy), "perturbation": strategy.perturbation.word}
@@ -208,8 +210,8 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
         wanted = {"strategy": word, "noise": "gaussian", "sigma": sigma, "population": population, **wanted}
     if given.workers == "auto" and (task.traced or seconds * population < _QUICK):
         wanted["workers"] = "1"  # faster, and bitwise the same result
-    own = longest(n, population) if given.restarts == "none" else _NO_LIMIT
-    generations = given.generations or own
+    own = longest(n, max(population, 1)) if given.restarts == "none" else _NO_LIMIT
+    generations = own if given.generations is None else given.generations
     wanted |= {"task": task.word, "generations": generations, "budget": given.budget}
     wanted = {"eval_every": 1 if given.callback else _SAVED_EVERY, **wanted}
     for name in ("out", "resume"):
@@ -217,6 +219,14 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
             wanted[name] = str(path)
     saved = resumed_settings(wanted["resume"]) if "resume" in wanted else None
     return validate(merge(check_given(wanted) | words, saved)), objects
+
+
+def _check_own(given: Arguments, strategy: Strategy) -> None:
+    """Raises ConfigError for a setting that the strategy object fixes, or if it cannot be asked for members."""
+    _ = strategy.dense
+    for name in ("population", "sigma"):
+        if getattr(given, name) is not None:
+            raise ConfigError(f"{name} is part of the strategy object that was given; set it there")
 
 
 def _with_restarts(

@@ -60,6 +60,19 @@ def require_own(objects: Objects, given: set[str]) -> None:
         )
 
 
+def refuse_fixed(objects: Objects, given: set[str]) -> None:
+    """Raises ConfigError for a setting that a given optimizer or perturbation object fixes: it would have no effect."""
+    fixed: list[tuple[str, Any, set[str]]] = []
+    if objects.optimizer is not None:
+        fixed.append(("optimizer", "the given optimizer object", {"lr", "lr_schedule", "momentum"}))
+    if (perturbation := objects.perturbation) is not None:
+        own = set(perturbation.settings) | set(PERTURBATION.readers)
+        fixed.append(("perturbation", f"the given {perturbation.word} perturbation", own))
+    for setting, what, own in fixed:
+        for name in sorted(own & given - {setting}):
+            raise ConfigError(f"{name} is part of {what}; set it there, or give {setting} as a word")
+
+
 def strategy_word(strategy: Strategy) -> str:
     """How config.json records a strategy that is a Python object."""
     return f"({type(strategy.rule).__name__}, a Python object)"

@@ -37,11 +37,38 @@ def _sizes(equation: Any, operand: int = 0) -> tuple[Any, ...]:
 
 
 def _round(graph: Graph, equation: Any, operands: list[Value]) -> Value:
-    """Rounding: ties to even as ONNX does, or ties away from 0: sign(x) floor(|x| + 1/2)."""
+    """Rounding: ties to even as ONNX does, or ties away from 0.
+
+    Away from 0 it is sign(x) (n + [|x| − n ≥ 1/2]) with n = floor(|x|): |x| + 1/2 would itself be rounded.
+    """
     if int(equation.params["rounding_method"]) == 1:
         return graph.add("Round", *operands)
-    up = graph.add("Floor", graph.add("Add", graph.add("Abs", *operands), _one(equation, 0.5)))
-    return graph.add("Mul", graph.add("Sign", *operands), up)
+    size = graph.add("Abs", *operands)
+    whole = graph.add("Floor", size)
+    up = graph.add("GreaterOrEqual", graph.add("Sub", size, whole), _one(equation, 0.5))
+    found = graph.add("Add", whole, graph.cast(up, equation.outvars[0].aval.dtype))
+    return graph.add("Mul", graph.add("Sign", *operands), found)
+
+
+def _expm1(graph: Graph, equation: Any, operands: list[Value]) -> Value:
+    """exp(x) − 1; near 0, where that loses its digits, 2t/(1 − t) with t = tanh(x/2)."""
+    half = graph.add("Tanh", graph.add("Mul", *operands, _one(equation, 0.5)))
+    near = graph.add("Div", graph.add("Mul", half, _one(equation, 2.0)), graph.add("Sub", _one(equation), half))
+    far = graph.add("Sub", graph.add("Exp", *operands), _one(equation))
+    return _if_small(graph, equation, operands[0], near, far)
+
+
+def _log1p(graph: Graph, equation: Any, operands: list[Value]) -> Value:
+    """log(1 + x); near 0, where that loses its digits, 2 artanh(x/(2 + x))."""
+    ratio = graph.add("Div", operands[0], graph.add("Add", *operands, _one(equation, 2.0)))
+    near = graph.add("Mul", graph.add("Atanh", ratio), _one(equation, 2.0))
+    far = graph.add("Log", graph.add("Add", *operands, _one(equation)))
+    return _if_small(graph, equation, operands[0], near, far)
+
+
+def _if_small(graph: Graph, equation: Any, x: Value, near: Value, far: Value) -> Value:
+    """`near` if |x| < 1/2, else `far`."""
+    return graph.add("Where", graph.add("Less", graph.add("Abs", x), _one(equation, 0.5)), near, far)
 
 
 def _power(graph: Graph, equation: Any, operands: list[Value]) -> Value:
@@ -189,11 +216,11 @@ RULES: dict[str, Rule] = {
     "cumsum": _cumulated,
     "exp2": lambda graph, equation, operands: graph.add("Pow", _one(equation, 2.0), operands[0]),
     "expand_dims": _reshape,
-    "expm1": lambda graph, equation, operands: graph.add("Sub", graph.add("Exp", *operands), _one(equation)),
+    "expm1": _expm1,
     "gather": gather,
     "integer_pow": _power,
     "is_finite": _is_finite,
-    "log1p": lambda graph, equation, operands: graph.add("Log", graph.add("Add", *operands, _one(equation))),
+    "log1p": _log1p,
     "ne": _not_equal,
     "pad": _pad,
     "reduce_and": _truths("ReduceMin"),
