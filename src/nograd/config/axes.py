@@ -1,13 +1,13 @@
-"""The registries: every strategy, perturbation, noise, shaping, optimizer, network and engine by its word.
+"""The registries: every strategy, perturbation, noise, shaping, optimizer, network and engine by its name.
 
-To add one, write it in a file of its own and add its line here: the parser, help, defaults, errors, the checks of
-settings that it does not read, recipes and the search space follow from it.
+To add one, write it in a new file and add a line here. The parser, help, defaults, errors, recipes, the search space
+and the checks for settings that it does not use read that line.
 """
 
 from nograd.config.registry import DATA, ENVIRONMENT, Axis, Entry
 from nograd.config.scores import FITNESSES, METRICS
 
-_STEP = ("optimizer", "lr", "lr_schedule", "momentum", "weight_decay")  # of an Optax optimizer
+_STEP = ("optimizer", "lr", "lr_schedule", "momentum", "weight_decay")  # the settings of an Optax optimizer
 _RANDOM_SIGNS = (
     "rademacher",
     "which learns sigma from the size of the draws: all of rademacher's are equal; use gaussian or table",
@@ -48,7 +48,7 @@ STRATEGIES = Axis(
             (),  # never mirrored
             {"noise": "gaussian", "sigma": 0.1, "mirrored": False},
             _LEARNS_SIGMA,
-            searched=False,  # a matrix of parameters × parameters
+            searched=False,  # its matrix has parameters × parameters elements
         ),
         "sep-cma-es": Entry(
             "learns a variance for each parameter and a step size (Ros and Hansen 2008)",
@@ -228,7 +228,7 @@ ENV_SOURCES = Axis(
 REPORT_SECTIONS = Axis(
     "report section",
     {
-        # No kind of task by itself: the kinds of target name it (`Targets.sections`).
+        # No kind of task asks for it: kinds of target do, by `Targets.sections`.
         "mistakes": Entry("what a classifier gets wrong", "nograd.reports.mistakes:mistakes_of", tasks=()),
         "numbers": Entry("numbers against the truth", "nograd.reports.regression:numbers_of", tasks=()),
         "importance": Entry("columns of a table", "nograd.reports.importance:importance_of", tasks=(DATA,)),

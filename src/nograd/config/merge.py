@@ -1,6 +1,6 @@
-"""The one merge of settings: what was given, over a recipe or a saved run, as one `TrainConfig`.
+"""Merges the settings that the user gave with those of a recipe or of a saved run into one `TrainConfig`.
 
-Command line and Python both come here; a recipe's TOML passes the same checks (see `values`).
+The command line and the Python functions both use it; a recipe's TOML passes the same checks (see `values`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from nograd.config.values import Setting, checked, short_repr
 from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
-# What other libraries call some of them.
+# The names that other libraries use for some settings.
 ALIASES = {
     "learning_rate": "lr", "epochs": "generations", "iterations": "generations", "steps": "generations",
     "batch_size": "batch", "popsize": "population", "population_size": "population", "std": "sigma",
@@ -26,10 +26,14 @@ ALIASES = {
 
 
 def check_given(given: Mapping[str, Any], known: Mapping[str, Setting] | None = None) -> dict[str, Any]:
-    """Settings from Python by name, each of its own type; `known` ones, those of a training where none are named.
+    """Checks settings from Python, and converts each to the type of its field.
+
+    Args:
+        given: values by the names of the settings.
+        known: the settings that are accepted; default those of a training.
 
     Raises:
-        ConfigError: a name is no setting, or a value cannot be one of it.
+        ConfigError: a name is not that of a setting, or a value is not valid for its setting.
     """
     known = all_settings() if known is None else known
     for name in given:
@@ -39,14 +43,14 @@ def check_given(given: Mapping[str, Any], known: Mapping[str, Setting] | None = 
 
 
 def merge(given: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainConfig:
-    """What was given over its recipe, or over the settings of the run that it goes on with.
+    """The given settings, and for all others those of the recipe or of the resumed run.
 
     Args:
-        given: checked values of settings by name; what is not there was not given.
-        saved: the settings of the run that `given` resumes.
+        given: checked values by the names of the settings.
+        saved: the settings of the run to resume; None for a new run.
 
     Raises:
-        ConfigError: there is no such recipe, or a resumption cannot change what was given.
+        ConfigError: there is no such recipe, or a resumed run cannot change a given setting.
     """
     if saved is None:
         base = base_config(replace(TrainConfig(), **given))
@@ -56,14 +60,14 @@ def merge(given: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainCo
 
 
 def _void(given: Mapping[str, Any], base: TrainConfig) -> dict[str, Any]:
-    """The defaults of what a recipe chose for its optimizer, and the one that was given does not read."""
+    """The defaults of settings that the recipe set for its optimizer, and that the given optimizer does not use."""
     now = given.get("optimizer", base.optimizer)
     unread = [name for name, readers in OPTIMIZER.readers.items() if now != base.optimizer and now not in readers]
     return {name: getattr(TrainConfig(), name) for name in unread}
 
 
 def check_resumption(given: Mapping[str, Any], saved: TrainConfig) -> None:
-    """Raises ConfigError for a given setting that would make a resumed run another than the one that was saved."""
+    """Raises ConfigError for a given setting that a resumed run may not change."""
     for name in ("preset", "config", "init", "out"):
         if given.get(name) is not None:
             raise ConfigError(
@@ -74,11 +78,11 @@ def check_resumption(given: Mapping[str, Any], saved: TrainConfig) -> None:
 
 
 def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
-    """Raises ConfigError where one of the wanted values is not the saved one, and no resumption may change it."""
+    """Raises ConfigError if a wanted value differs from the saved one and a resumed run may not change it."""
     for name, one in recipe_fields().items():
         before = getattr(saved, name)
         if name == "task" and is_file(before) and is_file(wanted.get(name)):
-            continue  # it may have moved: its checksum decides
+            continue  # the file may have been moved: its checksum is compared instead
         if name in wanted and name not in may_change(saved) and wanted[name] != before:
             raise ConfigError(
                 f"cannot resume with another {one.flag}: the run has {short_repr(before)}, "
@@ -87,20 +91,20 @@ def check_unchanged(wanted: Mapping[str, Any], saved: TrainConfig) -> None:
 
 
 def may_change(saved: TrainConfig) -> frozenset[str]:
-    """The settings that a resumption may change; where a schedule ends with the generations, more of them would be
-    another run.
+    """The settings that a resumed run may change. `generations` is not among them if the learning rate depends on it:
+    with a larger number it would be another run.
     """
     return changeable() - {"generations"} if saved.lr_schedule in ("linear", "cosine") else changeable()
 
 
 def listed(known: Iterable[str]) -> str:
-    """ "; known: …" with all names."""
+    """The text "; known: …" with all names."""
     return f"; known: {', '.join(known)}"
 
 
 def suggestion(name: str, known: Collection[str], prefix: str = "") -> str:
-    """ "; did you mean …?" for a name that is none of the known: the one that other libraries' word stands for, or the
-    nearest; "" where there is none.
+    """The text "; did you mean …?" for an unknown name: the setting that other libraries call so, or the nearest name;
+    "" if there is none.
     """
     wanted = ALIASES.get(name.lower().replace("-", "_"), "")
     if wanted in known:

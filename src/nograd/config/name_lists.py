@@ -1,4 +1,4 @@
-"""Several names in one setting: with commas between them, as in a line of a CSV file."""
+"""Several names in the text of one setting, separated by commas as in a line of a CSV file."""
 
 import csv
 import io
@@ -14,15 +14,17 @@ def name_list(text: str | None) -> tuple[str, ...]:
 
 
 def kinds_of(text: str | None) -> dict[str, str]:
-    """The kinds of columns in a text: zip=category,when=date. Raises ConfigError for what has no name or no kind."""
+    """Kinds by column from a text: zip=category,when=date. Raises ConfigError if a name or a kind is missing."""
     return pairs_of(text, "--as", "NAME=KIND, such as --as zip=category")
 
 
 def pairs_of(text: str | None, flag: str, form: str) -> dict[str, str]:
-    """The values by name in a text: a=1,b=3. Raises ConfigError for what has no name or no value.
+    """Values by name from a text: a=1,b=3. Raises ConfigError if a name or a value is missing.
 
     Args:
-        flag: that the text was given to, and `form`: how it is written; for the error.
+        text: the text; None is no pairs.
+        flag: the flag that the text was given to, for errors.
+        form: how such a text is written, for errors.
     """
     found = {}
     for part in name_list(text):
@@ -34,7 +36,7 @@ def pairs_of(text: str | None, flag: str, form: str) -> dict[str, str]:
 
 
 def as_text(value: Any) -> Any:
-    """Names, or kinds by name, of Python as such a text; anything else as it is."""
+    """A list of names, or a mapping of names to kinds, as such a text; any other value unchanged."""
     if isinstance(value, Mapping):
         return _line(f"{name}={kind}" for name, kind in value.items())
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):

@@ -20,7 +20,7 @@ from nograd.config.registry import DATA, ENVIRONMENT
 from nograd.config.scores import FITNESSES, METRICS
 from nograd.config.values import Setting, settings_of
 
-# Their words are those of the registries, which a type checker cannot read.
+# The allowed words are those of the registries, which a type checker cannot read.
 if TYPE_CHECKING:
     Perturbation: TypeAlias = str
     Strategy: TypeAlias = str

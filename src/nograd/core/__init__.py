@@ -1,1 +1,1 @@
-"""The ground: random numbers by address, trees and their exact sums, chunks, errors, metrics, text, console."""
+"""What all other folders use: random numbers, sums of trees, chunks, errors, metrics, text and the console."""

@@ -1,4 +1,4 @@
-"""Intervals of a share and of a mean, and the quantile of Student's distribution. Plain Python."""
+"""Confidence intervals of a proportion and of a mean, and the quantile of Student's distribution. Plain Python."""
 
 import math
 
@@ -7,7 +7,7 @@ _Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """The 95% interval of a share of `count` units that are right (Wilson 1927).
+    """The 95% confidence interval of a proportion p = `share` among n = `count` units (Wilson 1927).
 
     (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n): unlike p ± z·se it stays inside 0..1.
     """
@@ -18,13 +18,13 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
 
 
 def student_interval(mean: float, error: float, count: int) -> tuple[float, float]:
-    """mean ± t · error, the 95% interval of Student (1908) of a mean over `count` units with this standard error."""
+    """mean ± t · error: Student's (1908) 95% interval of a mean over `count` units with the standard error `error`."""
     half = student(count - 1) * error if count > 1 else 0.0
     return mean - half, mean + half
 
 
 def student(degrees: int, confidence: float = CONFIDENCE) -> float:
-    """t with P(|T| ≤ t) = confidence for T of Student's distribution; infinite without degrees of freedom."""
+    """t with P(|T| ≤ t) = confidence for T of Student's distribution; infinite for 0 degrees of freedom."""
     if degrees < 1:
         return math.inf
     low, high = 0.0, 1.0

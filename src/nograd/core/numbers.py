@@ -1,4 +1,4 @@
-"""What a user's function returned, as a number."""
+"""Converts what a user's function returned to numbers."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ _HOW = "return one real number: NaN where there is no value"
 
 
 def as_number(value: Any, name: str) -> float:
-    """The value of the function `name`; NaN for an infinite one. Raises EngineError where it is no real number."""
+    """What the function `name` returned, as a float; NaN for an infinity. Raises EngineError for no real number."""
     try:
         array = np.asarray(value)
     except Exception:
@@ -24,7 +24,7 @@ def as_number(value: Any, name: str) -> float:
 
 
 def as_numbers(values: Any, count: int, name: str) -> np.ndarray:
-    """The values of a vectorized function at `count` points. Raises EngineError where they are not so many numbers."""
+    """What a vectorized function returned for `count` points. Raises EngineError unless it is `count` real numbers."""
     array = np.asarray(values)
     if array.shape != (count,) or array.dtype.kind not in "biuf":
         raise EngineError(

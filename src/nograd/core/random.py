@@ -1,8 +1,8 @@
-"""Random words, signs and normals from a key, in a counter's order: any element can be redrawn alone.
+"""Random words, signs and normals from a key and a counter, so that any element can be drawn again alone.
 
 JAX's own generator spends most of a normal's time on its 32 random bits (on a CPU, 20 rounds of Threefry in a
-loop that is not unrolled). Here the *address* of a draw stays a JAX key, folded by Threefry; only the words
-under that key come from a cheaper keyed hash, which the tests hold to the statistics that ES needs.
+loop that is not unrolled). Here the *address* of a draw is still a JAX key, folded by Threefry; only the words
+under that key come from a cheaper keyed hash. The tests check the statistics that ES needs.
 """
 
 import math
@@ -17,9 +17,9 @@ from jaxtyping import Array, Float, UInt32
 from nograd.core.types import Key
 
 _SIGN_BIT = np.uint32(0x80000000)
-# Of one leaf several streams are drawn: a stream is set apart from the others of its leaf by exclusive or.
-ANGLE_STREAM = 0x9E3779B9  # a normal's angle from its radius
-ROW_STREAM = 0x5BD1E995  # a matrix's factor A from its factor B
+# One leaf needs several independent streams. Each is the leaf's number, exclusive-or one of these constants.
+ANGLE_STREAM = 0x9E3779B9  # the angles of normals; the radii use the leaf's own number
+ROW_STREAM = 0x5BD1E995  # the factor A of a matrix; the factor B uses the leaf's own number
 _ONE = np.uint32(0x3F800000)  # the bits of 1.0 in float32
 # sin(πx) on [−½, ½] as x·P(x²), Taylor to x¹³: the next term is below 1e−9, float32's spacing is 6e−8.
 _SINE = [math.pi ** (2 * i + 1) * (-1) ** i / math.factorial(2 * i + 1) for i in range(7)]
@@ -29,16 +29,16 @@ def mix(word: Any) -> Any:
     """A bijection of 32-bit words in which every input bit flips every output bit with probability ≈ ½.
 
     Two multiplications and three shifts, with the constants of the `lowbias32` family found by exhaustive
-    search (C. Wellons, "Prospecting for Hash Functions", 2018; constants by T. Ettinger). Takes JAX's arrays and
-    NumPy's.
+    search (C. Wellons, "Prospecting for Hash Functions", 2018; constants by T. Ettinger). It takes arrays of JAX
+    or of NumPy.
     """
     word = (word ^ (word >> 16)) * np.uint32(0x21F0AAAD)
     word = (word ^ (word >> 15)) * np.uint32(0x735A2D97)
     return word ^ (word >> 15)
 
 
-# Traced once a shape, and written into the programs that draw: tracing these few lines again for each leaf and loop
-# took a tenth of a start.
+# Traced once for each shape and inlined into the programs that draw: tracing these lines again for each leaf and loop
+# took a tenth of the time to start a training.
 _inlined = partial(jax.jit, static_argnames=("count", "stream"), inline=True)
 
 
@@ -49,7 +49,7 @@ def random_words(key: Key, count: int, stream: int = 0, start: Array | int = 0) 
     Args:
         key: a scalar key of `jax.random.key`.
         count: how many words, below 2³².
-        stream: any 32-bit number; the streams of one key are unrelated (a leaf of the parameters each).
+        stream: any 32-bit number; the streams of one key are independent (each leaf of the parameters has its own).
         start: the first counter.
     """
     words = jax.random.key_data(key)
@@ -61,27 +61,27 @@ def random_words(key: Key, count: int, stream: int = 0, start: Array | int = 0) 
 
 @_inlined
 def random_signs(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> Float[Array, " count"]:
-    """Rademacher draws, +1 or −1 with probability ½ each: one random bit an element.
+    """Rademacher draws, +1 or −1 with probability ½ each: one random bit per element.
 
     Args:
-        start: the counter of the first word, of which each makes 32 signs.
+        start: the counter of the first word; each word gives 32 signs.
     """
     half = -(-count // 64)
-    # In a loop, or XLA fuses the words into the signs and computes each of them 32 times.
+    # In a loop: otherwise XLA fuses the words into the signs and computes each word 32 times.
     starts = jnp.arange(2, dtype=jnp.uint32) * jnp.uint32(half) + jnp.asarray(start, jnp.uint32)
     words = jax.lax.map(lambda start: random_words(key, half, stream, start), starts).reshape(-1)
     return _signs(words).reshape(-1)[:count]
 
 
 def sign_rows(key: Key, rows: int, width: int, stream: int = 0, first: Array | int = 0) -> Float[Array, "rows width"]:
-    """Rows first, first + 1, … of an endless matrix of random signs: a row is the same whoever draws it."""
+    """Rows first, first + 1, … of an endless matrix of random signs. A row depends only on key, stream and number."""
     words = -(-width // 32)
     start = jnp.asarray(first, jnp.uint32) * jnp.uint32(words)
     return random_signs(key, rows * words * 32, stream, start).reshape(rows, -1)[:, :width]
 
 
 def normal_rows(key: Key, rows: int, width: int, stream: int = 0, first: Array | int = 0) -> Float[Array, "rows width"]:
-    """Rows first, first + 1, … of an endless matrix of standard normals."""
+    """Rows first, first + 1, … of an endless matrix of standard normals. See `sign_rows`."""
     start = jnp.asarray(first, jnp.uint32) * jnp.uint32(width)
     return random_normals(key, rows * width, stream, start).reshape(rows, width)
 
@@ -96,8 +96,8 @@ def _signs(words: UInt32[Array, " n"]) -> Float[Array, "n 32"]:
 def random_normals(key: Key, count: int, stream: int = 0, start: Array | int = 0) -> Float[Array, " count"]:
     """Standard normals by Box and Muller (1958): z = √(−2 ln u) · cos(πv), u in (0, 1], v in [−1, 1).
 
-    Only the cosine half is kept: with both halves in one array XLA's CPU code no longer vectorises, and the
-    two words a normal cost less than that.
+    Only the cosine half is kept: with both halves in one array XLA's CPU code does not vectorise, which costs more
+    than the two random words per normal.
     """
     uniform = (random_words(key, count, stream, start).astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
     angle = random_words(key, count, stream ^ ANGLE_STREAM, start)

@@ -1,4 +1,4 @@
-"""Numbers and words for people: durations, times, bytes, shares, the names that were meant."""
+"""Text for people: durations, times, bytes, shares, and "did you mean" suggestions."""
 
 import difflib
 import re
@@ -28,20 +28,20 @@ def parse_duration(text: str) -> float:
 
 
 def short_time(seconds: float) -> str:
-    """Three digits of a time in the unit that suits it: 12.3 µs, 4.56 ms, 7.89 s."""
+    """A time with three digits in a suitable unit: 12.3 µs, 4.56 ms, 7.89 s."""
     scale, unit = time_unit(seconds)
     return f"{seconds * scale:.3g} {unit}"
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
-    """The unit that suits a time, and what seconds are multiplied by to have it in that unit."""
+    """A suitable unit for a time, and the factor from seconds to that unit."""
     if seconds < 1e-3:
         return 1e6, "µs"
     return (1e3, "ms") if seconds < 1 else (1.0, "s")
 
 
 def byte_count(count: float) -> str:
-    """Three digits of a number of bytes, in decimal units."""
+    """A number of bytes with three digits, in decimal units (1 MB = 10⁶ bytes)."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
@@ -59,12 +59,12 @@ def compact(count: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as 97.42%; a dash for none."""
+    """A share as a percentage: 97.42%; a dash for None."""
     return "–" if share is None else f"{share:.2%}"
 
 
 def short(value: object) -> str:
-    """A setting or a figure in few characters: at most four digits of a float, thousands with commas."""
+    """A value in few characters: floats with at most four digits, thousands with commas."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -75,12 +75,12 @@ def short(value: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean …?" with the nearest known names, or the list of all."""
+    """The text "; did you mean …?" with the nearest known names, or a list of all known names."""
     names = list(known)
     near = nearest(name, names)
     return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that are like this one, two at most."""
+    """At most two known names that are similar to this one."""
     return difflib.get_close_matches(name, list(known), n=2)

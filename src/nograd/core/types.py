@@ -1,7 +1,7 @@
 """Aliases for arrays and pytrees, and the exception tree. Nothing here imports JAX at run time.
 
 NogradError
-├── ConfigError        a setting that cannot be: names the value and the remedy
+├── ConfigError        a setting that is wrong or impossible; the text names the value and the remedy
 ├── DataError          a data set that is missing, damaged or malformed
 ├── ModelError         a model that cannot be built, or does not fit its data
 ├── RunError           a run directory that is missing, foreign, read-only or full
@@ -27,12 +27,12 @@ class NogradError(Exception):
     """Root of every error that nograd raises on purpose. Its text is one line for a person to act on."""
 
     def __str__(self) -> str:
-        # A value that it names may hold line breaks: a file name, a label, the words of another library.
+        # The text may quote a value with line breaks: a file name, a label, a message of another library.
         return " ".join(filter(None, map(str.strip, super().__str__().splitlines())))
 
 
 class ConfigError(NogradError):
-    """A setting that cannot be."""
+    """A setting that is wrong or impossible."""
 
 
 class DataError(NogradError):

@@ -1,4 +1,4 @@
-"""Environments that are written in JAX: Brax's, and those that a function of the user's makes."""
+"""Environments that are written in JAX: Brax's, and those that a user's function makes."""
 
 import io
 import json
@@ -20,15 +20,15 @@ def is_pure(env: Any) -> bool:
 
 
 class JaxFunction:
-    """Environments with Brax's functions that a function of the user's returns; an `EnvSource`."""
+    """Environments with Brax's functions that a user's function returns; an `EnvSource`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec:
-        """The environment with its spaces. Raises ConfigError where its functions do not fit together."""
+        """The environment with its spaces. Raises ConfigError if its functions do not fit together."""
         observation, action = spaces(traced(env_spec), env_spec.name)
         return env_spec._replace(observation=observation, action=action)
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """What the function returns. Raises ConfigError where it raises."""
+        """The environment that the function returns. Raises ConfigError if the function raises."""
         return make_from_function(env_spec, **more)
 
     def vector(self, env_spec: EnvSpec, **more: Any) -> JaxVector:
@@ -40,12 +40,12 @@ class Brax(JaxFunction):
     """Brax's environments, as brax/humanoid; an `EnvSource`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec:
-        """Brax's environment of this name. Raises ConfigError where there is none, or Brax is not installed."""
+        """Brax's environment of this name. Raises ConfigError if there is none, or Brax is not installed."""
         return super().find(env_spec._replace(make=env_spec.name.partition("/")[2]))
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """The environment of Brax. Raises ConfigError where it cannot be made."""
-        # Its packages warn of each other, and print what else is not installed.
+        """The environment of Brax. Raises ConfigError if it cannot be made."""
+        # Brax's packages print warnings about each other and about packages that are not installed.
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             return _of_brax(env_spec)

@@ -1,6 +1,6 @@
-"""Many environments side by side, each with a seed of its own: only those whose episodes are not over are stepped.
+"""The protocols of environments: many of them stepped side by side, and the source that makes them.
 
-An episode follows from its seed alone, not from what its environment did before.
+Each environment has its own seed. An episode depends on its seed and its actions, not on earlier episodes.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from nograd.envs.spec import EnvSpec
 
 
 class VectorEnv(Protocol):
-    """Several environments of one `EnvSpec`, numbered from 0."""
+    """Several environments of one `EnvSpec`, numbered from 0. Only those whose episodes are not over are stepped."""
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """Begins an episode a seed; returns the observations [seeds, *shape], as a policy gets them."""
+        """Begins one episode for each seed, and returns their observations [seeds, *shape] as a policy gets them."""
 
     def step(self, live: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One step of some environments.
 
         Args:
-            live: the numbers of those that are stepped.
-            actions: one for each of them, as from `actions.chosen`.
+            live: the numbers of the environments to step.
+            actions: one for each of these environments, as `actions.chosen` returns them.
 
 
         Returns:
@@ -31,46 +31,46 @@ class VectorEnv(Protocol):
         """
 
     def render(self) -> np.ndarray | None:
-        """A picture of the first environment, [height, width, 3] bytes, where they were made with a render_mode."""
+        """A picture of the first environment, uint8 [height, width, 3]; None if it cannot be rendered."""
 
     def close(self) -> None:
         """Closes the environments."""
 
 
 class EnvSource(Protocol):
-    """Where environments come from; a word of `config.axes.ENV_SOURCES`."""
+    """A source of environments, such as Gymnasium; registered by its name in `config.axes.ENV_SOURCES`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec | None:
-        """An environment of this name, with its `make` and its spaces; None where the source has none.
+        """The description of an environment with `make` and spaces filled in; None if the source has none of this name.
 
         Args:
-            env_spec: the name that the user gave, and the options; its spaces are empty.
+            env_spec: a description with the name and options that the user gave, and empty spaces.
 
         Raises:
-            ConfigError: it cannot be made, or its spaces cannot be used.
+            ConfigError: the environment cannot be made, or a policy cannot use its spaces.
         """
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """One environment: a `gymnasium.Env`, or Brax's functions where it is written in JAX.
+        """One environment: a `gymnasium.Env`, or one with Brax's functions if it is written in JAX.
 
         Args:
             env_spec: as `find` returned it; the spaces may be empty.
-            more: keyword arguments of its maker beside the options.
+            more: keyword arguments for the constructor, in addition to the options.
 
         Raises:
-            ConfigError: it cannot be made.
+            ConfigError: the environment cannot be made.
         """
 
     def vector(self, env_spec: EnvSpec, **more: Any) -> VectorEnv:
-        """Many environments of this description, side by side."""
+        """A `VectorEnv` of this description; `more` as for `make`."""
 
 
 def source_of(word: str) -> EnvSource:
-    """The source of this word. Raises ConfigError with the nearest words."""
+    """The source of this name. Raises ConfigError with the nearest names."""
     source: EnvSource = ENV_SOURCES.builder(word)()
     return source
 
 
 def vector_env(env_spec: EnvSpec, **more: Any) -> VectorEnv:
-    """Many environments side by side; `more` are keyword arguments of their maker beside the options."""
+    """A `VectorEnv` of this description from its source; `more` are further keyword arguments of the constructor."""
     return source_of(env_spec.source).vector(env_spec, **more)

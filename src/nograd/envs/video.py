@@ -1,4 +1,4 @@
-"""Episodes as a film, without a screen."""
+"""Records episodes as a video file, without a screen."""
 
 import json
 import os
@@ -17,16 +17,16 @@ from nograd.envs.spec import INSTALL, EnvSpec, from_portable
 from nograd.envs.vector import vector_env
 from nograd.envs.watch import summary
 
-_SECOND = 30  # frames
+_SECOND = 30  # frames of the video
 FORMATS = (".mp4", ".gif")
-_DRAWN = "drawn"  # what the process that tries says at its end
+_DRAWN = "drawn"  # what the trial process prints if it succeeds
 
 
 class VideoRecorder:
-    """One environment whose every step is a frame of a file.
+    """A `VectorEnv` of one environment that records every step as a frame of a video file.
 
     Raises:
-        ConfigError: the file is none that can be written, or the environment cannot be rendered here.
+        ConfigError: the file cannot be written, or the environment cannot be rendered on this machine.
     """
 
     def __init__(self, env_spec: EnvSpec, path: Path) -> None:
@@ -34,7 +34,7 @@ class VideoRecorder:
             raise ConfigError(f"--video cannot be {path}; name a file that ends in .mp4 or .gif")
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when MuJoCo is first imported
-        os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # which it does by a fork; JAX has threads
+        os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # it would fork, which is unsafe beside JAX's threads
         try:
             import imageio.v2 as imageio
         except ImportError:
@@ -64,7 +64,7 @@ class VideoRecorder:
         return self._vector_env.render()
 
     def close(self) -> None:
-        """Closes the environment and the file, which is complete then."""
+        """Closes the environment, and completes and closes the file."""
         self._writer.close()
         self._vector_env.close()
 
@@ -79,9 +79,10 @@ class VideoRecorder:
 
 
 def drawable(env_spec: EnvSpec) -> EnvSpec:
-    """The `EnvSpec` itself, or Gymnasium's of the same id where EnvPool cannot draw it on this machine.
+    """The `EnvSpec` itself, or Gymnasium's of the same id if EnvPool cannot render it on this machine.
 
-    EnvPool's MuJoCo ends the whole process where OpenGL cannot be had, so another process tries. Raises ConfigError.
+    EnvPool's MuJoCo ends the whole process if OpenGL is missing, so another process tries it. Raises ConfigError if
+    neither can render it.
     """
     if env_spec.source != "envpool":
         return env_spec
@@ -100,7 +101,7 @@ def drawable(env_spec: EnvSpec) -> EnvSpec:
 
 
 def _draw(order: str) -> None:
-    """One picture of an environment of EnvPool."""
+    """Renders one picture of an EnvPool environment; run in the trial process."""
     pool = pool_of(from_portable(json.loads(order)), [0], render_mode="rgb_array")
     pool.reset()
     print(_DRAWN, np.asarray(pool.render()).shape)
