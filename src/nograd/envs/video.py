@@ -34,7 +34,7 @@ class VideoRecorder:
             raise ConfigError(f"--video cannot be {path}; name a file that ends in .mp4 or .gif")
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")  # read when MuJoCo is first imported
-        os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # it would fork, which is unsafe beside JAX's threads
+        os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")  # it would fork beside JAX's threads
         try:
             import imageio.v2 as imageio
         except ImportError:

@@ -41,8 +41,8 @@ def mlp(*hidden: int, activation: Activation = jax.nn.relu) -> Builder:
 def mlp_linear(*hidden: int) -> Builder:
     """x → x W + b + (Dense(h) → ReLU for h in hidden → V): a linear network, and a nonlinear one that is added to it.
 
-    W, b and V begin at 0, so that all outputs do: on few examples it learns what a linear model does, and what bends
-    the outputs as far as the data ask for it (Cheng et al. 2016, arXiv 1606.07792).
+    W, b and V begin at 0, so all outputs begin at 0. On few examples it learns a linear model, and the nonlinear part
+    adds to it as far as the data require (Cheng et al. 2016, arXiv 1606.07792).
 
     Args:
         hidden: the widths of the nonlinear part; none leaves the linear one.

@@ -1,4 +1,4 @@
-"""A network that looks at images through fixed oriented filters, and learns behind them."""
+"""A network for images: fixed oriented filters, followed by dense layers that are trained."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A network of hard signs: each hidden unit says +1 or −1, and has no gradient anywhere."""
+"""A network of hard signs: the output of each hidden unit is +1 or −1, and its gradient is 0 everywhere."""
 
 import jax.numpy as jnp
 from jaxtyping import Array

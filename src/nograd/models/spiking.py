@@ -35,7 +35,7 @@ def spike_rates(current: Float[Array, "batch units"]) -> Float[Array, "batch uni
 def mlp_spiking(*hidden: int) -> Builder:
     """x → (I = Dense(h) → spike rates of I over 8 steps) for h in hidden → Dense(classes) on the last rates.
 
-    The input is fed as a constant current, so each layer has one product, outside of the loop over time.
+    The input is a constant current, so each layer computes one product, outside of the loop over time.
     Weights start Glorot-uniform, twice as large between two layers of spiking units; biases zero.
     """
 

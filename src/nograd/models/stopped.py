@@ -1,4 +1,4 @@
-"""`jax.lax.stop_gradient` without derivatives: what is behind it stays where the mean parameters put it."""
+"""`jax.lax.stop_gradient` for ES: its argument is computed from the mean parameters for every member."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias

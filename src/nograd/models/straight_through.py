@@ -9,7 +9,7 @@ STRAIGHT_THROUGH = "straight_through"  # the name under which the walkers find t
 
 
 def straight_through(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """q(W) for a rounding of parameters that perturbations pass by: x q(W) is perturbed as x (q(W) + σE).
+    """Marks a rounding q of parameters so that noise is added after it: x q(W) is perturbed as x (q(W) + σE).
 
     A rounding has no slope, so noise on W that stays within a step changes nothing, and a layer x q(W) is not
     linear in W. With the mark, the network computes with q(W) alone, members differ from it by noise that is

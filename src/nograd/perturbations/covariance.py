@@ -10,7 +10,7 @@ from nograd.core.types import Params
 
 
 class Covariance(NamedTuple):
-    """As part of a distribution, a factor of the matrix; as part of an estimate, how it should move.
+    """In a distribution: a factor F of the covariance matrix. In an estimate: how the matrix should change.
 
     A member is m + F z, z standard normal. The estimate is Σ v z zᵀ and Σ v over the members, with v = w where a
     member's weight w is not negative, and v = a w n/|z|² where it is: a matrix that moves away from bad steps then
@@ -28,7 +28,7 @@ def moved(scale: Covariance, noise: Params) -> Params:
 
 
 def outer(scale: Covariance, noise: Params, weight: Float[Array, ""]) -> Covariance:
-    """One member's share of the estimate."""
+    """One member's contribution to the estimate: v z zᵀ and v."""
     vector = ravel_pytree(noise)[0].astype(scale.factor.dtype)
     signed = jnp.where(weight < 0, scale.active * weight, weight)
     length = jnp.where(weight < 0, vector.size / jnp.vdot(vector, vector), 1.0)

@@ -1,10 +1,10 @@
-"""Frames of directions: what the members of one unit are moved along, for one array of the network.
+"""Directions along which the members of a unit are perturbed, for one array of the network.
 
 The directions of a unit that share everything else (an example, a factor A) are drawn *orthogonal*: with a
 Hadamard matrix H and random signs s, direction d is H[d] ∘ s. Each alone is a vector of independent random signs,
-as unbiased as any; together they see every axis exactly once where there are as many directions as axes, which
-takes out the variance that independent directions have in common (Choromanski et al. 2018, arXiv 1804.02395).
-And a frame of D directions takes the random bits of one.
+so the estimate is unbiased; with as many directions as axes they are an orthogonal basis, which lowers the variance of
+the estimate below that of independent directions (Choromanski et al. 2018, arXiv 1804.02395). Such a set of D
+directions, called a frame, needs only the random bits of one direction.
 """
 
 import math
@@ -22,7 +22,7 @@ FRAME_NOISES = ("rademacher", "gaussian")
 
 
 class Directions(NamedTuple):
-    """Directions ξ[u, d] = values[u, d] ∘ rows[d] of several units; an axis of length 1 serves all directions."""
+    """Directions ξ[u, d] = values[u, d] ∘ rows[d] of several units; an axis of length 1 is broadcast."""
 
     values: Float[Array, " units directions|1 *shape"]
     rows: Float[Array, " directions|1 *shape"]
@@ -95,7 +95,7 @@ def hadamard_rows(directions: int, size: int) -> Float[Array, "directions size"]
 
 
 def check_frame(noise: str, directions: int, sigma: float) -> None:
-    """Raises ConfigError for a frame that cannot be."""
+    """Raises ConfigError if the noise, the number of directions or σ is not valid."""
     if noise not in FRAME_NOISES:
         raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(FRAME_NOISES)}")
     if not isinstance(directions, int) or directions < 1:

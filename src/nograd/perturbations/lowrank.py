@@ -31,7 +31,7 @@ class _Settings(NamedTuple):
 
 
 class LowRank(TiledPerturbation, _Settings):
-    """A unit is one factor A a matrix, with a frame of `directions` factors B: see `lowrank`."""
+    """The low-rank perturbation. A unit has one factor A and `directions` factors B per matrix; see `lowrank`."""
 
     @property
     def word(self) -> str:
@@ -173,11 +173,12 @@ def lowrank(
     mirrored: bool = True,
     densify: bool = False,
 ) -> LowRank:
-    """θᵢ = θ ± σEᵢ with E = A Bᵀ/√r for every matrix, so that x(W + σE) = xW + (σ/√r)(xA)Bᵀ shares xW.
+    """The low-rank perturbation θᵢ = θ ± σEᵢ with E = A Bᵀ/√r for every matrix (Sarkar et al. 2025, arXiv 2511.16652).
 
-    The update is Σ wᵢ Aᵢ Bᵢᵀ/√r, one matrix product a layer. Vectors (biases, norms), and matrices with a side no
-    longer than the rank, have dense noise; so have small ones that the network does not use as matrices (the biases
-    [heads, width] of an attention). A convolution kernel or an embedding is cut between two of its axes.
+    x(W + σE) = xW + (σ/√r)(xA)Bᵀ, where xW is computed once for all members. The update is Σ wᵢ Aᵢ Bᵢᵀ/√r, one matrix
+    product for each layer. Vectors (biases, norms), and matrices with a side no longer than the rank, have dense
+    noise; so have small arrays that the network does not use as matrices (the biases [heads, width] of an attention).
+    A convolution kernel or an embedding is seen as a matrix by splitting its axes into two groups.
 
     Args:
         rank: r, the columns of A and B.
@@ -187,8 +188,8 @@ def lowrank(
         group: examples of the batch that see the same members; 0: the whole batch, as in the paper.
         noise: "rademacher" (random signs) or "gaussian".
         mirrored: whether each E is evaluated with both signs.
-        densify: what to do where a large parameter meets a primitive without a low-rank rule: an error, or (True)
-            dense noise for that parameter, which then takes its own product in every member.
+        densify: whether a large parameter that is used by a primitive without a low-rank rule gets dense noise, which
+            costs a separate product for every member; otherwise it is an error.
 
     Raises:
         ConfigError: a number is out of its range.

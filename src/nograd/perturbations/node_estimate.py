@@ -34,7 +34,7 @@ def fitness(
 ) -> Float[Array, "units directions signs"]:
     """The function's value for each member of each example: inputs are [units, 1, ...].
 
-    What no noise has come into is computed once for all directions, then they are gone through block by block.
+    Values that do not depend on noise are computed once for all directions; then the directions follow block by block.
     """
     network = Network.of(loss, params, inputs)
     before = network.before(network.leaves)
@@ -143,7 +143,7 @@ def _finite(array: Array) -> Array:
 
 
 def turned(tree: Params, like: Params) -> Params:
-    """The tree with its tall and narrow matrices transposed, from as in `like` to turned or back.
+    """The tree with its tall and narrow matrices transposed; a second call transposes them back.
 
     On a CPU, hᵀc of h [examples, 128] and c [examples, 10] is five times slower than cᵀh; from 32 columns on the two
     are alike.

@@ -1,4 +1,4 @@
-"""Models of other libraries: which they are, and what their adapters have in common.
+"""Recognises models of other libraries, and holds what their adapters have in common.
 
 An adapter is a module with two functions: `from_NAME(model) -> Model`, and
 `write(model, params, shape) -> model`, which puts parameters into a model of its library.
@@ -29,7 +29,7 @@ _ADAPTERS = {
 
 
 def adopt(candidate: Any) -> Model | Builder | None:
-    """What `from_flax`, `from_equinox`, `from_keras` or `from_torch` makes of a raw model; None for anything else.
+    """The `Model` of another library's model, by `from_flax`, `from_equinox`, `from_keras` or `from_torch`; else None.
 
     A `Model` and a `Builder` are returned as they are, an Equinox pair (module, state) goes with its module. The
     classes are told by the names of their modules, so that nothing is imported for a model that is not there.
@@ -68,7 +68,7 @@ def write(candidate: Any, params: Params, shape: Shape) -> Any:
 
 
 def fitted(own: PyTree, params: Params, what: str) -> PyTree:
-    """The trained parameters as a tree like a model's own; what was held still in training is the model's own.
+    """The trained parameters in the tree structure of a model; constants of the training keep the model's own values.
 
     Args:
         own: the parameters of a model, or their shapes, as its `Model` has them.

@@ -1,4 +1,4 @@
-"""Walks the jaxpr of a function of the parameters and computes once what all members share.
+"""Evaluates a function's jaxpr for all members, and computes values that are the same for all of them only once.
 
 A member evaluates f(θ + sε, x) with s = ±σ. As long as a value depends on the parameters through *affine*
 primitives only, it is v + s·u, where v is the same for the whole population and u for both of a mirrored pair:
@@ -7,7 +7,7 @@ primitives only, it is v + s·u, where v is the same for the whole population an
 
 So xW + b is computed once a generation and xE + β once a pair. The first primitive that is not affine in the
 parameters (an activation, or a product of two values that both depend on them) puts v + s·u together, and
-everything after it is the member's own. The function is not changed and needs no cooperation.
+everything after it is computed for each member. The user's function needs no change.
 
 Where E is low-rank (`Factors`) it is never multiplied out: its products are (xA)Bᵀ, and a member's own h meets W
 as hW + s(hA)Bᵀ, so that the large product hW is the same matrix for the whole population.
@@ -37,7 +37,7 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
     Args:
         function: any traceable function of (params, *inputs).
         params: the mean θ, a tree of floating-point arrays.
-        inputs: what all members share, such as a minibatch.
+        inputs: arrays that are the same for all members, such as a minibatch.
 
     Returns:
         `evaluate(noise, scale)`, where `noise` is a tree like `params` whose leaves are arrays or `Factors`, and

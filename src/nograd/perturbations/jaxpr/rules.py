@@ -1,4 +1,4 @@
-"""What the walkers know of each primitive, in one table: in which operands it is linear, and what it does to a slope.
+"""The table of primitive rules: in which operands a primitive is linear, and how it transforms a slope.
 
 A value that is affine in the parameters is v + s·u for a member θ + sε: v is the mean's, u the slope. Both walkers
 (`interpret`, `walk`) read the first column by `is_affine`. `interpret` reads the others too: the slope of the

@@ -1,4 +1,4 @@
-"""The walk over a function's jaxpr that node perturbation takes, in whole or only up to the first noise.
+"""Evaluates a function's jaxpr with node perturbation's noise, the whole of it or only the part before any noise.
 
 It keeps two kinds of values: *data*, and values that are *linear* in the parameters with data as coefficients (xW + b,
 a convolution, an embedding, γ ∘ normalised). Where a linear value meets a function that is not linear, it is a layer's
@@ -28,7 +28,7 @@ class Value(NamedTuple):
     array: Any
     linear: bool  # in the parameters, with data as coefficients
     constant: bool  # the same for every example
-    first: bool = True  # no noise has come into it
+    first: bool = True  # it does not depend on noise
     path: str | None = None  # of the (first) parameter of a linear value
 
 
@@ -86,7 +86,7 @@ class Walk:
         return self._values[atom]
 
     def _data(self, atom: Any, reader: str) -> Array:
-        """The atom as data: a linear value with its noise, the same for whoever reads it."""
+        """The value of an atom as data. A linear value gets its noise here, once for all its readers."""
         value = self._get(atom)
         if not value.linear:
             return value.array
@@ -96,7 +96,7 @@ class Walk:
                 self._ended.add(atom)
             drawn = self._noise(value.array.shape, value.array.dtype, path, reader, value.first)
             self.layers.append(value.array)
-            # Nothing of what follows may reach the parameters by differentiation.
+            # stop_gradient: the transpose of later layers must not reach the parameters before this one.
             self._noisy[atom] = jax.lax.stop_gradient(value.array) + drawn
             if not value.constant:  # a layer's output has its noise for whoever reads it from here on
                 self._values[atom] = Value(self._noisy[atom], False, False, False)
@@ -124,7 +124,7 @@ class Walk:
 
 
 def refuse(*_: Any) -> Array:
-    """The noise of a walk that ends before it."""
+    """Stands for the noise in a walk that must end before any noise."""
     raise _UnknownError
 
 
