@@ -34,7 +34,7 @@ class Network:
 
     @classmethod
     def of(cls, loss: Loss, params: Params, inputs: PyTree) -> "Network":
-        """Of inputs [units, 1, ...]."""
+        """The network of a loss, for inputs [units, 1, ...]."""
         examples = jax.tree.map(lambda leaf: leaf[:, 0], inputs)
         example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), examples)
         return cls(flat_jaxpr(loss, params, *example)[0], params, examples)

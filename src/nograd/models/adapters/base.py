@@ -133,7 +133,7 @@ def refusal(layer: str, reason: str) -> ModelError:
 
 @contextmanager
 def one_line(what: str) -> Iterator[None]:
-    """Whatever fails inside becomes a ModelError of one line that says what failed."""
+    """A context in which any error becomes a ModelError of one line that begins with `what`."""
     try:
         yield
     except NogradError:

@@ -168,7 +168,7 @@ def conv(equation: Any, left: Array | Factors, right: Array | Factors) -> Array 
 
 
 def reshape(equation: Any, factors: Factors) -> Factors | None:
-    """To the new sizes, where the cut stays; see `_reshaped`."""
+    """E in a new shape; None if its axes do not split into rows and columns as before. See `_reshaped`."""
     return _reshaped(factors, equation.params["new_sizes"])
 
 
@@ -184,7 +184,7 @@ def _reshaped(factors: Factors, shape: Sequence[int]) -> Factors | None:
 
 
 def same_shape(equation: Any, factors: Factors) -> Factors | None:
-    """For what only adds or takes away axes of length 1."""
+    """The rule of primitives that only add or remove axes of length 1."""
     return _reshaped(factors, equation.outvars[0].aval.shape)
 
 

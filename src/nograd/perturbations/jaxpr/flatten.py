@@ -24,7 +24,7 @@ def flat_jaxpr(function: Callable[..., PyTree], *arguments: PyTree) -> tuple[cor
 
 
 def flattened(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
-    """The same jaxpr with every call inlined, but for the ones that a model has marked."""
+    """The jaxpr with every call inlined, except calls of `straight_through` functions."""
     shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype, weak_type=v.aval.weak_type) for v in closed.jaxpr.invars]
     return jax.make_jaxpr(lambda *args: _inline(closed.jaxpr, closed.consts, args))(*shapes)
 
