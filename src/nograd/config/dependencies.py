@@ -1,4 +1,4 @@
-"""The settings that others depend on, strategy and perturbation: which words use which settings, and their defaults.
+"""Strategy and perturbation decide which other settings are used, and with which defaults.
 
 Nothing here imports JAX, so that `nograd --help` and a wrong flag answer at once.
 """
@@ -21,12 +21,12 @@ class Choice(NamedTuple):
 
     @property
     def readers(self) -> dict[str, tuple[str, ...]]:
-        """The words that read a setting, for each setting that not all of them read."""
+        """For each setting that only some words of this choice use: the words that use it."""
         return {name: self.axis.readers(name) for name in self.axis.specific_settings()}
 
     @property
     def own(self) -> frozenset[str]:
-        """The settings that were chosen for one word and suit no other."""
+        """The settings whose value in a recipe suits only the recipe's own word of this choice."""
         return frozenset(name for name, one in all_settings().items() if self.name in one.metadata.get("follows", ()))
 
     @property
@@ -39,7 +39,7 @@ STRATEGY = Choice("strategy", "openai-es", STRATEGIES)
 PERTURBATION = Choice("perturbation", "dense", PERTURBATIONS)
 ENGINE = Choice("engine", "auto", ENGINES)
 OPTIMIZER = Choice("optimizer", "adam", OPTIMIZERS)
-CHOICES = (STRATEGY, PERTURBATION)  # a strategy may leave no choice of the perturbation
+CHOICES = (STRATEGY, PERTURBATION)  # in this order: some strategies work with one perturbation only
 
 
 def chosen(values: Mapping[str, Any]) -> dict[str, str]:
@@ -48,17 +48,17 @@ def chosen(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def defaults_under(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of all settings under the choices among `values`, from those of the fields."""
+    """The defaults of all settings: those of the fields, changed as the strategy and perturbation in `values` say."""
     under = chosen(values)
     own = [choice.defaults.get(under[choice.name], {}) for choice in CHOICES]
     return {**defaults, **chosen({}), **{name: value for each in own for name, value in each.items()}}
 
 
 def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a recipe over the defaults of the wanted choices, or of the recipe's own; all choices named.
+    """All settings of a training: those of a recipe, and defaults for the settings that it does not set.
 
-    Where another strategy or perturbation is wanted than the recipe's, the settings that suit only the recipe's own
-    have their defaults; the others, such as task, model and batch, are the recipe's.
+    If `wanted` names another strategy or perturbation than the recipe, settings that suit only the recipe's choice
+    get their defaults too; the others, such as task, model and batch, keep the recipe's values.
     """
     kept, under = dict(recipe), {}
     for choice in CHOICES:
@@ -72,17 +72,17 @@ def over_defaults(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
 
 
 def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is not at its default although the strategy, the perturbation, the engine
-    or the optimizer does not read it, or for a value that one of them cannot work with.
+    """Raises ConfigError for a changed setting that the strategy, perturbation, engine or optimizer does not use, or
+    for a value that one of them does not support.
 
     Args:
-        values: all settings, the choices among them.
-        defaults: of the fields.
+        values: all settings, including strategy and perturbation.
+        defaults: the defaults of the fields.
     """
     default = defaults_under(values, defaults)
     for choice in (*CHOICES, ENGINE, OPTIMIZER):
         now = values[choice.name]
-        if now.startswith("("):  # a Python object, which has read nothing of it
+        if now.startswith("("):  # a Python object, which uses none of these settings
             continue
         for name, readers in choice.readers.items():
             if now not in readers and values[name] != default[name]:

@@ -1,4 +1,4 @@
-"""What a field of `TrainConfig` carries beside its type and default: its check, who reads it, how it is searched."""
+"""The metadata of the fields of `TrainConfig`: their checks, what uses them, and their search ranges."""
 
 import math
 import os
@@ -12,9 +12,9 @@ from nograd.core.text import parse_duration
 T = TypeVar("T")
 POSITIONAL = "positional"
 Positional: TypeAlias = Annotated[T, POSITIONAL]  # an argument without a flag
-Check: TypeAlias = Callable[[Any], str]  # the remedy for a value that cannot be; "" for one that can
+Check: TypeAlias = Callable[[Any], str]  # the remedy for a wrong value; "" for a valid one
 
-LARGEST = 2**31 - 1  # of a whole number: a larger one is a slip of the finger, or overflows what counts in 32 bits
+LARGEST = 2**31 - 1  # the largest whole number: a larger one is a typing error, or overflows 32-bit counters
 _TINIEST, _GREATEST = 2.0**-126, 2.0**128 * (1 - 2.0**-24)  # normal numbers of 32 bits
 _NAME, _PATH = 255, 4095  # bytes of a file's name, and of a path
 
@@ -38,7 +38,7 @@ def setting(
     metavar: str = "",
     names: bool = False,
 ) -> Any:
-    """A field with its metadata; what is not given is left out.
+    """A dataclass field with metadata; metadata that is not given is left out.
 
     Args:
         default: of the field.
@@ -69,7 +69,7 @@ def setting(
 
 
 def at_least(low: int, remedy: str = "") -> Check:
-    """A whole number from `low`."""
+    """The check that a whole number is `low` or more."""
 
     def check(value: int) -> str:
         if value < low:
@@ -80,46 +80,46 @@ def at_least(low: int, remedy: str = "") -> Check:
 
 
 def positive(example: str) -> Check:
-    """A number above 0 that is one in 32 bits too, where training happens."""
+    """The check that a number is above 0 and finite, also in the float32 of the training."""
     return lambda value: "" if _TINIEST <= value <= _GREATEST else f"use a positive number such as {example}"
 
 
 def not_negative(value: float) -> str:
-    """A finite number in 32 bits, 0 or more."""
+    """Checks for a number that is 0 or more, and finite in float32."""
     if value < 0 or math.isnan(value):
         return "use 0 or more"
     return "" if value <= _GREATEST else "use a smaller number, such as 0.01"
 
 
 def finite(value: float) -> str:
-    """Any number but NaN and the infinities."""
+    """Checks for a number that is not NaN or infinite."""
     return "" if abs(value) <= _GREATEST else "use a finite number, such as 0 (none)"
 
 
 def share_below_one(value: float) -> str:
-    """0 ≤ value < 1."""
+    """Checks that 0 ≤ value < 1."""
     return "" if 0 <= value < 1 else "use 0 or more and less than 1"
 
 
 def seed(value: int) -> str:
-    """A seed, 0 to 2³² − 1."""
+    """Checks for a seed: 0 to 2³² − 1."""
     return "" if 0 <= value < 2**32 else "use 0 to 4294967295"
 
 
 def duration(value: str) -> str:
-    """A duration such as 10m. Raises ConfigError for any other text."""
+    """Checks for a duration such as 10m. Raises ConfigError for any other text."""
     parse_duration(value)
     return ""
 
 
 def workers(value: str) -> str:
-    """The word auto, or a number of workers."""
+    """Checks for the word auto or a number of workers."""
     known = value == "auto" or (value.isascii() and value.isdecimal() and 1 <= int(value[:11]) <= LARGEST)
     return "" if known else "use auto or a number such as 2"
 
 
 def file_name(value: str) -> str:
-    """A text that can be the name of a file."""
+    """Checks that a text can be the name of a file."""
     encoded = os.fsencode(value)
     if not value:
         return "give a name, or leave it out"

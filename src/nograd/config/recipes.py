@@ -1,4 +1,4 @@
-"""Recipes: TOML files of settings, those that ship with the package, and what a flag is laid over.
+"""Recipes: TOML files of settings, of the user or shipped with the package (presets). Flags override them.
 
 Nothing here imports JAX, so that a wrong flag answers at once.
 """
@@ -39,9 +39,9 @@ class Recipe:
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """A recipe from a TOML file. Raises ConfigError where it is missing, malformed or has unknown keys."""
+    """A recipe from a TOML file. Raises ConfigError if it is missing, malformed or has unknown keys."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")  # editors of Windows begin a file with a byte-order mark
+        text = Path(path).read_bytes().decode("utf-8-sig")  # editors on Windows begin a file with a byte-order mark
     except OSError as error:
         raise ConfigError(f"cannot read --config {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -53,14 +53,14 @@ def parse_recipe(text: str, origin: str) -> Recipe:
     """A recipe from TOML text; `origin` names it in errors."""
     try:
         content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of too many digits is no TOMLDecodeError
+    except (ValueError, RecursionError) as error:  # a number with too many digits is a plain ValueError
         raise ConfigError(f"{origin} is not TOML: {error}") from error
     about, search = _table(content, "about", origin), _table(content, "search", origin)
     return Recipe({name: checked(name, value, origin) for name, value in content.items()}, about, search)
 
 
 def checked(name: str, value: Any, origin: str) -> Any:
-    """The value of a setting, of the type that its field has. Raises ConfigError, with `origin` before."""
+    """A recipe's value in the type of its field. Raises ConfigError, with `origin` in the text, if it is wrong."""
     known = recipe_fields()
     if name not in known:
         if name in all_settings():
@@ -72,7 +72,7 @@ def checked(name: str, value: Any, origin: str) -> Any:
 
 
 def to_toml(config: TrainConfig) -> str:
-    """A recipe that reads back as this config. Settings that are not set are left out: TOML has no null."""
+    """The config as TOML text, for `parse_recipe`. Settings that are None are left out: TOML has no null."""
     return tomli_w.dumps({name: value for name, value in settings(config).items() if value is not None})
 
 
@@ -84,7 +84,7 @@ def presets() -> dict[str, Recipe]:
 
 
 def preset(name: str) -> Recipe:
-    """The recipe of this name. Raises ConfigError with the nearest names."""
+    """The shipped recipe of this name. Raises ConfigError with the nearest names."""
     known = presets()
     if name not in known:
         raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, known)}")
@@ -94,7 +94,7 @@ def preset(name: str) -> Recipe:
 def base_config(given: TrainConfig) -> TrainConfig:
     """The settings that the flags of `given` change: those of --config or --preset, else of the task's own preset.
 
-    What a recipe chose for another strategy or perturbation than that of `given` is left out.
+    Settings that the recipe chose for another strategy or perturbation than that of `given` are left out.
     """
     if given.config and given.preset:
         raise ConfigError(f"--config {given.config} and --preset {given.preset} exclude each other; give one")
@@ -117,10 +117,10 @@ def _table(content: dict[str, Any], name: str, origin: str) -> dict[str, Any]:
 
 
 def _own_recipe(task: str | None) -> Recipe | None:
-    """The recipe of a task's name, or the one that says by a pattern that it is for this task."""
+    """The recipe with the name of the task, or the one whose pattern matches the task."""
     known = presets()
     if task in known:
         return known[task]
     patterns = [(pattern, recipe) for recipe in known.values() for pattern in recipe.about.get("for", "").split()]
-    word = (task or "").lower()  # DATA.CSV is a table too
+    word = (task or "").lower()  # DATA.CSV matches *.csv
     return next((recipe for pattern, recipe in patterns if fnmatchcase(word, pattern.lower())), None)

@@ -1,6 +1,6 @@
-"""What a registry is: the words of one axis, and for each the object it names, its help, the settings that it reads.
+"""Registries: all words that one setting accepts, and for each word its object, its help and the settings it uses.
 
-Nothing here imports JAX: an object is named by "module:function", and imported when it is first made.
+Nothing here imports JAX: an object is named by "module:function", and imported when it is first needed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,32 +17,32 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Entry(NamedTuple):
-    """One word of an axis."""
+    """One word of an axis, such as the strategy "snes"."""
 
-    help: str  # a line, for `nograd train --help`
-    build: str = ""  # module:function that makes it
-    reads: tuple[str, ...] = ()  # of the settings that not every word of the axis reads
-    defaults: Mapping[str, Any] = _NOTHING  # of settings, where they differ from the fields' own
-    excludes: Mapping[str, tuple[str, str]] = _NOTHING  # by setting: the value that cannot be, and why
-    tasks: tuple[str, ...] = (DATA, ENVIRONMENT, FUNCTION)  # kinds of task that it is for
-    searched: bool = True  # whether a search over all words draws it
-    searches: tuple[str, ...] = ()  # settings that `nograd search` draws where no others are named
-    form: str = ""  # how the word is written where arguments follow: mlp:128,64
-    policy: str = ""  # what makes it in place of `build` where the task is an environment
-    pattern: str = ""  # of an environment's source: a regular expression of the names that it may know
-    suffixes: tuple[str, ...] = ()  # of a data format: of the names of its files
-    compressed: bool = False  # of a data format: compressed by itself, so that .gz never follows
-    cells: str = ""  # of a data format of text: module:function that reads the cells as they stand
-    in_jax: bool = False  # of an environment's source: its episodes are part of a program
-    targets: Mapping[str, str] = _NOTHING  # of a score: the object for each kind of target that it is for
-    whole: bool = False  # of a fitness: one number for the whole batch, not one an example
-    measure: Measure | None = None  # of a metric: its direction, its text and what it counts
+    help: str  # one line, for `nograd train --help`
+    build: str = ""  # module:function that makes the object
+    reads: tuple[str, ...] = ()  # the settings that it uses, among those that only some words of the axis use
+    defaults: Mapping[str, Any] = _NOTHING  # defaults of settings that differ from those of the fields
+    excludes: Mapping[str, tuple[str, str]] = _NOTHING  # setting -> (a value that does not work with it, the reason)
+    tasks: tuple[str, ...] = (DATA, ENVIRONMENT, FUNCTION)  # the kinds of task that it is for
+    searched: bool = True  # whether a search over all words of the axis draws it
+    searches: tuple[str, ...] = ()  # the settings that `nograd search` draws if the user names none
+    form: str = ""  # how the word is written with its arguments: mlp:128,64
+    policy: str = ""  # module:function used in place of `build` if the task is an environment
+    pattern: str = ""  # environment sources: a regular expression for the names that the source may know
+    suffixes: tuple[str, ...] = ()  # data formats: the suffixes of file names
+    compressed: bool = False  # data formats: whether the format itself is compressed, so that .gz never follows
+    cells: str = ""  # data formats of text: module:function that reads the cells as text
+    in_jax: bool = False  # environment sources: whether episodes are compiled into a JAX program
+    targets: Mapping[str, str] = _NOTHING  # fitnesses and metrics: kind of target -> the object for it
+    whole: bool = False  # fitnesses: whether it is one number for the whole batch instead of one for each example
+    measure: Measure | None = None  # metrics: direction, format and unit of the score
 
 
 class Axis(NamedTuple):
-    """All words that one setting may have."""
+    """All words that one setting accepts."""
 
-    what: str  # in errors: "strategy"
+    what: str  # its name in errors: "strategy"
     entries: Mapping[str, Entry]
 
     @property
@@ -55,13 +55,13 @@ class Axis(NamedTuple):
         return f"choice({', '.join(word for word, entry in self.entries.items() if entry.searched)})"
 
     def entry(self, word: str) -> Entry:
-        """What a word stands for. Raises ConfigError with the nearest words."""
+        """The entry of a word. Raises ConfigError with the nearest words if there is none."""
         if word not in self.entries:
             raise ConfigError(f"unknown {self.what} {word!r}{did_you_mean(word, self.entries)}")
         return self.entries[word]
 
     def builder(self, word: str) -> Any:
-        """The function that makes what a word stands for."""
+        """The function that makes the object of a word; imports its module."""
         return load(self.entry(word).build)
 
     def builders(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Axis(NamedTuple):
         return tuple(word for word, entry in self.entries.items() if task in entry.tasks)
 
     def for_targets(self, kind: str) -> dict[str, str]:
-        """The words for a kind of target, with the object that each names; the default first."""
+        """For a kind of target: each word that is for it, with the object that it names; the default first."""
         return {word: entry.targets[kind] for word, entry in self.entries.items() if kind in entry.targets}
 
     def specific_settings(self) -> Iterator[str]:

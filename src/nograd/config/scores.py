@@ -1,7 +1,7 @@
 """The registries of scores: fitness functions, which train the network, and metrics, which choose and report it.
 
-To add one, write it in a file of its own in `nograd.tasks` and add its line here: flags, help, errors, checks,
-result.json and the search follow from it. Each names an object for every kind of target that it is for.
+To add one, write it in a new file in `nograd.tasks` and add a line here: flags, help, errors, checks, result.json and
+the search read that line. It names an object for each kind of target that the score is for.
 """
 
 from nograd.config.registry import DATA, Axis, Entry
@@ -130,10 +130,10 @@ METRICS = Axis(
 
 
 def kinds_said(axis: Axis, word: str) -> str:
-    """The kinds of target that a word of an axis is for: "classes and several labels"."""
+    """The kinds of target that a word of an axis is for, as text: "classes and several labels"."""
     return " and ".join(_KINDS[kind] for kind in axis.entry(word).targets)
 
 
 def is_whole(fitness: str | None) -> bool:
-    """Whether a fitness by its word is one number for the whole batch."""
+    """Whether the fitness of this name is one number for the whole batch."""
     return fitness is not None and fitness in FITNESSES.entries and FITNESSES.entries[fitness].whole

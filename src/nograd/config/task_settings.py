@@ -17,7 +17,7 @@ _READERS = {DATA: "data sets", ENVIRONMENT: "environments"}
 
 
 def is_environment(task: str | None) -> bool:
-    """Whether a task's word is an environment's: an id such as HalfCheetah-v5, ALE/Pong-v5 or brax/humanoid, or
+    """Whether a task is an environment: an id such as HalfCheetah-v5, ALE/Pong-v5 or brax/humanoid, or
     module:function.
     """
     patterns = [entry.pattern for entry in ENV_SOURCES.entries.values() if entry.pattern]
@@ -25,29 +25,29 @@ def is_environment(task: str | None) -> bool:
 
 
 def kind_of(task: str | None) -> str:
-    """The kind of a task's word."""
+    """The kind of a task: "data", "environment" or "function"."""
     if is_objective(task):
         return FUNCTION
     return ENVIRONMENT if is_environment(task) else DATA
 
 
 def a_kind(task: str | None) -> str:
-    """What a task is, with its article: "a data set", "an environment", "a function"."""
+    """The kind of a task in words: "a data set", "an environment", "a function"."""
     return _A[kind_of(task)]
 
 
 def is_objective(task: str | None) -> bool:
-    """Whether a task's word is that of a function: minimize NAME, or maximize NAME."""
+    """Whether a task is a function to optimize: "minimize NAME" or "maximize NAME"."""
     return bool(task and _OBJECTIVE.fullmatch(task))
 
 
 def is_file(task: str | None) -> bool:
-    """Whether a task's word is the path of a file."""
+    """Whether a task is the path of a file."""
     return bool(task and Path(task).suffix) and kind_of(task) == DATA
 
 
 def reads(task: str | None, name: str) -> bool:
-    """Whether a setting has a meaning for a task."""
+    """Whether a task uses a setting."""
     return all_settings()[name].metadata.get("task") in (None, kind_of(task))
 
 
@@ -75,14 +75,14 @@ def check_read(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 
 
 def seen_by_member(episodes: int | None, batch: int | None) -> str:
-    """What a member sees of its task, in words: episodes of an environment, else a batch."""
+    """What a member is evaluated on, in words: a number of episodes, or a batch."""
     if episodes is None:
         return f"batches of {batch}"
     return "an episode each" if episodes == 1 else f"{episodes:,} episodes each"
 
 
 def episode_limit(word: str) -> int | None:
-    """Steps of an episode that a setting names; None for none and adaptive. Raises ConfigError for any other word."""
+    """The number of steps in an `episode_limit`; None for "none" and "adaptive". Raises ConfigError for other words."""
     if word in ("none", "adaptive"):
         return None
     if not word.isdecimal() or int(word) < 1:
@@ -91,7 +91,7 @@ def episode_limit(word: str) -> int | None:
 
 
 def options_of(text: str | None) -> dict[str, Any]:
-    """What an environment's maker is given. Raises ConfigError where it is no JSON object."""
+    """The keyword arguments for an environment's maker. Raises ConfigError if the text is not a JSON object."""
     try:
         options = json.loads(text or "{}")
     except json.JSONDecodeError as error:

@@ -16,10 +16,10 @@ from nograd.core.types import ConfigError
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The config, its strategy and its perturbation named, where every value is of its type and in its range.
+    """The config with its strategy and perturbation filled in, after all checks.
 
     Raises:
-        ConfigError: one is not, or a setting does not fit the others; with value and remedy.
+        ConfigError: a value has the wrong type or range, or does not fit the others; names value and remedy.
     """
     values = {name: ranged(one, getattr(config, name), objects=True) for name, one in all_settings().items()}
     config = TrainConfig(**{**values, **dependencies.chosen(values)})
@@ -35,14 +35,14 @@ def validate(config: TrainConfig) -> TrainConfig:
 
 
 def top_directions(config: TrainConfig) -> int | None:
-    """How many directions count: `top`, or its share of all, one at least; None: all."""
+    """The number of directions that `top` asks for (as a number, or a share of all, at least one); None: all."""
     if config.top is None:
         return None
     return int(config.top) if config.top >= 1 else max(1, round(config.top * _directions(config)))
 
 
 def counts_population(config: TrainConfig) -> bool:
-    """Whether the population is a setting, rather than a consequence of batch, group and directions."""
+    """Whether the population can be set; else it follows from batch, group and directions."""
     if config.perturbation not in PERTURBATIONS.entries:
         return False
     by_batch = config.group > 0 and not is_environment(config.task)
@@ -57,7 +57,7 @@ def _check_target(config: TrainConfig) -> None:
             _refuse("target", target, "give a return, such as 100")
         return
     known = METRICS.entries.get(config.metric or "accuracy")
-    if known is None or known.measure is None:  # a function of the user's own, which may have any value
+    if known is None or known.measure is None:  # the user's own function, which may return any value
         if not math.isfinite(target):
             _refuse("target", target, "give a finite number")
     elif known.measure.ceiling is None:
@@ -69,7 +69,7 @@ def _check_target(config: TrainConfig) -> None:
 
 
 def _check_fitness(config: TrainConfig) -> None:
-    """Raises ConfigError where one number for the whole batch is asked of what counts examples one by one."""
+    """Raises ConfigError for a whole-batch fitness together with a setting that needs one value for each example."""
     if not is_whole(config.fitness):
         return
     word = f"--fitness {config.fitness}"
@@ -120,7 +120,7 @@ def _directions(config: TrainConfig) -> int:
 
 
 def _reads(name: str, config: TrainConfig) -> bool:
-    """Whether the perturbation reads a setting."""
+    """Whether the perturbation uses a setting."""
     return config.perturbation in PERTURBATIONS.readers(name)
 
 

@@ -1,6 +1,6 @@
-"""One value of a setting: read from the text of a flag, or checked as TOML or Python gave it.
+"""Reads the value of a setting from the text of a flag, or checks a value from TOML or Python.
 
-Both end in the same check of type and words, so that no door lets in what another refuses.
+All three use the same check of type and allowed words, so that they accept the same values.
 """
 
 import os
@@ -16,7 +16,7 @@ from nograd.core.text import nearest
 from nograd.core.types import ConfigError
 
 _NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-_SHOWN = 60  # characters of a foreign value in an error
+_SHOWN = 60  # the most characters of a user's value that an error shows
 
 
 class Form(NamedTuple):
@@ -24,13 +24,13 @@ class Form(NamedTuple):
 
     types: tuple[type, ...]
     choices: tuple[str, ...] = ()  # empty: any
-    optional: bool = False  # None is a value
-    many: bool = False  # a tuple of any length
-    positional: bool = False  # no flag names it
+    optional: bool = False  # whether None is allowed
+    many: bool = False  # whether the value is a tuple of any length
+    positional: bool = False  # whether it is an argument without a flag
 
     @property
     def named(self) -> str:
-        """For a person: "a whole number"."""
+        """The form in words: "a whole number"."""
         return " or ".join(_NAMES[kind] for kind in self.types)
 
 
@@ -59,17 +59,17 @@ class Setting(NamedTuple):
     name: str
     form: Form
     default: Any
-    metadata: Mapping[str, Any]  # of the field, as `fields.setting` wrote
+    metadata: Mapping[str, Any]  # the field's metadata, see `fields.setting`
 
     @property
     def flag(self) -> str:
-        """What the command line calls it."""
+        """The name on the command line."""
         name = self.metadata.get("flag") or self.name.replace("_", "-")
         return self.name.upper() if self.form.positional else f"--{name}"
 
     @property
     def required(self) -> bool:
-        """Whether it has no default."""
+        """Whether the setting has no default."""
         return self.default is MISSING
 
 
@@ -80,16 +80,16 @@ def settings_of(kind: type) -> list[Setting]:
 
 
 def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> Any:
-    """A value as the setting's own type: NumPy's numbers as Python's, whole ones as floats where these are wanted.
+    """A value in the type of its setting: NumPy's numbers as Python's, whole numbers as floats if the type is float.
 
     Args:
-        setting: whose value it is.
+        setting: the setting.
         value: as TOML or Python gave it.
         label: names the setting in errors.
-        objects: whether a word in brackets may stand for an object of Python's.
+        objects: whether a word in brackets is accepted: in config.json it stands for a Python object.
 
     Raises:
-        ConfigError: it is of another type, or not among the words.
+        ConfigError: the value has another type, or is not one of the allowed words.
     """
     value, form, metadata = _plain(value), setting.form, setting.metadata
     if value is None and form.optional:
@@ -110,7 +110,7 @@ def checked(setting: Setting, value: Any, label: str, objects: bool = False) -> 
 
 
 def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
-    """A value of the setting's type (see `checked`). Raises ConfigError where its own check refuses it, too."""
+    """`checked`, and then the setting's own check, such as a range. Raises ConfigError if one of them refuses."""
     value = checked(setting, value, setting.flag, objects)
     check = setting.metadata.get("check")
     if value is not None and check and (remedy := check(value)):
@@ -120,7 +120,7 @@ def ranged(setting: Setting, value: Any, objects: bool = False) -> Any:
 
 
 def read(form: Form, text: str, label: str) -> Any:
-    """The value that the text of a flag stands for; None where it says None. Raises ConfigError for no number."""
+    """The value of a flag's text; None for "None" if allowed. Raises ConfigError if it is not a number and must be."""
     if form.optional and text == "None":
         return None
     for kind in (int, float):
@@ -133,13 +133,13 @@ def read(form: Form, text: str, label: str) -> Any:
 
 
 def short_repr(value: object) -> str:
-    """A value in one short line."""
+    """The `repr` of a value, cut to one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's or JAX's, or a text of a subclass, as Python's own."""
+    """A number of NumPy or JAX, or a subclass of str, as Python's own type."""
     if isinstance(value, str):
         return str(value)
     if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
@@ -156,7 +156,7 @@ def _word(choices: tuple[str, ...], value: Any, label: str, objects: bool) -> st
 
 
 def _text(value: str, label: str) -> str:
-    """A text as it is, where files, terminals and config.json can hold it."""
+    """The text itself. Raises ConfigError for characters that files, terminals or config.json cannot hold."""
     try:
         value.encode()
     except UnicodeEncodeError:

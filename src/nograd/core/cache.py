@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def user_cache(name: str) -> Path:
-    """$XDG_CACHE_HOME/nograd/NAME, by default ~/.cache/nograd/NAME. It need not exist."""
+    """The path $XDG_CACHE_HOME/nograd/NAME, by default ~/.cache/nograd/NAME. The folder is not created."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # not set, or relative: the XDG standard tells to ignore that
+    if not base.is_absolute():  # not set, or relative: the XDG standard says to ignore a relative path
         try:
             base = Path.home() / ".cache"
         except RuntimeError:  # a container may run under a user without a home
@@ -18,7 +18,7 @@ def user_cache(name: str) -> Path:
 
 
 def trim(folder: Path, size: int) -> None:
-    """Removes the files that were not used for longest, until the folder has `size` bytes at most."""
+    """Removes the least recently used files until the folder holds at most `size` bytes."""
     with suppress(OSError):  # another process may trim it at the same time
         files = [(path, path.stat()) for path in folder.iterdir() if path.is_file()]
         excess = sum(status.st_size for _, status in files) - size
@@ -30,7 +30,7 @@ def trim(folder: Path, size: int) -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Whether the folder can be made, or is there, and takes files."""
+    """Whether the folder exists or can be created, and files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

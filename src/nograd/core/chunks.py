@@ -1,7 +1,7 @@
 """A generation as a fixed number of chunks: the unit of work, addressed by (key, generation, chunk index).
 
-The plan follows from the population alone, never from the number of workers, and sums over
-chunks follow a fixed binary tree: whoever computes a chunk, the bits are the same.
+The plan depends on the population only, never on the number of workers, and the sum over chunks
+is added along a fixed binary tree. So the result is bitwise the same whichever worker computes a chunk.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from nograd.core.types import Params
 # A unit is one draw, addressed by its number: unit -> fitness [members]; (unit, weights [members]) -> Σ w · ε.
 Evaluate: TypeAlias = Callable[[Int[Array, ""]], Float[Array, " members"]]
 WeightedNoise: TypeAlias = Callable[[Int[Array, ""], Float[Array, " members"]], Params]
-# unit -> (fitness [members], Σ w · ε), where the weights follow from the unit's own fitness.
+# unit -> (fitness [members], Σ w · ε), with weights that are computed from the fitness of this unit alone.
 Both: TypeAlias = Callable[[Int[Array, ""]], tuple[Float[Array, " members"], Params]]
 
 MAX_CHUNKS = 16
@@ -36,7 +36,9 @@ class Plan(NamedTuple):
 def plan(units: int, count: int | None = None) -> Plan:
     """The plan with the least padding for a population of `units` draws; among equal plans the one with most chunks.
 
-    Or the one of `count` chunks, or of as few less as hold all units in chunks of the same size.
+    Args:
+        units: draws of the population.
+        count: the wanted number of chunks. Fewer are planned if they hold all units in chunks of the same size.
     """
     if count is not None:
         size = -(-units // min(count, units))
@@ -54,10 +56,10 @@ def chunk_units(plan: Plan, index: Int[Array, ""]) -> Int[Array, " size"]:
 def evaluate_chunk(
     plan: Plan, evaluate: Evaluate, index: Int[Array, ""], at_once: int = 1
 ) -> Float[Array, "size members"]:
-    """The fitness of one chunk's members, so many units at once.
+    """The fitness of one chunk's members, evaluated `at_once` units at a time.
 
-    On a core several units in one `vmap` were measured to be slower for all but the smallest networks: the products
-    of one member are large enough, and batched products are not as well laid out.
+    The default is 1: on a CPU core several units in one `vmap` were measured to be slower for all but the smallest
+    networks. The matrix products of one member are large enough, and batched products use memory less well.
     """
     units = chunk_units(plan, index)
     size = None if at_once == 1 else min(at_once, plan.size)
@@ -67,7 +69,7 @@ def evaluate_chunk(
 def estimate_chunk(
     plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], index: Int[Array, ""]
 ) -> Params:
-    """Σ over one chunk's members of w · ε, redrawn: population × parameters floats would dwarf the model."""
+    """Σ over one chunk's members of w · ε. ε is drawn again: storing it would take population × parameters floats."""
     units, own = chunk_units(plan, index), weights[index]
     if plan.size == 1:
         return weighted_noise(units[0], own[0])
@@ -100,7 +102,7 @@ def both_chunk(plan: Plan, both: Both, index: Int[Array, ""]) -> tuple[Params, F
 def evaluate_chunks(
     plan: Plan, evaluate: Evaluate, span: Span | None = None, at_once: int = 1
 ) -> Float[Array, "chunks size members"]:
-    """The fitness of the population, chunk after chunk; zeros outside of the span of chunks."""
+    """The fitness of the population, computed one chunk after another; zeros for chunks outside of `span`."""
     start, length = (0, plan.chunks) if span is None else span
     shape = jax.eval_shape(evaluate, jnp.int32(0))
 
@@ -113,7 +115,7 @@ def evaluate_chunks(
 def estimate_chunks(
     plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], span: Span | None = None
 ) -> Params:
-    """Σ over the population (over one subtree of its chunks) of w · ε along the fixed tree."""
+    """Σ w · ε over the population, or over the chunks in `span`, added along the fixed binary tree."""
 
     def term(index: Array) -> tuple[Params, tuple[()]]:
         return estimate_chunk(plan, weighted_noise, weights, index), ()
@@ -122,7 +124,7 @@ def estimate_chunks(
 
 
 def both_chunks(plan: Plan, both: Both, span: Span | None = None) -> tuple[Float[Array, "chunks size members"], Params]:
-    """Fitness and estimate in one pass. `both` gives padding units no weight."""
+    """Fitness and estimate in one pass. `both` must give padding units the weight 0."""
     total, fitness = binary_tree_sum(lambda index: both_chunk(plan, both, index), plan.chunks, span)
     return fitness, total
 

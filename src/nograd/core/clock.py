@@ -1,8 +1,8 @@
 """The seconds in which this process runs: a time budget counts these.
 
-While a process is stopped, by Ctrl-Z or SIGSTOP, the system's monotonic clock goes on (while the machine sleeps it does
-not). Nothing tells afterwards how long a process was stopped. So a thread looks at the clock a few times a second:
-where much more time has passed between two looks, and the process has used next to no processor time, it did not run.
+While a process is stopped by Ctrl-Z or SIGSTOP, the system's monotonic clock goes on (while the machine sleeps it does
+not), and the system does not report how long the process was stopped. So a thread reads the clock four times a second:
+if much more time has passed between two readings, and the process has used almost no processor time, it was stopped.
 """
 
 import os
@@ -10,18 +10,18 @@ import threading
 import time
 from collections.abc import Callable
 
-_LOOK = 0.25  # seconds between two looks
-_GAP = 3.0  # seconds between two looks, from which on the process may have been stopped
-_IDLE = 0.01  # of a processor: one that waits for its turn on a busy machine, or for a long call of its own, uses more
-_AROUND = 2 * _LOOK  # seconds of processor time that it may use between the two looks before and after it was stopped
+_LOOK = 0.25  # seconds between two readings of the clock
+_GAP = 3.0  # seconds between two readings; a longer gap may mean that the process was stopped
+_IDLE = 0.01  # share of a processor; a process that runs slowly on a busy machine, or in one long call, uses more
+_AROUND = 2 * _LOOK  # seconds of processor time that a process may use between the readings around a stop
 
 
 class RunningClock:
     """A monotonic clock that stands still while this process is stopped. `now` can be called from any thread.
 
     Args:
-        clock: seconds that go on.
-        used: seconds of processor time that this process has used.
+        clock: returns the seconds of a monotonic clock.
+        used: returns the seconds of processor time that this process has used.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class RunningClock:
         self._looked, self._before, self._stopped = clock(), used(), 0.0
 
     def now(self) -> float:
-        """Seconds, less those in which the process was stopped since the clock was made."""
+        """Seconds on `clock`, minus the seconds that this process was stopped since the object was made."""
         with self._lock:
             now, used = self._clock(), self._used()
             gap = now - self._looked
@@ -43,7 +43,7 @@ class RunningClock:
 
 
 def running_time() -> float:
-    """Seconds of the monotonic clock, less those in which this process was stopped since the first call."""
+    """Seconds of the monotonic clock, minus the seconds that this process was stopped since the first call."""
     global _clock  # its thread starts with the first use, and anew in a forked child
     if _clock is None:
         _clock = RunningClock()

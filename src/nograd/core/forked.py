@@ -1,4 +1,4 @@
-"""Whether this process is a fork of one in which JAX had started: there JAX would wait for threads that are gone."""
+"""Finds out whether this process was forked after JAX had started: a fork has none of JAX's threads and would hang."""
 
 import os
 import sys
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from nograd.core.types import EngineError
 
-_THREADS = Path("/proc/self/task")  # elsewhere than on Linux nothing is found, and a fork is not refused
-_OF_XLA = "tf_xla"  # how the names of its threads begin; it starts them with its first backend
+_THREADS = Path("/proc/self/task")  # only on Linux; on other systems a fork is not refused
+_OF_XLA = "tf_xla"  # the beginning of the names of XLA's threads, which start with its first backend
 
-_started = False  # before the last fork
-_broken = False  # in this process
+_started = False  # whether JAX had started before the last fork
+_broken = False  # whether this process is such a fork
 
 
 def refuse_fork() -> None:
-    """Raises EngineError in a process that was forked after JAX had started, in place of a wait without an end."""
+    """Raises EngineError in a process that was forked after JAX had started; JAX would hang in it for ever."""
     if _broken:
         raise EngineError(
             "this process was forked after JAX had started, and JAX would wait in it for ever; start it with "
@@ -42,7 +42,7 @@ def _after() -> None:
 def _xla_has_threads() -> bool:
     with suppress(OSError):
         for thread in _THREADS.iterdir():
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # the thread has ended meanwhile
                 if (thread / "comm").read_text("utf-8", "replace").lower().startswith(_OF_XLA):
                     return True
     return False

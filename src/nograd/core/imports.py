@@ -13,10 +13,14 @@ from nograd.core.types import ConfigError
 
 
 def import_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
-    """`function` of `module` for a spec `module:function`; modules beside the user's shell come first.
+    """The object `function` of `module` for the text `module:function`.
+
+    A module in the current folder is found before an installed one of the same name.
 
     Args:
-        known: words that might have been meant in place of the module.
+        spec: the text `module:function`.
+        what: what the object is, for errors: "the model".
+        known: other words that the setting accepts, for a "did you mean" in the error.
     """
     module, _, name = spec.partition(":")
     if module.endswith(".py") or "/" in module:
@@ -30,7 +34,7 @@ def import_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
         near = nearest(module, known)
         remedy = f"did you mean {' or '.join(near)}?" if near else "write module:function"
         raise ConfigError(f"cannot import {what} {spec!r}: {error}; {remedy}") from error
-    except (Exception, SystemExit) as error:  # the module's own code
+    except (Exception, SystemExit) as error:  # raised by the user's module
         raise ConfigError(f"cannot import {what} {spec!r}: {described(error)}") from error
     if not callable(found):
         raise ConfigError(f"{what} {spec!r} is {type(found).__name__}, not a function")
@@ -41,7 +45,7 @@ def import_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
 def _here_first() -> Iterator[None]:
     """A context in which Python looks for modules in the current folder first; afterwards it looks there last.
 
-    Otherwise a file there, such as `random.py`, would be taken for whatever a library imports later by that name.
+    If it stayed first, a file there such as `random.py` would replace the module of that name for every library.
     """
     here = os.getcwd()  # noqa: PTH109
     sys.path.insert(0, here)
@@ -55,7 +59,7 @@ def _here_first() -> Iterator[None]:
 
 
 def call_object(spec: str, what: str, known: Iterable[str] = ()) -> Any:
-    """What `function` of `module` returns, called without arguments. Raises ConfigError where it raises."""
+    """What `function` of `module` returns, called without arguments. Raises ConfigError if the call fails."""
     function = import_object(spec, what, known)
     try:
         made = function()

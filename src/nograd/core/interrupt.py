@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-# Ctrl-C; the polite end of a service or a batch system; a terminal that was closed.
+# Ctrl-C; the request to end that a service manager or a batch system sends; a terminal that was closed.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def interruptible(grace: float | None = None) -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM or SIGHUP sets. Only the main thread can listen; elsewhere nothing sets it.
+    """An event that Ctrl-C, SIGTERM or SIGHUP sets. Only the main thread can listen; in other threads nothing sets it.
 
-    A second signal raises KeyboardInterrupt in the main thread. So does the first one after `grace` seconds, for work
-    that does not come to the point where the event is looked at: whoever sent it may send SIGKILL soon.
+    A second signal raises KeyboardInterrupt in the main thread. The first signal does so too, `grace` seconds later,
+    in case the job does not check the event in time: the sender of the signal may send SIGKILL soon.
 
     Args:
-        grace: seconds; None: no end but a second signal.
+        grace: seconds; None: only a second signal raises KeyboardInterrupt.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -44,12 +44,12 @@ def interruptible(grace: float | None = None) -> Iterator[threading.Event]:
 
 
 def _heard() -> list[signal.Signals]:
-    """The signals to listen to. `nohup` has SIGHUP ignored, and so it stays."""
+    """The signals to listen to. A signal that is ignored already, as SIGHUP under `nohup`, stays ignored."""
     return [n for n in SIGNALS if not (n == signal.SIGHUP and signal.getsignal(n) == signal.SIG_IGN)]
 
 
 def _again(number: int, seconds: float) -> threading.Timer:
-    """Sends the signal to the main thread once more, after so many seconds."""
+    """A timer that sends the signal to the main thread once more after `seconds`."""
     main = threading.main_thread().ident or 0
 
     def send() -> None:

@@ -10,8 +10,8 @@ def to_json(value: Any, **options: Any) -> str:
     """`value` as JSON text; null for a number that is not finite, a plain number for a NumPy scalar.
 
     Args:
-        value: of the types that JSON has, NumPy scalars among them.
-        options: of `json.dumps`, such as indent.
+        value: made of the types that JSON has, and of NumPy scalars.
+        options: arguments of `json.dumps`, such as indent.
     """
     return json.dumps(finite(value), allow_nan=False, **options)
 

@@ -5,20 +5,20 @@ from typing import Any, NamedTuple
 
 from nograd.core.intervals import student_interval, wilson_interval
 
-LOSS = "val_loss"  # lower is better: decides between equal scores on validation, where a task measures it
+LOSS = "val_loss"  # lower is better: decides between equal validation scores, if the task measures a loss
 
 
 class Measure(NamedTuple):
     """A score. In metrics.jsonl and result.json its values are `train_NAME`, `val_NAME` and `test_NAME`."""
 
     name: str
-    form: str  # of a value in text, as in format()
-    what: str  # for a person
-    units: str  # that it is the mean over
-    floor: float | None  # that no value is below; None: there is none
-    higher: bool = True  # whether more is better
-    proportion: bool = False  # whether it is the share of units that are right: its error follows from its value
-    ceiling: float | None = None  # that no value is above; None: there is none
+    form: str  # the format of a value in text, as in format()
+    what: str  # a description for a person
+    units: str  # what it is the mean over, such as examples
+    floor: float | None  # the lowest possible value; None: unbounded
+    higher: bool = True  # whether higher is better
+    proportion: bool = False  # whether it is a share of correct units; its standard error then follows from its value
+    ceiling: float | None = None  # the highest possible value; None: unbounded
 
     @property
     def train(self) -> str:
@@ -34,31 +34,31 @@ class Measure(NamedTuple):
 
     @property
     def error(self) -> str:
-        """The standard error of the validation score over its units, where the task measures it."""
+        """The name of the standard error of the validation score, which some tasks measure."""
         return f"{self.val}_error"
 
     def text(self, value: float | None) -> str:
-        """A value for a person; a dash for none."""
+        """A value as text for a person; a dash for None."""
         return "–" if value is None else format(value, self.form)
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether a value is better than another, or than none."""
+        """Whether a value is better than another. Any value is better than None."""
         return than is None or (value > than if self.higher else value < than)
 
     def reached(self, value: float, target: float) -> bool:
-        """Whether a value is as good as a target."""
+        """Whether a value is at least as good as a target."""
         return value == target or self.better(value, target)
 
     def goodness(self, value: float) -> float:
-        """The value with the sign that makes higher better: what `max` and a search go by."""
+        """The value with the sign that makes higher better, for `max` and for a search."""
         return value if self.higher else -value
 
     def best(self, values: Iterable[float]) -> float | None:
-        """The best of some values; None of none."""
+        """The best of the values; None if there are none."""
         return max(values, key=self.goodness, default=None)
 
     def worst(self, values: Iterable[float]) -> float | None:
-        """The worst of some values; None of none."""
+        """The worst of the values; None if there are none."""
         return min(values, key=self.goodness, default=None)
 
     @property
@@ -67,13 +67,13 @@ class Measure(NamedTuple):
         return self.floor if self.higher else self.ceiling
 
     def standard_error(self, value: float, count: int, error: float | None = None) -> float | None:
-        """Of a value over `count` units: √(v(1 − v)/n) of a proportion, else the one that was measured."""
+        """The standard error of a value v over n = `count` units: √(v(1 − v)/n) for a proportion, else `error`."""
         return (max(value * (1 - value), 0.0) / count) ** 0.5 if self.proportion else error
 
     def interval(self, value: float, count: int, error: float | None = None) -> tuple[float, float] | None:
-        """The 95% interval of a value over `count` units: Wilson's of a proportion, else Student's of its error.
+        """The 95% interval of a value over `count` units: Wilson's for a proportion, else Student's with this error.
 
-        None where there is no error: a single unit has no scatter.
+        None if there is no standard error: it cannot be measured on a single unit.
         """
         if self.proportion:
             return wilson_interval(value, count)
@@ -98,7 +98,7 @@ AUC = Measure("auc", ".4f", "AUC", "examples", 0.0, ceiling=1.0)
 LOG_LOSS = Measure("log_loss", ".4f", "log loss", "examples", 0.0, higher=False)
 RMSE = Measure("rmse", ".5g", "RMSE", "examples", 0.0, higher=False)
 MAE = Measure("mae", ".5g", "MAE", "examples", 0.0, higher=False)
-_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}  # that older records name by their word
+_KNOWN = {measure.name: measure for measure in (ACCURACY, RETURN, R2, F1)}  # older records hold only the name
 
 
 def measure_of(recorded: Mapping[str, Any]) -> Measure:

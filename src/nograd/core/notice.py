@@ -5,6 +5,6 @@ from contextlib import suppress
 
 
 def notice(text: str) -> None:
-    """Prints `nograd: text`; never raises, since nothing depends on it."""
-    with suppress(OSError, ValueError, AttributeError):  # closed, full, or not there at all
+    """Prints `nograd: text` on standard error. It never raises: no result depends on a notice."""
+    with suppress(OSError, ValueError, AttributeError):  # standard error is closed, full or None
         print(f"nograd: {' '.join(text.split())}", file=sys.stderr, flush=True)

@@ -9,16 +9,17 @@ from typing import Any
 
 
 class SteadyStream:
-    """A text stream that never raises: where its reader has gone, or its file is full or closed, the rest is dropped.
+    """A text stream that never raises: if its reader has gone, or its file is full or closed, further text is dropped.
 
-    A training is worth more than the lines about it. `error` keeps the first error, for who must not lose a line.
+    A training must not fail because its messages cannot be written. `error` keeps the first error, for commands whose
+    output is their result.
     """
 
     def __init__(self, stream: Any) -> None:
         self._stream = open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: SIM115, PTH123
         self.error: Exception | None = None
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal of another encoding shows ? for what it lacks
+            stream.reconfigure(errors="replace")  # a terminal whose encoding lacks a character shows ? for it
 
     def write(self, text: str) -> int:
         if self.error is None:
@@ -56,7 +57,7 @@ class SteadyStream:
 
 @contextmanager
 def steady_output() -> Iterator[tuple[SteadyStream, SteadyStream]]:
-    """Standard output and error as steady streams, for as long as a command runs."""
+    """Replaces standard output and error by steady streams inside the context."""
     _open_standard_files()
     before = sys.stdout, sys.stderr
     out, err = SteadyStream(before[0]), SteadyStream(before[1])
@@ -70,13 +71,13 @@ def steady_output() -> Iterator[tuple[SteadyStream, SteadyStream]]:
 
 
 def _open_standard_files() -> None:
-    """Where standard input, output or error is closed, opens the null device there.
+    """Opens the null device in place of standard input, output or error if they are closed.
 
-    Else the next file that is opened, such as metrics.jsonl, would get its number, and whatever prints would write
-    into it.
+    Otherwise the next file that is opened, such as metrics.jsonl, would get the file number of standard output, and
+    printed text would be written into it.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is the closed one

@@ -1,4 +1,4 @@
-"""Figures of Matplotlib without a screen: whatever backend the environment names, a picture is a PNG."""
+"""Matplotlib figures as PNG files, without a screen and whatever backend the environment names."""
 
 import io
 import os
@@ -20,7 +20,7 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # Figure and canvas by hand: pyplot would look for a screen and keep global state.
+    # Figure and canvas are made directly: pyplot would look for a screen and keep global state.
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -30,15 +30,15 @@ def png(figure: "Figure", dots: int = 110) -> bytes:
     """The figure as the bytes of a PNG file with this many dots an inch."""
     buffer = io.BytesIO()
     for text in _words(figure):
-        text.set_parse_math(False)  # a name of the user's between two $ is no formula, and need not be one
+        text.set_parse_math(False)  # a user's name between two $ is not a formula, and might not parse as one
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a script that the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph")  # characters that the font lacks are drawn as boxes
         figure.savefig(buffer, format="png", dpi=dots)
     return buffer.getvalue()
 
 
 def _words(figure: "Figure") -> Iterator["Text"]:
-    """All texts but those of the ticks, which Matplotlib writes itself."""
+    """All texts of a figure except the tick labels, which Matplotlib writes itself."""
     yield from figure.texts
     for axes in figure.axes:
         yield from (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)
@@ -47,7 +47,7 @@ def _words(figure: "Figure") -> Iterator["Text"]:
 
 
 def image_png(pixels: "np.ndarray", colours: str) -> bytes:
-    """A PNG file of values 0..1, [height, width] in a colour map of Matplotlib's or [height, width, 3]."""
+    """A PNG file of values 0..1: [height, width], coloured by a Matplotlib colour map, or RGB [height, width, 3]."""
     _import_matplotlib()
     from matplotlib.image import imsave
 
@@ -57,7 +57,7 @@ def image_png(pixels: "np.ndarray", colours: str) -> bytes:
 
 
 def _import_matplotlib() -> None:
-    """Imports it although MPLBACKEND may name a backend that is not installed, as a notebook hands on to its shell."""
+    """Imports Matplotlib even if MPLBACKEND names a backend that is not installed, as in a shell under a notebook."""
     if "matplotlib" in sys.modules:
         return
     named = os.environ.pop("MPLBACKEND", None)
@@ -67,5 +67,5 @@ def _import_matplotlib() -> None:
         if named is not None:
             os.environ["MPLBACKEND"] = named
     if named:
-        with suppress(ValueError):  # what the import itself would have done, and failed
+        with suppress(ValueError):  # what the import would have done; it fails for an unknown backend
             matplotlib.rcParams["backend"] = named

@@ -1,7 +1,7 @@
-"""What JAX reads when it starts: the number of its threads, and the cache of compiled programs.
+"""Options that JAX reads when it starts: the number of its threads, and the cache of compiled programs.
 
-That is when it makes its devices, at the first computation. Nothing here happens on an import: whatever is about to
-compute calls `use_one_thread`, and the command line `keep_programs` too.
+JAX starts (makes its devices) at the first computation. Importing this module changes nothing: the code that is about
+to compute calls `use_one_thread`, and the command line also calls `keep_programs`.
 """
 
 import os
@@ -16,7 +16,7 @@ from nograd.core.cache import user_cache, writable
 
 
 def use_one_thread() -> None:
-    """One XLA thread on a CPU, where JAX has not started yet and nobody has chosen another number."""
+    """Sets XLA to one thread on a CPU, unless JAX has started already or the environment sets another number."""
     if not has_started():
         os.environ.setdefault("NPROC", "1")
 
@@ -27,11 +27,11 @@ def in_64_bits(wide: bool = True) -> AbstractContextManager[Any]:
 
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(wide)
-    return import_module("jax.experimental").enable_x64(wide)  # its home before JAX 0.8
+    return import_module("jax.experimental").enable_x64(wide)  # where it is before JAX 0.8
 
 
 def threads_like_this(count: int) -> ThreadPoolExecutor:
-    """Threads that compute with the same precision as this one: JAX keeps 64 bits a thread's own setting."""
+    """A pool of threads that compute in the precision of this thread: JAX's 64-bit setting belongs to one thread."""
     import jax
 
     wide = bool(jax.config.read("jax_enable_x64"))
@@ -40,7 +40,9 @@ def threads_like_this(count: int) -> ThreadPoolExecutor:
 
 @contextmanager
 def without_source_lines() -> Iterator[None]:
-    """Programs written meanwhile do not say which lines of Python they are from: the same program is the same bytes."""
+    """A context in which programs are written without the Python lines that they come from, so that equal programs are
+    equal bytes.
+    """
     import jax
 
     before = jax.config.jax_traceback_in_locations_limit  # type: ignore[attr-defined]
@@ -57,7 +59,7 @@ def threads() -> str:
 
 
 def keep_programs() -> None:
-    """Lets JAX keep compiled programs for the next time, unless the environment says otherwise."""
+    """Lets JAX store compiled programs in nograd's cache folder, unless the environment says otherwise."""
     for name, value in kept_programs().items():
         os.environ.setdefault(name, value)
 
@@ -71,14 +73,14 @@ def kept_programs() -> dict[str, str]:
 
 
 def has_started() -> bool:
-    """Whether JAX has made its devices in this process, so that what it reads then comes too late."""
+    """Whether JAX has made its devices in this process. Options that it reads at its start have no effect then."""
     jax: Any = sys.modules.get("jax")
     if jax is None:
         return False
     option = "jax_num_cpu_devices"
     before = getattr(jax.config, option)
     try:
-        jax.config.update(option, before + 2)  # which JAX refuses once it has made them
+        jax.config.update(option, before + 2)  # JAX refuses this change once it has made its devices
     except RuntimeError:
         return True
     jax.config.update(option, before)

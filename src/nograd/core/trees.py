@@ -1,4 +1,4 @@
-"""Pytree arithmetic, one random stream a leaf path, and sums along a fixed binary tree."""
+"""Pytree arithmetic, a random stream for each leaf path, and sums along a fixed binary tree."""
 
 import itertools
 import zlib
@@ -52,7 +52,7 @@ def relative_name(name: str, part: str) -> str | None:
 
 
 def _text(key: Any) -> str:
-    """One key of a path, escaped; so is what safetensors cannot hold: its own word, and lone surrogates."""
+    """One key of a path, escaped, as are the reserved word of safetensors and lone surrogates, which it cannot hold."""
     text = jax.tree_util.keystr((key,), simple=True).replace("~", "~0").replace("/", "~1")
     if text == "__metadata__":
         return f"~{text}"
@@ -76,7 +76,7 @@ def _numbered(names: list[str]) -> list[str]:
 
 
 def require_floats(params: Params) -> None:
-    """Raises ConfigError where a parameter is not an array of floating-point numbers."""
+    """Raises ConfigError if a parameter is not an array of floating-point numbers."""
     for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise ConfigError(
@@ -88,7 +88,7 @@ def require_floats(params: Params) -> None:
 def leaf_streams(tree: PyTree) -> list[int]:
     """A 32-bit number for each leaf, from its path alone: adding a layer does not change the noise of the others.
 
-    Only where two paths have the same checksum does the later leaf take another number.
+    Only if two paths have the same checksum, the later leaf gets another number.
     """
     taken: set[int] = set()
     streams = []
@@ -116,7 +116,7 @@ def add(left: PyTree, right: PyTree) -> PyTree:
 
 
 def add_scaled(tree: PyTree, scale: Array | float, direction: PyTree) -> PyTree:
-    """tree + scale · direction, a tree of the same types; in the wider precision of leaf and direction."""
+    """tree + scale · direction, in the types of `tree`; computed in the wider precision of leaf and direction."""
 
     def moved(leaf: Array, step: Array) -> Array:
         return (leaf + jnp.asarray(scale, step.dtype) * step).astype(leaf.dtype)
@@ -125,7 +125,7 @@ def add_scaled(tree: PyTree, scale: Array | float, direction: PyTree) -> PyTree:
 
 
 def scaled(scale: Array | float, tree: PyTree) -> PyTree:
-    """scale · tree, in the leaf's own precision."""
+    """scale · tree, in the type of each leaf."""
     return jax.tree.map(lambda leaf: jnp.asarray(scale, leaf.dtype) * leaf, tree)
 
 
@@ -135,7 +135,7 @@ def filled(like: PyTree, value: float) -> PyTree:
 
 
 def norm(tree: PyTree) -> Array:
-    """The Euclidean norm √Σ leaf². Inner products: XLA's own sums on a CPU go element by element."""
+    """The Euclidean norm √Σ leaf², by inner products: XLA's sums on a CPU go element by element, which is slower."""
 
     def square(leaf: Array) -> Array:
         flat = jnp.ravel(leaf)
@@ -145,12 +145,12 @@ def norm(tree: PyTree) -> Array:
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Whether no leaf holds a NaN or an infinity."""
+    """Whether all numbers of all leaves are finite."""
 
     def one_by_one() -> Array:
         return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
-    # Three times as fast, and a finite norm has only finite terms; one that is not may have overflowed.
+    # The norm is three times as fast, and finite only if all terms are. If it is not finite it may have overflowed.
     return jax.lax.cond(jnp.isfinite(norm(tree)), lambda: jnp.bool_(True), one_by_one)
 
 
@@ -164,15 +164,15 @@ def binary_tree_sum(
     """Σᵢ term(i) for i in 0..count−1, added along a fixed binary tree in log₂(count) + 1 buffers.
 
     The tree is the one of a binary counter: two finished sums of 2ˡ terms merge into one of 2ˡ⁺¹. Its shape
-    depends on `count` alone, so whoever computes a whole subtree gets the bits that the whole sum would.
+    depends on `count` alone, so a subtree has bitwise the same sum when it is computed alone.
 
     Args:
-        term: maps a traced index to a tree of arrays to be added up, and one to be stacked beside it.
+        term: maps a traced index to (a tree of arrays to add up, a tree of arrays to stack).
         count: the number of terms, at least 1.
         span: the terms of one subtree alone; see `tree_nodes`.
 
     Returns:
-        The sum, and what the terms had beside it with a leading axis of `count`; zeros outside of the span.
+        The sum, and the stacked arrays with a leading axis of `count`; zeros outside of the span.
     """
     start, length = (0, count) if span is None else span
     # Level l of the stack holds a finished sum of 2ˡ terms: log(count) trees, not count of them.
@@ -194,7 +194,7 @@ def binary_tree_sum(
         return stack, jax.tree.map(lambda leaf, new: leaf.at[start + index].set(new), beside, own_beside)
 
     def join(level: Array, total: Params) -> Params:
-        """What is left is one sum a bit of the length, added from the smallest on."""
+        """Adds the finished sums, one for each bit of the length, from the smallest on."""
         first = (length & ((1 << level) - 1)) == 0
         return jax.lax.cond(
             (length >> level) & 1 == 1,
@@ -204,7 +204,7 @@ def binary_tree_sum(
 
     length = jnp.int32(length)
     stack, beside = jax.lax.fori_loop(0, length, push, (stack, beside))
-    # Nothing is to be added where the length is a power of two; the highest level is always there.
+    # If the length is a power of two there is nothing to add: only the highest level holds a sum.
     lowest = jax.lax.population_count((length & -length) - 1)
     return jax.lax.fori_loop(lowest + 1, levels, join, take(stack, lowest)), beside
 
@@ -226,7 +226,7 @@ def tree_nodes(start: int, stop: int, count: int) -> list[tuple[int, int]]:
 def tree_total(sums: Mapping[tuple[int, int], list[np.ndarray]], count: int) -> list[np.ndarray]:
     """The sum of all `count` terms from the sums of subtrees that cover them, with the bits of `binary_tree_sum`.
 
-    Arrays that can be written are used up: fresh memory costs more than the addition.
+    Writable arrays of `sums` are overwritten: allocating new memory costs more than the addition.
     """
 
     def total(first: int, length: int) -> list[np.ndarray]:

@@ -1,8 +1,8 @@
-"""From a network's outputs to actions, in two steps: `chosen` is part of a program, `fitted` is done on the host.
+"""From a network's outputs to actions, in two steps: `chosen` runs in a JAX program, `fitted` in NumPy on the host.
 
-What is chosen is one array: numbers from 0 for choices, real numbers for a box, all in one line for nested spaces. It
-marks what follows from a NaN by a NaN, or by a negative choice. What is fitted is inside of its space, in its type.
-Outputs are arrays of JAX or of NumPy, and so is what is chosen by them.
+`chosen` returns one array: the numbers of choices, counted from 0, or real numbers for a box; nested spaces are joined
+into one vector. An output that is NaN gives a NaN, or a negative choice. `fitted` returns values inside of the space,
+in its dtype. `chosen` takes arrays of JAX or of NumPy, and returns the same kind.
 """
 
 from typing import Any
@@ -13,19 +13,20 @@ from jaxtyping import Array, Float
 
 from nograd.envs.spaces import Action, Leaf
 
-_FAR = 1.7e38  # half of what float32 holds: a bound beyond it is none
+_FAR = 1.7e38  # half of the largest float32; a larger bound counts as unbounded
 
 
 def output_count(action: Action, bins: int | None) -> int:
-    """Outputs that a policy needs: one a choice, or one a component of a box (one a bin where it is cut into bins)."""
+    """Outputs that a policy needs: one for each choice and each component of a box; with bins, one for each bin."""
     return sum(_width(leaf, bins) for leaf in action.parts)
 
 
 def chosen(action: Action, bins: int | None, outputs: Float[Array, "*batch outputs"]) -> Array:
-    """What is chosen, [*batch, *shape]: the largest output's choice; of a box the outputs, −1..1 scaled to its bounds.
+    """Actions [*batch, *shape]: of choices the one with the largest output; of a box the outputs, −1..1 scaled to its
+    bounds.
 
-    A component without both bounds is s + output, clipped to the bound that it has, with s the number nearest to 0
-    inside of it. With bins, each component of a box is one of so many evenly spaced values between its bounds.
+    A component of a box that lacks a bound is s + output, clipped to the other bound, where s is the number of the
+    box that is nearest to 0. With bins, each component is one of `bins` evenly spaced values between its bounds.
     """
     parts, batch, xp = action.parts, outputs.shape[:-1], _namespace(outputs)
     if action.kind != "nested":
@@ -66,18 +67,18 @@ def given(action: Action, chosen: np.ndarray) -> list[Any]:
 
 
 def decoded(action: Action, bins: int | None, outputs: Float[Array, "*batch outputs"]) -> Any:
-    """Actions of a network's outputs: an array [*batch, *shape], or a list of them where they are nested."""
+    """The actions for a network's outputs: an array [*batch, *shape], or a list of nested actions."""
     what = np.asarray(chosen(action, bins, outputs))
     return given(action, what) if action.kind == "nested" else fitted(action.parts[0], what)
 
 
 def is_bounded(action: Action) -> np.ndarray:
-    """Which components of its boxes have both bounds, [components]."""
+    """Which components of an action's boxes have both bounds, bool [components]."""
     return np.concatenate([_range(leaf)[2] for leaf in action.parts if leaf.kind == "box"] or [np.zeros(0, bool)])
 
 
 def is_continuous(action: Action) -> np.ndarray:
-    """Which outputs are real numbers rather than choices, [outputs], where no box is cut into bins."""
+    """Which outputs are real numbers rather than choices, bool [outputs], if there are no bins."""
     return np.concatenate([np.full(_width(leaf, None), leaf.kind == "box") for leaf in action.parts])
 
 
@@ -121,31 +122,31 @@ def _scaled(leaf: Leaf, outputs: Any) -> Any:
 
 
 def _range(leaf: Leaf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bounds of a box's components in float32, ±∞ where there is none, and which have both."""
+    """(low, high, whether both are finite) of a box's components in float32; ±∞ for a missing bound."""
     low = np.array([-np.inf if bound is None or abs(bound) > _FAR else bound for bound in leaf.low], np.float32)
     high = np.array([np.inf if bound is None or abs(bound) > _FAR else bound for bound in leaf.high], np.float32)
     return low, high, np.isfinite(low) & np.isfinite(high)
 
 
 def _in_box(leaf: Leaf, flat: np.ndarray) -> np.ndarray:
-    """Real numbers [*batch, components] in a box's own type and bounds; its number nearest to 0 for a NaN."""
+    """Real numbers [*batch, components] in a box's dtype and bounds; a NaN becomes the box's number nearest to 0."""
     dtype = np.dtype(leaf.dtype)
     if dtype.kind != "f":
         return _in_integer_box(leaf, dtype, flat)
     low = np.array([-np.inf if bound is None else bound for bound in leaf.low], dtype)
     high = np.array([np.inf if bound is None else bound for bound in leaf.high], dtype)
-    with np.errstate(over="ignore"):  # an infinity is clipped to the bound
+    with np.errstate(over="ignore"):  # an infinity, which is clipped to the bound
         return np.clip(np.where(np.isnan(flat), 0, flat).astype(dtype), low, high)
 
 
 def _in_integer_box(leaf: Leaf, dtype: np.dtype[Any], flat: np.ndarray) -> np.ndarray:
-    """The nearest whole numbers. A float64 cannot hold all bounds of int64, so they are put in by themselves."""
+    """The nearest whole numbers. A float64 cannot hold all bounds of int64, so values at a bound are set separately."""
     least, most = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     low = [least if bound is None else int(bound) for bound in leaf.low]
     high = [most if bound is None else int(bound) for bound in leaf.high]
     lowest, highest = np.array(low, np.float64), np.array(high, np.float64)
     wanted = np.clip(np.where(np.isnan(flat), 0, flat).astype(np.float64), lowest, highest)
-    with np.errstate(invalid="ignore"):  # what is at a bound
+    with np.errstate(invalid="ignore"):  # values at a bound, which are replaced
         inner = np.rint(np.minimum(wanted, np.nextafter(highest, -np.inf))).astype(dtype)
     inner = np.where(wanted <= lowest, np.array(low, dtype), inner)
     return np.where(wanted >= highest, np.array(high, dtype), inner)

@@ -16,7 +16,7 @@ _OLD = "4 are those of Gym before 0.26, whose done is either terminated or, at a
 
 
 def begun(env: Any, seed: int, name: str) -> Any:
-    """The first observation of the episode with this seed. Raises EngineError where it is not (observation, info)."""
+    """The first observation of the episode with this seed. Raises EngineError for a wrong answer of reset."""
     answer = env.reset(seed=seed)
     if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
         return answer[0]
@@ -27,7 +27,7 @@ def begun(env: Any, seed: int, name: str) -> Any:
 
 
 def stepped(env: Any, action: Any, name: str) -> tuple[Any, float, bool]:
-    """Observation, reward, and whether the episode is over.
+    """One step of a Gymnasium environment: (observation, reward, whether the episode is over).
 
     Raises:
         EngineError: the step does not return (observation, reward, terminated, truncated, info) of these types.
@@ -44,12 +44,12 @@ def stepped(env: Any, action: Any, name: str) -> tuple[Any, float, bool]:
 
 
 def with_spaces(env_spec: EnvSpec, probe: Any, tried: bool = False) -> EnvSpec:
-    """The `EnvSpec` with the spaces of an environment, which is closed.
+    """The `EnvSpec` with the spaces of an environment. Closes that environment.
 
     Args:
-        env_spec: without spaces.
-        probe: an environment of it.
-        tried: whether one reset and one step are checked too; see `check_contract`.
+        env_spec: a description without spaces.
+        probe: an environment of this description.
+        tried: whether to check one reset and one step too; see `check_contract`.
 
     Raises:
         ConfigError: a policy cannot read the observations or give the actions.
@@ -65,7 +65,7 @@ def with_spaces(env_spec: EnvSpec, probe: Any, tried: bool = False) -> EnvSpec:
 
 
 def check_contract(env: Any, shown: Observation, taken: Action, name: str) -> None:
-    """One reset and one step. Raises ConfigError where they raise, or do not return what Gymnasium's return."""
+    """Tries one reset and one step. Raises ConfigError if they fail, or do not return what Gymnasium asks for."""
     middle = np.zeros((1, *taken.shape), np.float32)
     try:
         with watched(DEADLINE, name) as pulse:
@@ -84,7 +84,7 @@ def _number(reward: Any, name: str) -> float:
 
 
 def _truth(value: Any, which: str, name: str) -> bool:
-    """A bool, of Python or NumPy, or 0 or 1."""
+    """A bool from a bool of Python or NumPy, or from 0 or 1."""
     array = _scalar(value)
     if array is None or array.dtype.kind not in "biu" or int(array) not in (0, 1):
         raise EngineError(f"{name} returns {_said(value)} as {which} from step(), and it must be True or False")
@@ -92,7 +92,7 @@ def _truth(value: Any, which: str, name: str) -> bool:
 
 
 def _scalar(value: Any) -> np.ndarray | None:
-    """A number of any library as an array of no axes; None for anything else."""
+    """A scalar of any library as a NumPy array of shape []; None for anything else."""
     if not isinstance(value, bool | int | float) and not hasattr(value, "__array__"):
         return None
     array = np.asarray(value)

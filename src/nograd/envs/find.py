@@ -14,18 +14,22 @@ from nograd.envs.vector import source_of
 
 
 def environment(make: str | Callable[[], Any], **options: Any) -> EnvSpec:
-    """An environment as a task: `nograd.train(nograd.environment("HalfCheetah-v5"))`.
+    """Describes an environment, for use as a task: `nograd.train(nograd.environment("HalfCheetah-v5"))`.
 
-    EnvPool's where it has one of this id, else Gymnasium's; Brax's as "brax/humanoid"; or what a function of your own
-    returns, a `gymnasium.Env` that `reset(seed=…)` seeds, or an environment of JAX with Brax's functions.
+    An id is looked up in EnvPool, then in Gymnasium; "brax/humanoid" is an environment of Brax. A function of your own
+    returns a `gymnasium.Env` whose `reset(seed=…)` seeds it, or an environment in JAX with Brax's functions.
 
     Args:
-        make: an id such as "HalfCheetah-v5", "ALE/Pong-v5", "brax/humanoid" or "my_module:MyEnv-v0", or a function of
-            a module, itself or as "module:function".
-        options: keyword arguments of its maker, of JSON types; `source="gymnasium"` leaves EnvPool out.
+        make: an id such as "HalfCheetah-v5", "ALE/Pong-v5", "brax/humanoid" or "my_module:MyEnv-v0"; or a function
+            that is defined in a module, or its name as "module:function".
+        options: keyword arguments for the environment's constructor, of JSON types; `source="gymnasium"` makes
+            Gymnasium's environment even if EnvPool has one of this id.
+
+    Returns:
+        The description: name, source, options and spaces. No environment is left open.
 
     Raises:
-        ConfigError: it cannot be made, or a policy cannot read its observations or give its actions.
+        ConfigError: the environment cannot be made, or a policy cannot read its observations or give its actions.
     """
     source = options.pop("source", None)
     word = make if isinstance(make, str) else _word(make)

@@ -1,8 +1,8 @@
-"""Environments written in JAX: pure functions of a key and of a state, so that whole episodes are one program.
+"""Environments written in JAX as pure functions, so that whole episodes are compiled into one program.
 
 The interface is Brax's (Freeman et al. 2021, arXiv 2106.13281): `reset(key) -> state` and
-`step(state, action) -> state`, where a state is a tree of arrays with `.obs`, `.reward` and `.done`; `action_size` says
-how many real numbers between −1 and 1 an action is.
+`step(state, action) -> state`, where a state is a tree of arrays with `.obs`, `.reward` and `.done`. An action is a
+vector of `action_size` real numbers between −1 and 1.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from nograd.envs.watch import summary
 
 
 def traced(env_spec: EnvSpec) -> Any:
-    """The environment of an `EnvSpec` that is written in JAX: made once. Raises ConfigError where it cannot be made."""
+    """The JAX environment of an `EnvSpec`, made at the first call only. Raises ConfigError if it cannot be made."""
     return _made(env_spec._replace(observation=Observation((), "float32"), action=Action("box", ())))
 
 
 @cache
 def _made(env_spec: EnvSpec) -> Any:
-    with jax.ensure_compile_time_eval():  # a program may be the first to ask, and others keep what it holds
+    with jax.ensure_compile_time_eval():  # the first call may be inside a trace, which the arrays outlive
         return source_of(env_spec.source).make(env_spec)
 
 

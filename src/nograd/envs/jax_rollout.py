@@ -1,4 +1,4 @@
-"""Episodes of an environment of JAX as part of a program: the twin of `rollout.run_episodes`, without the host."""
+"""Episodes of a JAX environment inside a compiled program: what `rollout.run_episodes` does on the host."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,12 +19,12 @@ Act: TypeAlias = Callable[[Array, Int[Array, ""], PyTree], tuple[Array, PyTree]]
 class EpisodeBatch(NamedTuple):
     """The state of episodes that run side by side."""
 
-    state: PyTree  # of the environment, each leaf [envs, …]; that of the last step where an episode is over
+    state: PyTree  # of the environments, leaves [envs, …]; after its end an episode keeps its last state
     active: Bool[Array, " envs"]
     returns: Float[Array, " envs"]  # NaN where the environment gave a NaN
     lengths: Int[Array, " envs"]
-    moments: Moments | tuple[()]  # of the observations that were acted on
-    step: Int[Array, ""]  # actions so far
+    moments: Moments | tuple[()]  # of the observations for which the policy chose an action; () if not wanted
+    step: Int[Array, ""]  # actions chosen so far
     carry: PyTree = ()  # of the policy, leaves [envs, …]
 
 
@@ -38,17 +38,20 @@ def rollout(
     moments: bool = False,
     carry: PyTree = (),
 ) -> EpisodeBatch:
-    """One episode a seed, all from their first step to the last of the longest.
+    """Plays one episode for each seed, side by side, until the longest is over.
 
     Args:
         env: the environment's pure functions; see `envs.traced`.
-        act: the policy. It sees all environments, the last observation of those that are over.
-        seeds: of the episodes; what happens in one follows from its seed and its own actions alone.
-        active: the environments that are stepped at all; the others have a return and a length of 0.
-        limit: steps of the environment after which an episode is cut.
-        skip: steps that an action is held for.
-        moments: whether they are wanted.
-        carry: of the policy before the first step, leaves [envs, …].
+        act: the policy. It always gets all environments; for a finished episode its last observation.
+        seeds: seeds of the episodes. An episode depends on its seed and its actions only.
+        active: which environments are stepped; the others have a return and a length of 0.
+        limit: environment steps after which an episode is cut.
+        skip: environment steps for which each action is repeated.
+        moments: whether to collect the moments of the observations.
+        carry: the policy's carry before the first step, leaves [envs, …].
+
+    Returns:
+        The batch after the last step, with returns and lengths of all episodes.
     """
     state, zeros = jax.vmap(partial(begun, env))(seeds), jnp.zeros(seeds.shape, jnp.float32)
     see = jax.vmap(observed)
@@ -63,7 +66,7 @@ def rollout(
             of_step = moments_of(x.astype(jnp.float32), batch.active)
             batch = batch._replace(moments=merged(batch.moments, of_step))
         actions, carry = act(x, batch.step, batch.carry)
-        usable = _finite(actions)  # a member whose outputs are NaN has no action
+        usable = _finite(actions)  # outputs that are NaN give no valid action
         batch = batch._replace(
             active=batch.active & usable, returns=jnp.where(batch.active & ~usable, jnp.nan, batch.returns)
         )
@@ -78,7 +81,7 @@ def rollout(
 
 
 def _stepped(env: Any, batch: EpisodeBatch, actions: Array) -> EpisodeBatch:
-    """One step of the environments whose episodes are not over. An episode ends where its environment says so, or gives
+    """One step of the environments whose episodes are not over. An episode ends if its environment says so, or gives
     a NaN or an infinity."""
     new, active = jax.vmap(partial(stepped, env))(batch.state, actions), batch.active
     reward = new.reward.astype(jnp.float32)
@@ -93,7 +96,7 @@ def _stepped(env: Any, batch: EpisodeBatch, actions: Array) -> EpisodeBatch:
 
 
 def _where(active: Bool[Array, " envs"], new: Array, old: Array) -> Array:
-    """The new leaf where episodes are not over, of the type that it had at the beginning."""
+    """The new values for running episodes and the old ones for finished episodes, in the dtype of the old ones."""
     new = new if new.dtype == old.dtype else new.astype(old.dtype)
     return jnp.where(active.reshape(-1, *[1] * (old.ndim - 1)), new, old)
 

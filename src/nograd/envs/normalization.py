@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-CLIP = 5.0  # standard deviations that a normalised observation keeps to (Salimans et al. 2017)
+CLIP = 5.0  # standard deviations to which a normalised observation is clipped (Salimans et al. 2017)
 
 
 class Moments(NamedTuple):
@@ -41,16 +41,16 @@ def moments_of(x: Float[Array, " batch *shape"], counted: Bool[Array, " batch"])
 
 
 def normalised(moments: Moments, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
-    """(x − m)/s within ±5, s² = M/n; x itself before anything was seen, and where a feature never moved."""
+    """(x − m)/s clipped to ±5, with s² = M/n; x itself if n = 0, and for a feature that is constant."""
     variance = moments.squares / jnp.maximum(moments.count, 1)
     scale = jnp.where(variance > 1e-12, jnp.sqrt(jnp.maximum(variance, 1e-12)), 1.0)
     return jnp.where(moments.count > 1, jnp.clip((x - moments.mean) / scale, -CLIP, CLIP), x)
 
 
 class MomentSums:
-    """Collects the moments of observations that come batch by batch, in float64.
+    """Adds up the moments of observations batch by batch, in float64.
 
-    Sums of deviations from the first observation: they do not cancel as those of the values would.
+    It sums deviations from the first observation: sums of the values themselves would lose digits by cancellation.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Turns an environment's observation into the one array that a policy reads, on the host.
 
-Box and MultiBinary spaces are taken as they are, in float32 (bytes stay bytes where they are all that there is, and are
-0..1 among others); the choices of Discrete and MultiDiscrete spaces are counted from their `start`, and are one-hot.
+Box and MultiBinary spaces become float32. (Bytes stay bytes if the observation is a single space of bytes; beside other
+spaces they are divided by 255.) Choices of Discrete and MultiDiscrete spaces, counted from `start`, become one-hot.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from nograd.envs.spaces import Leaf, Observation
 
 
 def encoded(shown: Observation, rows: Sequence[Any], name: str) -> np.ndarray:
-    """Observations of an environment, one a row, as a policy gets them: [rows, *shown.shape] of `shown.dtype`.
+    """Observations, one for each row, as a policy gets them: [rows, *shown.shape] of `shown.dtype`.
 
     Raises:
-        EngineError: one of them does not have the shape or the values that its space says.
+        EngineError: an observation does not have the shape or the values of its space.
     """
     columns = []
     for leaf in shown.parts:
@@ -31,14 +31,14 @@ def encoded_batch(shown: Observation, batch: Any, name: str) -> np.ndarray:
     columns = []
     for leaf in shown.parts:
         column = _array(leaf, _picked(batch, leaf, name), name)
-        if column[:1].size == leaf.size:  # EnvPool has a number as [1]
+        if column[:1].size == leaf.size:  # EnvPool gives a scalar as [1]
             column = column.reshape(len(column), *leaf.shape)
         columns.append(_shaped(leaf, column, column.shape[1:], name))
     return _joined(shown, columns, name)
 
 
 def finite(observations: np.ndarray) -> np.ndarray:
-    """Which rows hold no NaN and no infinity, [rows]."""
+    """Which rows are finite, bool [rows]."""
     if observations.dtype == np.uint8:
         return np.ones(len(observations), bool)
     return np.isfinite(observations.reshape(len(observations), -1)).all(1)
@@ -46,7 +46,7 @@ def finite(observations: np.ndarray) -> np.ndarray:
 
 def _joined(shown: Observation, columns: list[np.ndarray], name: str) -> np.ndarray:
     checked = [_checked(leaf, column, name) for leaf, column in zip(shown.parts, columns, strict=True)]
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large for float32 is infinite, and counted as that
+    with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, which `finite` finds
         if not shown.leaves or shown.states:
             return checked[0].astype(shown.dtype, copy=False)
         parts = [_numbers(leaf, column) for leaf, column in zip(shown.parts, checked, strict=True)]
@@ -64,7 +64,7 @@ def _numbers(leaf: Leaf, column: np.ndarray) -> np.ndarray:
 
 
 def _checked(leaf: Leaf, column: np.ndarray, name: str) -> np.ndarray:
-    """The column, its choices counted from 0. Raises EngineError for values that its space cannot have."""
+    """The values of one space, choices counted from 0. Raises EngineError for values outside of the space."""
     if leaf.kind == "box":
         if leaf.dtype == "uint8" and column.dtype != np.uint8:
             _check_integers(leaf, column, np.zeros(leaf.shape), np.full(leaf.shape, 255), name)
@@ -98,7 +98,7 @@ def _picked(tree: Any, leaf: Leaf, name: str) -> Any:
 
 
 def _array(leaf: Leaf, value: Any, name: str) -> np.ndarray:
-    """A value as an array of numbers."""
+    """A value as an array of numbers. Raises EngineError if it is none."""
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -109,7 +109,7 @@ def _array(leaf: Leaf, value: Any, name: str) -> np.ndarray:
 
 
 def _shaped(leaf: Leaf, array: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """The array itself. Raises EngineError where an observation of this shape is none of the leaf's."""
+    """The array itself. Raises EngineError if its shape is not the one of the space."""
     if shape != leaf.shape:
         raise EngineError(
             f"{_which(leaf, name)} has the shape {list(shape)}, and its observation_space says {list(leaf.shape)}"

@@ -1,4 +1,4 @@
-"""Episodes on the host: environments in lockstep, one batched call of the policy a step, finished ones masked out."""
+"""Episodes on the host: all environments step together, with one batched policy call per step, until all are over."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -15,14 +15,14 @@ from nograd.envs.watch import Heartbeat
 # (observations [envs, *shape], step) -> actions [envs, …]
 Act: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
-LONGEST = 1_000_000  # steps of an episode where no limit is asked for: no environment goes on for ever
-TRACED_LIMIT = 1000  # of environments of JAX, which have none of their own; Brax's trainers cut them there too
+LONGEST = 1_000_000  # the limit of steps if none is set, so that no episode runs for ever
+TRACED_LIMIT = 1000  # the limit for JAX environments, which have none themselves; Brax's trainers use the same
 
 
 class EpisodeResults(NamedTuple):
     """The results of some episodes."""
 
-    returns: np.ndarray  # float64 [envs], the sum of rewards; NaN where something was no finite number
+    returns: np.ndarray  # float64 [envs], the sum of rewards; NaN if a reward, observation or action was not finite
     lengths: np.ndarray  # int64 [envs], in steps of the environment
 
     @property
@@ -37,7 +37,7 @@ class EpisodeResults(NamedTuple):
 
     @property
     def mean(self) -> float | None:
-        """The mean return of the sound ones; None where most are dropped: what is left says little of the policy."""
+        """The mean return of the sound episodes; None if most are dropped: the rest would not represent the policy."""
         returns = self.sound.returns
         return float(np.mean(returns)) if 2 * len(returns) >= len(self.returns) else None
 
@@ -51,16 +51,20 @@ def run_episodes(
     tally: MomentSums | None = None,
     pulse: Heartbeat | None = None,
 ) -> EpisodeResults:
-    """One episode a seed, all from their first step to the last of the longest.
+    """Plays one episode for each seed, side by side, until the longest is over.
 
     Args:
-        vector_env: where they run.
-        act: the policy. It sees all environments, the last observation of those that are over: its shapes never change.
-        seeds: of the episodes; what happens in one follows from its seed and its own actions alone.
-        limit: steps of the environment after which an episode is cut.
-        skip: steps that an action is held for.
-        tally: takes in the observations that were acted on.
-        pulse: is beaten at every step.
+        vector_env: the environments.
+        act: the policy. It always gets all environments, so that its shapes never change; for a finished episode its
+            last observation.
+        seeds: seeds of the episodes. An episode depends on its seed and its actions only.
+        limit: environment steps after which an episode is cut.
+        skip: environment steps for which each action is repeated.
+        tally: collects the observations for which the policy chose an action.
+        pulse: its `beat` is called at every step.
+
+    Returns:
+        Return and length of each episode.
     """
     count = len(seeds)
     returns, lengths = np.zeros(count), np.zeros(count, np.int64)
@@ -85,10 +89,10 @@ def run_episodes(
 def _stepped(
     vector_env: VectorEnv, live: np.ndarray, actions: np.ndarray, results: EpisodeResults, observations: np.ndarray
 ) -> np.ndarray:
-    """One step of the environments whose episodes are not over: counted in `results`, seen in `observations`.
+    """One step of the environments whose episodes are not over; updates `results` and `observations` in place.
 
     Returns:
-        The numbers of those that go on.
+        The numbers of the environments whose episodes go on.
     """
     seen, rewards, over = vector_env.step(live, actions if len(live) == len(actions) else actions[live])
     observations[live] = seen
@@ -102,7 +106,7 @@ def _stepped(
 
 
 def _dropped(returns: np.ndarray, live: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """The environments whose episodes go on; the return of one where something was no finite number becomes NaN."""
+    """The numbers of the environments whose values are finite (`sound`). The returns of the others become NaN."""
     if sound.all():
         return live
     returns[live[~sound]] = np.nan
@@ -112,8 +116,13 @@ def _dropped(returns: np.ndarray, live: np.ndarray, sound: np.ndarray) -> np.nda
 def episode_seeds(words: Any, generation: Any, members: Any, episodes: Any) -> Any:
     """The seed, 0..2³¹ − 1, at each address (run, generation, member, episode): int32 [members, episodes].
 
-    A keyed hash, as in `rng.random_words`: nothing of an episode depends on which ones ran before. Takes arrays
-    of JAX and of NumPy: two words of 32 bits, a number, and two lines of numbers.
+    A keyed hash, as in `core.random.random_words`, so that an episode does not depend on those that ran before it.
+
+    Args:
+        words: two 32-bit words of the run's key; like the others an array of JAX or of NumPy.
+        generation: the number of the generation.
+        members: numbers of members, [members].
+        episodes: numbers of episodes, [episodes].
     """
     key, (generation, members, episodes) = words, (x.astype(np.uint32) for x in (generation, members, episodes))
     state = mix(mix(generation + key[:1]) ^ key[1:])

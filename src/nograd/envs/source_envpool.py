@@ -1,8 +1,8 @@
-"""EnvPool: many environments in C++, stepped by one thread.
+"""EnvPool: environments in C++, many of them stepped by one thread.
 
-EnvPool's random numbers run on from construction, so a pool is made anew for each set of seeds: about 15 µs an
-environment of classic control and 1.4 ms one of MuJoCo, 3% of an episode of 1,000 steps. Games of Atari, which take
-longer to make, are used again: they hold nothing random once the first frames are chosen here.
+EnvPool seeds its random numbers at construction only, so a new pool is made for each set of seeds. That takes about
+15 µs for an environment of classic control and 1.4 ms for one of MuJoCo, 3% of an episode of 1,000 steps. Atari games,
+which take longer to make, are reused: only their first frames are random, and those are chosen here.
 """
 
 import json
@@ -25,19 +25,19 @@ class EnvPool:
     """EnvPool's environments; an `EnvSource`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec | None:
-        """The environment of EnvPool with this id; None where it has none, or is not installed."""
+        """The environment of EnvPool with this id; None if it has none, or is not installed."""
         try:
             import envpool
         except ImportError:
             return None
-        make = env_spec.name.removeprefix("ALE/")  # Atari's have the same names there, without the folder
+        make = env_spec.name.removeprefix("ALE/")  # EnvPool's names of Atari games have no ALE/
         if make not in envpool.list_all_envs():
             return None
         found = env_spec._replace(make=make)
         return with_spaces(found, pool_of(found, [0]))
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """A pool of one environment. Raises ConfigError where EnvPool cannot make it."""
+        """A pool of one environment. Raises ConfigError if EnvPool cannot make it."""
         return pool_of(env_spec, [0], **more)
 
     def vector(self, env_spec: EnvSpec, **more: Any) -> "EnvPoolVector":
@@ -55,12 +55,12 @@ def is_atari(env_spec: EnvSpec) -> bool:
 
 
 def pool_of(env_spec: EnvSpec, seeds: list[int], **more: Any) -> Any:
-    """An EnvPool with an environment a seed, stepped by one thread: a worker has one core. Raises ConfigError."""
+    """An EnvPool with one environment for each seed, and one thread, as a worker has one core. Raises ConfigError."""
     import envpool
 
     own = {"num_envs": len(seeds), "num_threads": 1, "seed": seeds}
     try:
-        with warnings.catch_warnings():  # bounds in float64, stored as float32
+        with warnings.catch_warnings():  # about bounds in float64 that are stored as float32
             warnings.simplefilter("ignore")
             pool = envpool.make_gymnasium(env_spec.make, **{**json.loads(env_spec.options), **own, **more})
             _ = pool.observation_space, pool.action_space
@@ -69,7 +69,7 @@ def pool_of(env_spec: EnvSpec, seeds: list[int], **more: Any) -> Any:
         raise ConfigError(f"EnvPool cannot make {env_spec.name}: {summary(error)}") from error
 
 
-_NOOPS = 30  # frames without an action, at most, that a game of Atari begins with
+_NOOPS = 30  # the most frames without an action at the beginning of an Atari game
 
 
 class EnvPoolVector:
@@ -81,7 +81,7 @@ class EnvPoolVector:
         self._taken: Action | None = None
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """A new pool, as its seeds can be set no other way."""
+        """See `VectorEnv`. Makes a new pool, since a pool's seeds cannot be changed."""
         if is_atari(self._env_spec):
             return self._atari(seeds)
         self.close()
@@ -89,9 +89,9 @@ class EnvPoolVector:
         return self._seen(self._pool.reset()[0])
 
     def _atari(self, seeds: Sequence[int]) -> np.ndarray:
-        """The pool again where it has as many environments: a game is made in 90 ms, and begins in 4.
+        """Resets the same pool if it has as many environments: making a game takes 90 ms, resetting it 4 ms.
 
-        All that is random of it are the frames without an action at the beginning, and those are counted here.
+        Only the number of frames without an action at the beginning is random, and it is drawn here from the seed.
         """
         if self._pool is None or self._pool.config["num_envs"] != len(seeds):
             self.close()

@@ -1,4 +1,4 @@
-"""Gymnasium: environments by their ids there, and those that a function of the user's makes."""
+"""Environments that are registered with Gymnasium, and Gymnasium environments that a user's function makes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ class Gymnasium:
     """Environments that are registered with Gymnasium; an `EnvSource`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec:
-        """The environment of Gymnasium with this id. Raises ConfigError where there is none."""
+        """The environment of Gymnasium with this id. Raises ConfigError if there is none."""
         return with_spaces(env_spec, self.make(env_spec), tried=True)
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """One environment. Raises ConfigError where it cannot be made, or Gymnasium is not installed."""
+        """One environment. Raises ConfigError if it cannot be made, or Gymnasium is not installed."""
         gymnasium = _gymnasium(env_spec.name)
         if env_spec.make.startswith("ALE/"):
             _register_atari(gymnasium, env_spec.name)
@@ -34,17 +34,17 @@ class Gymnasium:
 
 
 class Function:
-    """Environments that a function of the user's returns, by module:function; an `EnvSource`."""
+    """Environments that a user's function, named as module:function, returns; an `EnvSource`."""
 
     def find(self, env_spec: EnvSpec) -> EnvSpec:
-        """What the function returns: a `gymnasium.Env`, or an environment of JAX. Raises ConfigError."""
+        """The environment that the function returns: a `gymnasium.Env`, or one in JAX. Raises ConfigError."""
         env = make_from_function(env_spec)
         if is_pure(env):
             return JaxFunction().find(env_spec._replace(source="jax"))
         return with_spaces(env_spec, _checked(env, env_spec), tried=True)
 
     def make(self, env_spec: EnvSpec, **more: Any) -> Any:
-        """One environment. Raises ConfigError where the function raises, or returns none of Gymnasium's."""
+        """One environment. Raises ConfigError if the function raises, or does not return a `gymnasium.Env`."""
         return _checked(make_from_function(env_spec, **more), env_spec)
 
     def vector(self, env_spec: EnvSpec, **more: Any) -> "GymnasiumVector":
@@ -53,12 +53,15 @@ class Function:
 
 
 class GymnasiumVector:
-    """Lanes of Gymnasium's environments, one after the other: its vector environments step the finished ones too."""
+    """Gymnasium environments that are stepped one after another; a `VectorEnv`.
+
+    Gymnasium's own vector environments are not used: they would step finished episodes too.
+    """
 
     def __init__(self, env_spec: EnvSpec, make: Callable[[], Any]) -> None:
         self._env_spec, self._make = env_spec, make
         self._all: list[Any] = []
-        self._taken: Action | None = None  # of the environments themselves: an EnvSpec may lack the type
+        self._taken: Action | None = None  # read from the environments: an EnvSpec may lack the dtype
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Plays all episodes in the same environments, which are seeded anew."""
@@ -79,7 +82,7 @@ class GymnasiumVector:
         return self._all[0].render()
 
     def close(self) -> None:
-        """Closes them all."""
+        """Closes all environments."""
         for environment in self._all:
             environment.close()
         self._all = []
@@ -89,7 +92,7 @@ class GymnasiumVector:
 
 
 def _checked(env: Any, env_spec: EnvSpec) -> Any:
-    """The environment itself. Raises ConfigError where it is none of Gymnasium's."""
+    """The environment itself. Raises ConfigError if it is not a `gymnasium.Env`."""
     if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
         raise ConfigError(f"{env_spec.make} must return a gymnasium.Env, got {type(env).__name__}")
     return env

@@ -20,7 +20,7 @@ class Leaf(NamedTuple):
     kind: SpaceKind
     shape: tuple[int, ...]
     dtype: str
-    choices: tuple[int, ...] = ()  # of each component, where it is no box
+    choices: tuple[int, ...] = ()  # of each component; () for a box
     starts: tuple[int, ...] = ()  # the number of each component's first choice
     low: tuple[float | None, ...] = ()  # of each component of a box; None: unbounded
     high: tuple[float | None, ...] = ()
@@ -37,20 +37,20 @@ class Leaf(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name for a person, such as arm.0.angle; "" for a space that is in no other."""
+        """The path as a name, such as arm.0.angle; "" for a space that is not inside of another."""
         return ".".join(map(str, self.path))
 
 
 class Observation(NamedTuple):
     """One observation as a policy gets it: an array of real numbers, bytes of a picture, or the number of a state.
 
-    Spaces inside of Dict and Tuple spaces lie one after the other in one line of numbers, in Gymnasium's order.
+    Spaces inside of Dict and Tuple spaces are joined into one vector, in Gymnasium's order.
     """
 
     shape: tuple[int, ...]
     dtype: Literal["float32", "uint8"]
-    states: int = 0  # of a numbered state, which the policy sees as a one-hot vector
-    leaves: tuple[Leaf, ...] = ()  # what it is made of, where that does not follow from the rest
+    states: int = 0  # how many, if the observation is the number of a state, which the policy sees as one-hot
+    leaves: tuple[Leaf, ...] = ()  # the spaces that are joined; () if the other fields say it all
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ class Observation(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """A name for each number that a policy sees, in order, such as `arm.angle[2]`, or `gear=3` of a choice."""
+        """A name for each number that a policy sees, in order: `arm.angle[2]`, or `gear=3` for a choice."""
         return tuple(name for leaf in self.parts for name in _number_names(leaf))
 
     @property
@@ -84,13 +84,13 @@ class Action(NamedTuple):
     """One action: a choice, several choices, an array of real numbers, or a nesting of these."""
 
     kind: Literal["discrete", "multi", "box", "nested"]
-    shape: tuple[int, ...]  # of a nested one (n,): all that is in it, in one line
+    shape: tuple[int, ...]  # (n,) for a nested action: its parts joined into one vector
     choices: tuple[int, ...] = ()  # of each component
     starts: tuple[int, ...] = ()  # the number of each component's first choice
     low: tuple[float | None, ...] = ()  # of each component of a box; None: unbounded
     high: tuple[float | None, ...] = ()
-    dtype: str = ""  # its own; "" in what an earlier version wrote
-    leaves: tuple[Leaf, ...] = ()  # what a nested one is made of
+    dtype: str = ""  # of the space; "" in files of earlier versions
+    leaves: tuple[Leaf, ...] = ()  # the parts of a nested action
 
     @property
     def parts(self) -> tuple[Leaf, ...]:
@@ -110,7 +110,7 @@ class Action(NamedTuple):
 
 
 def observation_of(space: Any, name: str) -> Observation:
-    """The observation of a Gymnasium space. Raises ConfigError for one of no fixed number of numbers."""
+    """The description of a Gymnasium observation space. Raises ConfigError if its size is not fixed."""
     leaves = tuple(leaf._replace(low=(), high=()) for leaf in _leaves(space, (), f"the observations of {name}"))
     only = leaves[0] if leaves[0].path == () else None
     if only and only.kind == "box" and only.shape:
@@ -123,7 +123,7 @@ def observation_of(space: Any, name: str) -> Observation:
 
 
 def action_of(space: Any, name: str) -> Action:
-    """The action of a Gymnasium space. Raises ConfigError for one of no fixed number of numbers."""
+    """The description of a Gymnasium action space. Raises ConfigError if its size is not fixed."""
     leaves = tuple(_as_choices(leaf) for leaf in _leaves(space, (), f"the actions of {name}"))
     only = leaves[0]
     if only.path or only.kind == "binary":
@@ -132,7 +132,7 @@ def action_of(space: Any, name: str) -> Action:
 
 
 def _as_choices(leaf: Leaf) -> Leaf:
-    """A MultiBinary action is a choice of two for each component."""
+    """A MultiBinary space as one choice of two for each component; any other space unchanged."""
     return leaf._replace(kind="multi") if leaf.kind == "binary" else leaf
 
 
@@ -176,7 +176,7 @@ def _leaf(space: Any, path: tuple[str | int, ...], whose: str) -> Leaf:
 
 
 def _kind(space: Any) -> str:
-    """The name of Gymnasium's class that a space is of, or that its class comes from."""
+    """The name of the Gymnasium class that a space is an instance of."""
     names = [kind.__name__ for kind in type(space).__mro__]
     return next((name for name in names if name in _NAMES or name in _NESTED), names[0])
 
@@ -201,7 +201,7 @@ def _integers(values: Any) -> tuple[int, ...]:
 
 
 def _bounds(values: Any, bounded: Any) -> tuple[float | None, ...]:
-    """The bounds of each component: integers of an integer box, so that JSON holds them exactly."""
+    """The bound of each component, None if unbounded; for an integer box as integers, which JSON holds exactly."""
     number = float if values.dtype.kind == "f" else int
     pairs = zip(np.ravel(values), np.ravel(bounded), strict=True)
     return tuple(number(value) if has and np.isfinite(value) else None for value, has in pairs)

@@ -17,10 +17,10 @@ INSTALL = "pip install 'nograd[envs]'"
 class EnvSpec(NamedTuple):
     """The description of an environment: what a worker needs to make it, as text and numbers."""
 
-    name: str  # as the user says it
+    name: str  # as the user gave it
     source: str  # a word of `config.axes.ENV_SOURCES`
-    make: str  # the id there, or module:function
-    options: str  # JSON, of its maker's keyword arguments
+    make: str  # the id in that source, or module:function
+    options: str  # the keyword arguments of the constructor, as JSON
     observation: Observation
     action: Action
 
@@ -47,13 +47,13 @@ class EnvSpec(NamedTuple):
 
 
 def from_portable(portable: dict[str, Any]) -> EnvSpec:
-    """The EnvSpec that `EnvSpec.portable` came from."""
+    """The EnvSpec from the values that `EnvSpec.portable` returned."""
     kinds: tuple[tuple[str, Any], ...] = (("observation", Observation), ("action", Action))
     return EnvSpec(**{**portable, **{name: _restored(kind, portable[name]) for name, kind in kinds}})
 
 
 def _portable(space: Observation | Action) -> dict[str, Any]:
-    """Its fields, the leaves only where there are some: plain spaces have the words of earlier versions."""
+    """The fields of a space, `leaves` only if there are some, as earlier versions wrote simple spaces."""
     fields = {**space._asdict(), "leaves": [leaf._asdict() for leaf in space.leaves]}
     return {name: value for name, value in fields.items() if name != "leaves" or value}
 

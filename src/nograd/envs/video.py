@@ -17,7 +17,7 @@ from nograd.envs.spec import INSTALL, EnvSpec, from_portable
 from nograd.envs.vector import vector_env
 from nograd.envs.watch import summary
 
-_SECOND = 30  # frames of the video
+_SECOND = 30  # frames of the video of the video
 FORMATS = (".mp4", ".gif")
 _DRAWN = "drawn"  # what the trial process prints if it succeeds
 

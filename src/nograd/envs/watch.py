@@ -10,10 +10,10 @@ from types import FrameType
 
 from nograd.core.types import EngineError, NogradError
 
-DEADLINE = 60.0  # seconds without a step, after which an environment counts as hung
+DEADLINE = 60.0  # seconds without a step after which an environment counts as hung
 _BEAT = 0.5  # seconds between signs of life
-_LONG_STEPS, _LONG_SECONDS = 10_000, 10.0  # after which an episode that nothing cuts may be without an end
-_named: set[str] = set()  # environments that this process has said so of
+_LONG_STEPS, _LONG_SECONDS = 10_000, 10.0  # after so many steps and seconds, an episode without a limit may be endless
+_named: set[str] = set()  # environments for which this process has printed that notice
 
 
 class Heartbeat:
@@ -23,10 +23,10 @@ class Heartbeat:
         self._tell, self._name, self._last, self._began = tell, name, float("-inf"), time.monotonic()
 
     def beat(self, unended: int = 0) -> None:
-        """Called at every step.
+        """Reports a step; called at every step.
 
         Args:
-            unended: steps that episodes have gone on for where not one has ended, and no limit was asked for.
+            unended: steps so far, if no episode has ended and no limit is set; else 0.
         """
         if (now := time.monotonic()) - self._last <= _BEAT:
             return
@@ -43,7 +43,7 @@ class Heartbeat:
 
 
 def summary(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
+    """The class of an error and the first line of its text."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
 
 
@@ -65,23 +65,23 @@ def watched(
 def alarm(
     seconds: float, name: str, tell: Callable[[], None] | None = None, environments: int = 1, what: str = "environment"
 ) -> Iterator[Heartbeat]:
-    """A pulse; where nobody is told of it, and this is the main thread, its silence is an error.
+    """A context with a `Heartbeat`. Without `tell`, and in the main thread, a missing beat raises an error.
 
     Args:
-        seconds: that a step of it may take, or a call.
-        name: of the environment or the function.
-        tell: told now and then that the work goes on.
-        environments: environments that are made and reset before the first step, each of which may take as long.
-        what: it is.
+        seconds: the longest time for a step or a call.
+        name: the name of the environment or function.
+        tell: is called now and then while the work goes on.
+        environments: how many are made and reset before the first step; each of them may take `seconds`.
+        what: "environment" or "function", for errors.
 
     Raises:
-        EngineError: nothing was heard for so long.
+        EngineError: there was no beat for this time.
     """
     if tell is not None or threading.current_thread() is not threading.main_thread():
         yield Heartbeat(tell or (lambda: None), name)
         return
 
-    rung = False  # since the last pulse. One ring alone may be that this process was stopped meanwhile, by Ctrl-Z
+    rung = False  # since the last beat. A single ring may only mean that this process was stopped, by Ctrl-Z
 
     def ring(number: int, frame: FrameType | None) -> None:
         nonlocal rung

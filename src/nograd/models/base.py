@@ -9,7 +9,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Model(NamedTuple):
-    """`init(key) -> params`, a tree of floating-point arrays; `apply(params, x [batch, *features]) -> outputs`.
+    """A network: `init(key) -> params`, a tree of float arrays, and `apply(params, x [batch, *features]) -> outputs`.
 
     A policy may have `prepare(params, reference batch) -> prepared`, which is computed once for parameters; then it is
     `apply((params, prepared), x)`.
@@ -29,7 +29,7 @@ class Model(NamedTuple):
 class Builder(NamedTuple):
     """A network that takes its sizes from the data: `build(input shape, classes) -> Model`."""
 
-    spec: str | None  # what the command line and config.json call it; None where words cannot say it
+    spec: str | None  # its name on the command line and in config.json; None if it has none
     build: Callable[[Shape, int], Model]
     of_steps: bool = False  # whether it has memory, so that of examples [time, *features] it takes the shape of a step
 

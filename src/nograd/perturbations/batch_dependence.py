@@ -1,4 +1,4 @@
-"""Whether a function's value for an example depends on that example alone, by a trial on a few of them."""
+"""Tests, on a few examples, whether a function's value for an example depends on the other examples of the batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,14 @@ _TOLERANCE = 1e-2  # of the largest value: rounding differs between a batch and 
 
 
 def depends_on_others(function: Callable[..., Any], *inputs: PyTree) -> bool:
-    """Whether function(*inputs) on `EXAMPLES` examples gives other values than on each of them alone.
+    """Whether function(*inputs) on a batch of `EXAMPLES` examples differs from its values on each example alone.
 
     Args:
         function: (*inputs [examples, ...]) -> [examples, ...].
         inputs: arrays of `EXAMPLES` examples.
 
     Returns:
-        True where two examples or more have another value: only one may be due to a threshold that rounding crosses.
+        True if two or more examples have another value. A single one may only be a threshold that rounding crossed.
     """
 
     @jax.jit
@@ -49,7 +49,7 @@ def trial(tree: PyTree, rows: int | None = None) -> PyTree:
 
     Args:
         tree: arrays or shapes.
-        rows: of the leading axis in place of the tree's own.
+        rows: the length of the leading axis; default the tree's own.
     """
     draws = np.random.default_rng(0)
 

@@ -38,5 +38,5 @@ def power_of_two(most: int) -> int:
 
 
 def at_once(elements: int) -> int:
-    """Units that are evaluated side by side, of so many parameters each (those of all of its dense members)."""
+    """How many units of dense members are evaluated side by side, if a unit has `elements` parameters in all."""
     return max(batch_limits().members // elements, 1)

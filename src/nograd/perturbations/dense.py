@@ -20,12 +20,12 @@ from nograd.perturbations.noise import Noise
 
 
 class Dense(NamedTuple):
-    """A unit is one draw ε: the pair θ ± σε with mirrored sampling, the single member θ + σε without."""
+    """The dense perturbation. A unit is one draw ε: the pair θ ± σε with mirrored sampling, else the member θ + σε."""
 
     sigma: float
     noise: Noise
     mirrored: bool
-    directions: int = 64  # of one call of `nograd.grad`; a strategy's population sets its own
+    directions: int = 64  # draws of one call of `nograd.grad`; strategies use their population instead
 
     @property
     def word(self) -> str:
@@ -89,14 +89,17 @@ class Dense(NamedTuple):
 
 
 def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = True, directions: int = 64) -> Dense:
-    """θᵢ = θ ± σεᵢ over all parameters.
+    """The dense perturbation θᵢ = θ ± σεᵢ of all parameters (Salimans et al. 2017).
 
     Args:
         sigma: standard deviation σ of the perturbation, in units of the parameters.
         noise: "gaussian", "rademacher" (random signs, about 10 times cheaper to draw), "table" (slices of a
-            shared table, the paper's way), or a `Noise`.
+            shared table, as in the paper), or a `Noise`.
         mirrored: whether each ε is evaluated with both signs (antithetic sampling, Geweke 1988).
-        directions: draws of one call of `nograd.grad`; a strategy's population sets its own.
+        directions: draws of one call of `nograd.grad`; strategies use their population instead.
+
+    Returns:
+        A `Perturbation`.
 
     Raises:
         ConfigError: σ is not a positive number, or the noise has no such name.
@@ -114,8 +117,8 @@ def dense(sigma: float = 0.1, noise: str | Noise = "gaussian", mirrored: bool = 
 class Distribution(NamedTuple):
     """The distribution that members are drawn from; as an estimate, the direction in which it should move.
 
-    As a distribution, N(mean, scale²); without a scale it is the σ of the perturbation for every parameter. As an
-    estimate, Σ w ε for the mean, and Σ w (ε² − 1) for the scale; with a covariance matrix see there.
+    As a distribution it is N(mean, scale²); if `scale` is None, every parameter has the σ of the perturbation. As an
+    estimate it holds Σ w ε for the mean and Σ w (ε² − 1) for the scale; for a covariance matrix see `Covariance`.
     """
 
     mean: Params
@@ -151,15 +154,16 @@ def evaluator(
 ) -> Callable[[PyTree, Key], Float[Array, " members"]]:
     """evaluate(shared, key) = objective(θ ± σε, *inputs) for the members of the unit with this key.
 
-    What all members share is computed here, what a mirrored pair shares once a pair (see `interpret.lift`).
+    Values that are the same for all members are computed in this call; values that are the same for a mirrored pair
+    are computed once for each pair (see `interpret.lift`).
 
     Args:
         dense: the perturbation.
         objective: (params, *inputs) -> the fitness of a member, a scalar.
         params: the mean θ.
         inputs: such as a minibatch.
-        alone: the inputs are this unit's own, so that a single member shares nothing with anyone.
-        scale: σ of each parameter, a tree like the mean; default the perturbation's own.
+        alone: whether the inputs belong to this unit only; then there is nothing to share between units.
+        scale: σ of each parameter, a tree like the mean; default the σ of the perturbation.
     """
     if alone and not dense.mirrored:
         return lambda shared, key: objective(member_params(dense, shared, key, params, 0, scale), *inputs)[None]
@@ -203,5 +207,5 @@ def weighted_score(
 
 
 def as_dense(perturbation: Perturbation) -> Dense | None:
-    """The perturbation, where its members are whole networks that can be asked for; else None."""
+    """The perturbation itself if it is dense, so that its members exist as trees of parameters; else None."""
     return perturbation if isinstance(perturbation, Dense) else None

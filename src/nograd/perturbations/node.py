@@ -28,7 +28,7 @@ class _Settings(NamedTuple):
 
 
 class Node(TiledPerturbation, _Settings):
-    """A unit is one example with a frame of directions: see `node`."""
+    """Node perturbation. A unit is one example with `directions` directions of noise; see `node`."""
 
     @property
     def word(self) -> str:
@@ -148,19 +148,19 @@ def node(
     mirrored: bool = True,
     densify: bool = False,
 ) -> Node:
-    """y ← y ± σξ at each layer output y = xW: the estimate for W is xᵀ(Δ ξ)/σ with Δ = (f₊ − f₋)/2.
+    """Node perturbation: y ← y ± σξ at each layer output y = xW; W's estimate is xᵀ(Δ ξ)/σ with Δ = (f₊ − f₋)/2.
 
     Every example has its own ξ, in `directions` that are orthogonal to each other. The variance falls from the
     number of weights to the number of units (Fiete and Seung 2006; Hiratani et al. 2022, arXiv 2206.06234).
-    Where both halves of a mirrored pair reach a layer with different inputs, x is the mean of the two.
+    If the two members of a mirrored pair have different inputs x at a layer, x is the mean of the two.
 
     Args:
         sigma: standard deviation σ of the noise, in units of the layers' outputs.
         directions: D, each evaluated with both signs: 2D forward passes an example share the first layer.
         noise: "rademacher" (orthogonal random signs) or "gaussian" (independent normals).
         mirrored: whether each ξ is evaluated with both signs.
-        densify: whether a large parameter that no linear layer output carries may have dense noise of its own in
-            every member (otherwise an error names it and the memory).
+        densify: whether a large parameter that does not enter a linear layer gets dense noise of its own in every
+            member; otherwise it is an error, which names the parameter and the memory.
 
     Raises:
         ConfigError: a number is out of its range.

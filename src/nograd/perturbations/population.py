@@ -23,8 +23,8 @@ from nograd.perturbations.batch_limits import batch_limits
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.members import Loss, Weigh
 
-# A part of the batch as it is handed over -> arrays of examples: where it is only numbers of examples, each chunk
-# reads its own.
+# From a part of the batch to arrays of examples. If the batch holds only the numbers of examples, each chunk reads the
+# examples that it needs.
 Read: TypeAlias = Callable[[PyTree], PyTree]
 
 _BLOCK = 32  # directions of a unit whose examples are the whole batch
@@ -36,7 +36,7 @@ def local_population(
     """How the batch and the directions are cut into units, tiles and chunks: from shapes alone.
 
     Args:
-        perturbation: `lowrank`, `node`, or one of your own.
+        perturbation: `lowrank`, `node`, or any other `LocalPerturbation`.
         loss: (params, *one example) -> its value, higher is better. Each example counts alone.
         params: the mean, or its shapes.
         batch: arrays (or their shapes) with a leading axis of examples.

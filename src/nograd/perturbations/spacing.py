@@ -10,7 +10,7 @@ import numpy as np
 from nograd.core.trees import leaf_names
 from nograd.core.types import ConfigError, Params
 
-_FEW = 0.5  # share of a parameter's elements that may be rounded to themselves without a word
+_FEW = 0.5  # the share of a parameter's elements that may be lost to rounding without a warning
 
 
 class _Lost(NamedTuple):
@@ -22,10 +22,10 @@ class _Lost(NamedTuple):
 
 
 def check_spacing(params: Params, sigma: float) -> None:
-    """Warns of a parameter most of whose members θ + σε are rounded to θ; nothing is said of traced values.
+    """Warns if for most elements of a parameter θ + σε is rounded to θ. Traced values are not checked.
 
     Raises:
-        ConfigError: that is so for every element of all parameters, so that all members are the same.
+        ConfigError: this holds for every element of all parameters, so that all members are the same.
     """
     leaves = jax.tree.leaves(params)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):

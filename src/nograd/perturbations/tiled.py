@@ -37,7 +37,7 @@ class TiledPerturbation:
         return ()
 
     def layout(self: LocalPerturbation, loss: Loss, params: Params, *batch: PyTree, count: int | None = None) -> Local:
-        """How a population lies on a batch; see `local_population`."""
+        """How a population is divided over a batch; see `local_population`."""
         return local_population(self, loss, params, *batch, count=count)
 
     def sampled(
