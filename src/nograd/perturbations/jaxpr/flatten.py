@@ -30,7 +30,7 @@ def flattened(closed: core.ClosedJaxpr) -> core.ClosedJaxpr:
 
 
 def is_straight_through(equation: Any) -> bool:
-    """Whether an equation is a call of a function that a model has marked by `marks.straight_through`."""
+    """Whether an equation is a call of a function that a model has marked by `straight_through`."""
     return equation.primitive.name in _CALLS and equation.params.get("name") == STRAIGHT_THROUGH
 
 
