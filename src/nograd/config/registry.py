@@ -47,6 +47,7 @@ class Axis(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
+        """All words of the axis, in the order of the registry."""
         return tuple(self.entries)
 
     @property

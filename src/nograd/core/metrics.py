@@ -22,14 +22,17 @@ class Measure(NamedTuple):
 
     @property
     def train(self) -> str:
+        """The name of the score on the training split in metrics and results."""
         return f"train_{self.name}"
 
     @property
     def val(self) -> str:
+        """The name of the score on the validation split in metrics and results."""
         return f"val_{self.name}"
 
     @property
     def test(self) -> str:
+        """The name of the score on the test split in metrics and results."""
         return f"test_{self.name}"
 
     @property

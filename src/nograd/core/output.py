@@ -22,6 +22,7 @@ class SteadyStream:
             stream.reconfigure(errors="replace")  # a terminal whose encoding lacks a character shows ? for it
 
     def write(self, text: str) -> int:
+        """Writes text if no write has failed yet; returns its length, as every text stream does."""
         if self.error is None:
             try:
                 self._stream.write(text)
@@ -30,6 +31,7 @@ class SteadyStream:
         return len(text)
 
     def flush(self) -> None:
+        """Flushes the stream if no write has failed yet."""
         if self.error is None:
             try:
                 self._stream.flush()

@@ -20,6 +20,7 @@ from nograd.envs.watch import summary
 _SECOND = 30  # frames of the video of the video
 FORMATS = (".mp4", ".gif")
 _DRAWN = "drawn"  # what the trial process prints if it succeeds
+_PATIENCE = 120  # seconds that the trial process has to render one picture, imports included
 
 
 class VideoRecorder:
@@ -87,7 +88,11 @@ def drawable(env_spec: EnvSpec) -> EnvSpec:
     if env_spec.source != "envpool":
         return env_spec
     order = json.dumps(env_spec.portable)
-    tried = subprocess.run([sys.executable, "-P", "-m", __name__, order], capture_output=True, text=True)
+    command = [sys.executable, "-P", "-m", __name__, order]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        tried = subprocess.CompletedProcess(command, 1, "", f"EnvPool rendered no picture within {_PATIENCE} s")
     if tried.returncode == 0 and _DRAWN in tried.stdout:
         return env_spec
     said = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]

@@ -177,6 +177,7 @@ class Local(NamedTuple):
 
     @property
     def unit_members(self) -> int:
+        """The members that one unit is evaluated for."""
         return self.perturbation.directions * self.perturbation.signs
 
     @property

@@ -22,6 +22,7 @@ class Factors(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape (*A, *B) of E."""
         return (*self.a.shape[:-1], *self.b.shape[:-1])
 
     @property
