@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from nograd.strategies.snes import snes as snes
     from nograd.tasks.base import Task as Task
     from nograd.tasks.own_metric import make_metric as make_metric
-    from nograd.tasks.search_space import choice as choice
-    from nograd.tasks.search_space import integers as integers
+    from nograd.tasks.search_leaves import choice as choice
+    from nograd.tasks.search_leaves import integers as integers
     from nograd.tasks.targets import Targets as Targets
     from nograd.training.from_python import train as train
     from nograd.training.loop import Observer as Observer
@@ -114,8 +114,8 @@ _HOMES = {
     "cma_es": "nograd.strategies.cma_es",
     "minimize": "nograd.training.minimize",
     "maximize": "nograd.training.minimize",
-    "integers": "nograd.tasks.search_space",
-    "choice": "nograd.tasks.search_space",
+    "integers": "nograd.tasks.search_leaves",
+    "choice": "nograd.tasks.search_leaves",
     "train": "nograd.training.from_python",
     "value_and_grad": "nograd.strategies.gradient",
 }

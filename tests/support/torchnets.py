@@ -71,3 +71,22 @@ def convolutional(channels=1, outputs=10, side=8):
 
 def stateful():
     return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Dropout(0.5), nn.Linear(64, 10))
+
+
+class Remembering(nn.Module):
+    """One step of a cell of torch.nn: (x, carry) to (outputs, carry)."""
+
+    def __init__(self, cell=nn.GRUCell, features=3, outputs=2, width=4):
+        super().__init__()
+        self.cell, self.out = cell(features, width), nn.Linear(width, outputs)
+
+    def forward(self, x, carry):
+        carry = self.cell(x, carry)
+        return self.out(carry[0] if isinstance(carry, tuple) else carry), carry
+
+
+def gru_policy():
+    """A policy for CartPole without its velocities, by the word module:function."""
+    import nograd as ng
+
+    return ng.from_torch(seeded(lambda: Remembering(features=2, width=8)), carry=torch.zeros(8))

@@ -125,3 +125,10 @@ class Counted(_Base):
 
 def counted(**options):
     return Counted(**options)
+
+
+def blind_cartpole(**options):
+    """CartPole without its velocities."""
+    space = gymnasium.spaces.Box(-10, 10, (2,), np.float32)
+    env = gymnasium.make("CartPole-v1", **options)
+    return gymnasium.wrappers.TransformObservation(env, lambda x: np.asarray(x)[[0, 2]], space)

@@ -11,7 +11,8 @@ from scipy.optimize import Bounds
 
 from nograd.core.types import ConfigError
 from nograd.tasks.bounds import space_of
-from nograd.tasks.search_space import choice, fold, integers, recorded_space
+from nograd.tasks.search_leaves import choice, fold, integers
+from nograd.tasks.search_space import recorded_space
 
 FAR = st.floats(-1e9, 1e9, allow_subnormal=False)  # XLA takes those for 0
 ENDS = st.one_of(st.just(None), FAR)

@@ -154,6 +154,72 @@ def test_whole_numbers_and_choices_are_searched_too():
     assert found.success
 
 
+def _sphere(point):
+    return float(np.sum((np.array(point["n"]) - (7, 2, -3)) ** 2) + np.sum((point["x"] - 0.3) ** 2))
+
+
+def _ellipsoid(point):
+    far = np.concatenate([point["x"] - 0.3, np.array(point["n"]) - (7, 2, -3)])
+    return float(np.sum(10 ** (6 * np.arange(far.size) / (far.size - 1)) * far**2))
+
+
+def _ones(point):
+    return float(6 - np.sum(point["b"]) + np.sum((point["x"] - 0.3) ** 2))
+
+
+def _leading_ones(point):
+    return float(6 - np.cumprod(point["b"]).sum() + np.sum((point["x"] - 0.3) ** 2))
+
+
+def _chosen(point):
+    return (point["rate"] - 0.1) ** 2 + (point["layers"] - 3) ** 2 + (point["kind"] != "tanh")
+
+
+def _whole(point):
+    return float(np.sum((np.array(point) - (7, 2, -3)) ** 2))
+
+
+WIDE = [ng.integers(-10, 10) for _ in range(3)]
+BITS = {"b": [ng.integers(0, 1, start=0) for _ in range(6)], "x": np.zeros(2)}
+MIXED = {
+    "SphereInt": (_sphere, {"n": WIDE, "x": np.zeros(3)}),
+    "EllipsoidInt": (_ellipsoid, {"n": WIDE, "x": np.zeros(3)}),
+    "OneMax": (_ones, BITS),
+    "LeadingOnes": (_leading_ones, BITS),
+    "a choice": (_chosen, {"rate": 0.5, "layers": ng.integers(1, 8), "kind": ng.choice("relu", "tanh", "gelu")}),
+    "whole numbers alone": (_whole, WIDE),
+}
+
+
+@pytest.mark.parametrize("strategy", ["auto", pytest.param("sep-cma-es", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "a choice" else []) for name in MIXED]
+)
+def test_whole_numbers_and_choices_do_not_freeze(name, strategy, request):
+    """The optimum is found from every seed with the population that is the default."""
+    fun, start = MIXED[name]
+    slow = request.node.get_closest_marker("slow") is not None
+    for seed in range(12 if slow else 3):
+        found = ng.minimize(fun, start, strategy=strategy, workers=1, seed=seed)
+        assert found.fun < 1e-6
+        assert found.success
+
+
+def test_a_plateau_of_whole_numbers_is_no_success():
+    found = ng.minimize(lambda point: 1.0, [ng.integers(0, 9), 0.5], workers=1)
+    assert (found.status, found.success) == ("tolflatfitness", False)
+
+
+def test_a_search_with_whole_numbers_is_resumed_and_restarted_with_the_same_bits(tmp_path):
+    fun, start = MIXED["a choice"]
+    given = {"workers": 1, "restarts": "bipop", "tolfun": None, "tolx": None}
+    whole = ng.minimize(fun, start, evaluations=900, **given)
+    ng.minimize(fun, start, evaluations=400, out=tmp_path / "run", **given)
+    parts = ng.minimize(fun, start, evaluations=900, resume=tmp_path / "run", **given)
+    assert (whole.x, whole.fun, whole.nfev) == (parts.x, parts.fun, parts.nfev)
+    np.testing.assert_array_equal(whole.history["sigma"], parts.history["sigma"])
+
+
 def test_a_callback_sees_each_generation_and_can_end_it():
     seen = []
 

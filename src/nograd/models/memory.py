@@ -68,7 +68,7 @@ def check_step(result: Any, carry: PyTree) -> Any:
     if not isinstance(result, tuple) or len(result) != 2:
         raise ModelError(
             f"a model with an initial_carry must return (outputs, carry), got {type(result).__name__} of "
-            f"{len(jax.tree.leaves(result))} arrays; return both, or leave initial_carry out"
+            f"{len(jax.tree.leaves(result))} arrays; return both, or leave out the carry"
         )
     outputs, after = result
     trees: list[Any] = list(map(jax.tree.structure, (carry, after)))
@@ -80,7 +80,7 @@ def check_step(result: Any, carry: PyTree) -> Any:
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             place = "" if name == "(root)" else f" {name!r}"
             raise ModelError(
-                f"the carry{place} is {_said(old)} before a step of 2 sequences and "
+                f"the carry{place} is {_said(old)} before a step of {old.shape[0]} sequences and "
                 f"{_said(new)} after it; apply must return the shape and type that initial_carry gives"
             )
     return outputs

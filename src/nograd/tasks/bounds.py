@@ -7,7 +7,8 @@ import numpy as np
 
 from nograd.core.trees import ROOT, leaf_names
 from nograd.core.types import ConfigError, PyTree
-from nograd.tasks.search_space import STEP, Choice, Integers, Reals, Space, ranged
+from nograd.tasks.search_leaves import STEP, Choice, Integers, Reals, ranged
+from nograd.tasks.search_space import Space
 
 
 def space_of(x0: PyTree, bounds: Any, sigma: float | None) -> tuple[Space, float]:

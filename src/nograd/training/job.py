@@ -20,6 +20,8 @@ from nograd.training.factories import make_strategy, population_of
 from nograd.training.initial import Initial, begin, initial_of
 from nograd.training.restarts import Restarts
 
+Adapted = Callable[[Strategy], Strategy]
+
 
 class Job(NamedTuple):
     """All parts of one training."""
@@ -31,6 +33,7 @@ class Job(NamedTuple):
     keys: Keys
     restarts: Restarts | None = None  # for a search with restarts
     initial: Initial | None = None  # parameters to begin with; None: drawn from the seed
+    adapted: Adapted | None = None  # makes the strategy that is used of one from the settings; see `Objects`
 
     @property
     def generation(self) -> Generation:
@@ -50,7 +53,8 @@ class Job(NamedTuple):
     def sized(self, population: int, narrowed: float = 1.0) -> "Job":
         """This job with another population, and with its first sigma multiplied by `narrowed`."""
         config = replace(self.config, population=population)
-        return self._replace(config=config, strategy=make_strategy(replace(config, sigma=self.config.sigma * narrowed)))
+        strategy = make_strategy(replace(config, sigma=self.config.sigma * narrowed))
+        return self._replace(config=config, strategy=self.adapted(strategy) if self.adapted else strategy)
 
     def _search(self) -> Any:
         return self.strategy.init(jax.jit(self.task.model.init)(self.keys.init))
@@ -66,6 +70,7 @@ class Objects(NamedTuple):
     perturbation: Perturbation | None = None
     strategy: Strategy | None = None  # with its own optimizer and perturbation
     restarts: Restarts | None = None
+    adapted: Adapted | None = None  # makes of a strategy the one that is used, such as one with a margin
     init: Any = None  # a tree of parameters, or the `params` of a run on an environment
 
 
@@ -77,6 +82,7 @@ def build_job(config: TrainConfig, source: Source, objects: Objects | None = Non
     chunks = config.chunks or task.chunk_count(population_of(config), config.mirrored)
     cut = replace(config, chunks=chunks)
     strategy = objects.strategy or make_strategy(cut, objects.perturbation, objects.optimizer)
+    strategy = objects.adapted(strategy) if objects.adapted else strategy
     local = task.population(strategy.perturbation, strategy.chunks)
     initial = initial_of(config, objects.init, task)
-    return Job(config, task, strategy, local, run_keys(config.seed), objects.restarts, initial)
+    return Job(config, task, strategy, local, run_keys(config.seed), objects.restarts, initial, objects.adapted)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from nograd.core.types import ConfigError, PyTree
 from nograd.generation.calls import Searched
 from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
+from nograd.strategies.margin import with_margin
 from nograd.strategies.restarts import check_word, first_round
 from nograd.tasks.bounds import space_of
 from nograd.tasks.objective import Objective
@@ -170,6 +172,8 @@ def _search(given: Arguments, maximize: bool) -> OptimizeResult:
         task, seconds = _task(given, space, maximize)
         config, objects = _settings(given, task, sigma, seconds)
         task, objects = _with_restarts(given, task, config, objects)
+        if space.is_discrete:
+            objects = objects._replace(adapted=partial(with_margin, size=space.size, corrected=space.margin))
         show = print if given.show is True else given.show or None
         tolerances = NEVER if given.noisy else Tolerances(given.tolfun, given.tolx)
         limits = Limits(given.target, given.evaluations, tolerances)
@@ -277,7 +281,8 @@ def _result(
         fun=task.tested(state)[task.measure.test],
         nit=last["generation"],
         nfev=last["evaluations"] + 1,
-        success=reason in SUCCESS,
+        # With a margin members have other whole numbers than the mean: a plateau is no minimum that was found.
+        success=reason in SUCCESS and not (reason == "tolflatfitness" and task.space.is_discrete),
         status=reason,
         message=message(reason),
         sigma=last["sigma"],

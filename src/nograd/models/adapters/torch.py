@@ -1,24 +1,26 @@
 """PyTorch modules, unmodified: torch.export gives the graph, rules of our own evaluate it in JAX."""
 
 import copy
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from nograd.core.types import Key, ModelError, Params
 from nograd.models.adapters.base import conform, is_of, library, one_line
 from nograd.models.adapters.torch_export import ROWS, exported
 from nograd.models.adapters.torch_program import Program, evaluate
 from nograd.models.base import Builder, Model, Shape
+from nograd.models.memory import check_step
 
+_CARRY = "the carry of from_torch is no array"
 _TOLERANCE = 1e-3  # of the largest output: PyTorch and XLA add in another order
 
 
-def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Model | Builder:
+def from_torch(module: Any, example: Any = None, *, frozen: bool = False, carry: Any = None) -> Model | Builder:
     """A `Model` of a `torch.nn.Module`; a `Builder` for one without an example, whose shape the data give.
 
     The module is traced once, in a copy, and its first outputs are compared with PyTorch's own. PyTorch takes no
@@ -31,6 +33,9 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Mod
             (28×28 images to 784 numbers, or to [1, 28, 28]) and its type (to whole numbers, for an embedding).
         frozen: trace the module in evaluation mode: dropout off, batch norm with its stored statistics. Without
             it the module is traced in the mode that it is in.
+        carry: what one sequence carries before its first step: a tensor, such as torch.zeros(32) for the state of
+            a GRUCell, or a tuple of tensors. Then the module is one with memory: it is called as `module(x, carry)`
+            for one step of a batch, the carry's leaves [batch, …], and returns (outputs, carry).
 
     Returns:
         Parameters are {name of the state_dict: array} of those with `requires_grad`; tied ones stand once, by their
@@ -38,21 +43,22 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False) -> Mod
 
     Raises:
         ModelError: the module draws random numbers or writes buffers (dropout, batch norm) in the mode that it is
-            traced in; it fails on the example, fixes the size of a batch, depends on values, or holds an operation
-            that has no rule; or its parameters are not real float32 numbers on the CPU.
+            traced in; it fails on the example, fixes the size of a batch, depends on values, changes the shape of its
+            carry, or holds an operation that has no rule; or its parameters are not real float32 numbers on the CPU.
     """
     library("torch")
     if not is_of(module, "torch", "Module"):
         raise ModelError(f"from_torch takes a torch.nn.Module, got {type(module).__name__}")
     _check_parameters(module)
+    begun = None if carry is None else _carry(carry)
     if example is not None:
-        return _model(module, _example(example), frozen)
+        return _model(module, _example(example), frozen, begun)
 
     @cache  # a training asks more than once, and tracing takes seconds
     def build(shape: Shape, classes: int) -> Model:
-        return _model(module, np.zeros((ROWS, *shape), np.float32), frozen)
+        return _model(module, np.zeros((ROWS, *shape), np.float32), frozen, begun)
 
-    return Builder(None, build)
+    return Builder(None, build, of_steps=carry is not None)
 
 
 def write(module: Any, params: Params, shape: Shape) -> Any:
@@ -95,17 +101,20 @@ def _trained(module: Any) -> dict[str, Any]:
     return {name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}
 
 
-def _model(module: Any, example: np.ndarray, frozen: bool) -> Model:
-    program = _traced(module, example, frozen)
+def _model(module: Any, example: np.ndarray, frozen: bool, carry: Any) -> Model:
+    program = _traced(module, example, frozen, carry)
     values = {name: jnp.array(tensor.detach().numpy()) for name, tensor in _trained(module).items()}
 
     def init(key: Key) -> Params:
         return values
 
-    def apply(params: Params, x: Array) -> Array:
-        return evaluate(program, params, conform(x, example.shape[1:], jax.dtypes.canonicalize_dtype(example.dtype)))
+    def apply(params: Params, *given: Any) -> Any:
+        *carried, x = given
+        x = conform(x, example.shape[1:], jax.dtypes.canonicalize_dtype(example.dtype))
+        outputs, *after = evaluate(program, params, x, *jax.tree.leaves(carried))
+        return outputs if carry is None else (outputs, jax.tree.unflatten(jax.tree.structure(carry), after))
 
-    return Model(init, apply)
+    return Model(init, apply, initial_carry=None if carry is None else lambda: carry)
 
 
 # Before tracing ------------------------------------------------------------------------------------------
@@ -134,11 +143,29 @@ def _check_parameters(module: Any) -> None:
         )
 
 
-def _example(example: Any) -> np.ndarray:
-    """The user's example as an array: floats in float32, whole numbers and booleans as they are."""
-    value = example.detach().cpu() if hasattr(example, "detach") else example
-    with one_line("the example of from_torch is no array"):
+def _carry(carry: Any) -> Any:
+    """The user's carry as arrays. Raises ModelError for anything but tensors of real numbers and tuples of them."""
+    leaves = jax.tree.leaves(carry, is_leaf=lambda part: isinstance(part, Mapping))
+    arrays = [] if any(isinstance(leaf, Mapping) for leaf in leaves) else [_array(leaf, _CARRY) for leaf in leaves]
+    if not arrays or any(array.dtype.kind not in "fiub" for array in arrays):
+        raise ModelError(
+            f"the carry of from_torch must be a tensor of real numbers or a tuple of tensors, such as torch.zeros(32), "
+            f"got {type(carry).__name__}"
+        )  # PyTorch and JAX order the keys of a dict differently
+    return jax.tree.unflatten(jax.tree.structure(carry), arrays)
+
+
+def _array(value: Any, what: str) -> np.ndarray:
+    """Floats in float32, whole numbers and booleans as they are."""
+    value = value.detach().cpu() if hasattr(value, "detach") else value
+    with one_line(what):
         array = np.asarray(value.float() if getattr(value, "is_floating_point", bool)() else value)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _example(example: Any) -> np.ndarray:
+    """The user's example as an array: floats in float32, whole numbers in int64, booleans as they are."""
+    array = _array(example, "the example of from_torch is no array")
     if array.dtype.kind not in "fiub" or array.ndim == 0 or len(array) == 0:
         raise ModelError(
             f"from_torch needs an example [batch, *features] of real numbers, got {array.dtype} "
@@ -150,7 +177,7 @@ def _example(example: Any) -> np.ndarray:
 # Tracing -------------------------------------------------------------------------------------------------
 
 
-def _traced(module: Any, example: np.ndarray, frozen: bool) -> Program:
+def _traced(module: Any, example: np.ndarray, frozen: bool, carry: Any) -> Program:
     """The program of a copy of the module, in the mode that it is trained in."""
     torch = library("torch")
     name = f"the PyTorch module {type(module).__name__}"
@@ -158,20 +185,27 @@ def _traced(module: Any, example: np.ndarray, frozen: bool) -> Program:
         trial, own = copy.deepcopy(module).eval(), copy.deepcopy(module)
     own = own.eval() if frozen else own
     batch = _batch(example)
+    given = (batch,) if carry is None else (batch, jax.tree.map(lambda leaf: _batch(leaf[None]), carry))
     # The generator's state is the user's, and a module with dropout draws from it.
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        _called(
-            torch, trial, example, f"{name} fails on an example of shape {example.shape} and type {example.dtype}; "
-            "if it takes other inputs, pass from_torch(module, example)",
-        )  # fmt: skip
-        _called(
-            torch, trial, batch, f"{name} takes no batch but of {len(example)} examples, as after "
-            f"x.view({len(example)}, -1); write x.shape[0] for it, or x.flatten(1)",
-        )  # fmt: skip
-        output = _called(torch, own, batch, f"{name} fails in the mode that it is in")
-        program = exported(own, torch.from_numpy(batch), frozen)
-    _compare(program, module, batch, output)
+        _check_call(trial, example, batch, given, name)
+        outputs = _called(own, given, f"{name} fails in the mode that it is in")
+        program = exported(own, _tensors(given), frozen)
+    _compare(program, module, given, outputs)
     return program
+
+
+def _check_call(trial: Any, example: np.ndarray, batch: np.ndarray, given: tuple[Any, ...], name: str) -> None:
+    """Raises ModelError where the module cannot be called with its example, or with batches of another size."""
+    one = jax.tree.map(lambda leaf: np.resize(leaf, (len(example), *leaf.shape[1:])), given[1:])
+    _called(
+        trial, (example, *one), f"{name} fails on an example of shape {example.shape} and type {example.dtype}; "
+        "if it takes other inputs, pass from_torch(module, example)",
+    )  # fmt: skip
+    _called(
+        trial, given, f"{name} takes no batch but of {len(example)} examples, as after "
+        f"x.view({len(example)}, -1); write x.shape[0] for it, or x.flatten(1)",
+    )  # fmt: skip
 
 
 def _batch(example: np.ndarray) -> np.ndarray:
@@ -182,28 +216,41 @@ def _batch(example: np.ndarray) -> np.ndarray:
     return np.resize(example[:1], shape)
 
 
-def _called(torch: Any, module: Any, batch: np.ndarray, fault: str) -> np.ndarray:
-    """The module's own output."""
+def _tensors(given: Any) -> Any:
+    return jax.tree.map(library("torch").from_numpy, given)
+
+
+def _called(module: Any, given: tuple[Any, ...], fault: str) -> list[np.ndarray]:
+    """The module's own outputs, and leaves of what it carries."""
+    torch = library("torch")
     with one_line(fault):
-        output = module(torch.from_numpy(batch))
-    if not isinstance(output, torch.Tensor):
+        found = module(*_tensors(given))
+    if len(given) == 1 and not isinstance(found, torch.Tensor):
         raise ModelError(
-            f"the PyTorch module {type(module).__name__} returns {type(output).__name__}, and a network here "
-            "returns one tensor [batch, outputs]; return that tensor alone"
+            f"the PyTorch module {type(module).__name__} returns {type(found).__name__}, and a network here "
+            "returns one tensor [batch, outputs]; return that tensor alone, or give its carry: "
+            "from_torch(module, carry=torch.zeros(32))"
         )
-    return output.detach().numpy()
+    arrays = jax.tree.map(lambda leaf: leaf.detach().numpy() if isinstance(leaf, torch.Tensor) else leaf, found)
+    if len(given) == 2:
+        check_step(arrays, given[1])
+    return jax.tree.leaves(arrays)
 
 
-def _compare(program: Program, module: Any, batch: np.ndarray, expected: np.ndarray) -> None:
+def _compare(program: Program, module: Any, given: tuple[Any, ...], expected: list[np.ndarray]) -> None:
     """Raises ModelError where JAX computes something else than PyTorch did on the same batch."""
     params = {name: jnp.asarray(tensor.detach().numpy()) for name, tensor in _trained(module).items()}
     with jax.default_matmul_precision("highest"):
-        output = np.asarray(jax.jit(lambda params, x: evaluate(program, params, x))(params, batch))
-    size = np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0)
-    if output.shape != expected.shape or not np.allclose(
-        output, expected, rtol=0, atol=_TOLERANCE * float(size) + 1e-6, equal_nan=True
-    ):
+        found = jax.jit(lambda params, given: evaluate(program, params, *given))(params, jax.tree.leaves(given))
+    if not all(_close(np.asarray(output), own) for output, own in zip(found, expected, strict=True)):
         raise ModelError(
             f"in JAX the PyTorch module {type(module).__name__} gives other outputs than in PyTorch; please report its "
             "layers, and give the network as nograd.Model(init, apply) until then"
         )
+
+
+def _close(output: np.ndarray, expected: np.ndarray) -> bool:
+    size = np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0)
+    return output.shape == expected.shape and np.allclose(
+        output, expected, rtol=0, atol=_TOLERANCE * float(size) + 1e-6, equal_nan=True
+    )

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from io import StringIO
 from typing import Any
 
+import jax
 import numpy as np
 
 from nograd.core.types import ModelError
@@ -22,12 +23,12 @@ _DECOMPOSED = ("upsample_bilinear2d", "upsample_linear1d", "upsample_nearest1d",
 _ASSERTIONS = ("_assert", "sym_constrain")  # on sizes, which JAX checks itself
 
 
-def exported(module: Any, example: Any, frozen: bool) -> Program:
+def exported(module: Any, given: tuple[Any, ...], frozen: bool) -> Program:
     """The program of a module that is in the mode to be trained in.
 
     Args:
         module: a copy of the user's: tracing may leave marks in it.
-        example: [ROWS, *features], a tensor.
+        given: what it is called with: tensors [ROWS, *features], or tuples of them.
         frozen: only for the words of errors.
 
     Raises:
@@ -37,7 +38,7 @@ def exported(module: Any, example: Any, frozen: bool) -> Program:
     torch = library("torch")
     name = type(module).__name__
     with one_line(f"the PyTorch module {name} cannot be traced"), _silence():
-        program = _graph(torch, module, example)
+        program = _graph(torch, module, given)
         program = program.run_decompositions(_decompositions(torch))
     _check_state(torch, program, frozen)
     _check_random(torch, program, name, frozen)
@@ -59,19 +60,20 @@ def _silence() -> Iterator[None]:
             logging.disable(before)
 
 
-def _graph(torch: Any, module: Any, example: Any) -> Any:
+def _graph(torch: Any, module: Any, given: tuple[Any, ...]) -> Any:
     """The exported graph for a batch of any size.
 
     The second try follows Python's bytecode (strict), which is slower, and in which len(x) is no fixed number.
     """
     free = {0: torch.export.Dim("batch", min=2)}  # a batch of one would lose its axis in a squeeze
     first = next(iter(inspect.signature(module.forward).parameters.values()))
-    shapes = ((free,),) if first.kind is first.VAR_POSITIONAL else (free,)  # as PyTorch nests arguments
+    each = jax.tree.map(lambda tensor: free, given)
+    shapes = (each,) if first.kind is first.VAR_POSITIONAL else each  # as PyTorch nests arguments
     try:
-        return torch.export.export(module, (example,), dynamic_shapes=shapes)
+        return torch.export.export(module, given, dynamic_shapes=shapes)
     except Exception as error:
         with suppress(Exception):
-            return torch.export.export(module, (example,), dynamic_shapes=shapes, strict=True)
+            return torch.export.export(module, given, dynamic_shapes=shapes, strict=True)
         name = type(module).__name__
         raise ModelError(f"torch.export cannot trace the PyTorch module {name}: {_why(error)}") from error
 
@@ -173,9 +175,9 @@ def _program(torch: Any, program: Any, trained: dict[int, str], module: Any) -> 
             constants[spec.arg.name] = held[spec.target].detach().cpu().numpy().copy()
         else:
             raise ModelError(f"from_torch cannot take the object {spec.target!r} of {type(module).__name__}")
-    (x,) = inputs
-    (output,) = next(node for node in program.graph.nodes if node.op == "output").args[0]
-    return Program(parameters, constants, x, tuple(_steps(torch, program.graph)), output.name)
+    outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]
+    steps = tuple(_steps(torch, program.graph))
+    return Program(parameters, constants, tuple(inputs), steps, tuple(output.name for output in outputs))
 
 
 def _steps(torch: Any, graph: Any) -> Iterator[Step]:

@@ -49,9 +49,9 @@ class Program(NamedTuple):
 
     parameters: dict[str, str]  # an input's name in the graph → the parameter that it is
     constants: dict[str, np.ndarray]  # an input's name → its value
-    x: str  # the input's name
+    inputs: tuple[str, ...]  # names: of x, and of what is carried
     steps: tuple[Step, ...]
-    output: str
+    outputs: tuple[str, ...]
 
 
 def rule_for(operation: str) -> Callable[..., Any] | None:
@@ -73,11 +73,11 @@ def check_rules(program: Program, module: str) -> None:
             )
 
 
-def evaluate(program: Program, params: Mapping[str, Array], x: Array) -> Array:
-    """The module's output for a batch [batch, *features]."""
+def evaluate(program: Program, params: Mapping[str, Array], *inputs: Array) -> list[Array]:
+    """The module's outputs for a batch [batch, *features], and leaves [batch, …] of what is carried."""
     values: dict[str, Any] = {name: jnp.asarray(value) for name, value in program.constants.items()}
     values.update({name: params[target] for name, target in program.parameters.items()})
-    values[program.x] = x
+    values.update(zip(program.inputs, inputs, strict=True))
 
     def given(argument: Any) -> Any:
         if isinstance(argument, Ref):
@@ -93,4 +93,4 @@ def evaluate(program: Program, params: Mapping[str, Array], x: Array) -> Array:
         with one_line(f"PyTorch's operation {step.operation!r} in layer {step.layer!r} fails in JAX"):
             arguments = [given(argument) for argument in step.arguments]
             values[step.result] = rule(*arguments, **{key: given(value) for key, value in step.keywords.items()})
-    return values[program.output]
+    return [values[name] for name in program.outputs]
