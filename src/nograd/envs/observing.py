@@ -37,6 +37,12 @@ def encoded_batch(shown: Observation, batch: Any, name: str) -> np.ndarray:
     return _joined(shown, columns, name)
 
 
+def are_several(shown: Observation, observation: Any, name: str) -> bool:
+    """Whether these are observations of several environments, with a leading axis, by the first space of them."""
+    leaf = shown.parts[0]
+    return np.ndim(_array(leaf, _picked(observation, leaf, name), name)) > len(leaf.shape)
+
+
 def finite(observations: np.ndarray) -> np.ndarray:
     """Which rows are finite, bool [rows]."""
     if observations.dtype == np.uint8:

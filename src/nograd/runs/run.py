@@ -23,6 +23,7 @@ from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
 from nograd.runs.saved_settings import saved_settings
 from nograd.runs.summary import described, described_in_html
+from nograd.tasks.acting import Actor
 from nograd.tasks.base import Given, ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
@@ -268,6 +269,18 @@ class Run:
                 "run.to(model)"
             )
         return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
+
+    def policy(self) -> Actor:
+        """The trained policy, to be asked step by step: `reset()`, `act(observation)`, or `predict` as that of
+        Stable-Baselines3.
+
+        Raises:
+            ConfigError: the run was not trained on an environment.
+        """
+        actor = getattr(self.task, "actor", None)
+        if actor is None:
+            raise ConfigError(f"{self._trained_on}, and has no policy; use predict")
+        return cast(Actor, actor(self.params))
 
     def film(self, path: str | Path) -> dict[str, Any]:
         """Films one new episode to a .mp4 or .gif file, without a display; returns its return and length.

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from nograd.config.axes import ENV_SOURCES
 from nograd.core.metrics import RETURN, Measure
 from nograd.core.random import random_normals
-from nograd.core.types import ConfigError, EngineError, Params, PyTree
+from nograd.core.types import ConfigError, EngineError, Params
 from nograd.envs import EnvSpec, VectorEnv, vector_env
 from nograd.envs.actions import chosen, decoded, is_continuous, output_count
 from nograd.envs.jax_env import traced
@@ -31,10 +31,11 @@ from nograd.generation.host_episodes import Episodes
 from nograd.generation.jax_episodes import Traced
 from nograd.generation.policy import PolicyState
 from nograd.models import Model
-from nograd.models.memory import advanced, carry_of, in_order
+from nograd.models.memory import carry_of, in_order
 from nograd.perturbations.base import Perturbation
 from nograd.perturbations.population import Local
 from nograd.strategies.base import Strategy
+from nograd.tasks.acting import Actor, acted
 from nograd.tasks.base import ReadPart, ReadSplit
 from nograd.tasks.carried import carried_context, with_context
 from nograd.tasks.network import Network, network_of_policy
@@ -223,6 +224,10 @@ class Environment(NamedTuple):
         act = lambda x: self.act(self.model.apply(whole, self.see(policy.context, x)))  # noqa: E731
         return network_of_policy(policy.params, policy.context, spec.action, spec.observation, act, self.record())
 
+    def actor(self, policy: Policy) -> Actor:
+        """The policy, to be asked step by step."""
+        return Actor(self, policy)
+
     def film(self, policy: Policy, path: Path) -> dict[str, Any]:
         """One fresh episode, rendered without a screen. Raises ConfigError where it cannot be rendered here."""
         results = self.results(policy, "fresh", 1, VideoRecorder(self.env_spec, path))
@@ -239,7 +244,7 @@ class Environment(NamedTuple):
 
         def act(seen: np.ndarray, step: int) -> np.ndarray:
             nonlocal carry
-            actions, carry = _actions(self, whole, context, carry, seen)
+            actions, carry = acted(self, whole, context, carry, seen)
             return np.asarray(actions)
 
         with self._vector_env(where, count) as (found, pulse):
@@ -262,16 +267,8 @@ class Environment(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def _actions(
-    task: Environment, whole: Any, context: Context, carry: PyTree, observations: Array | np.ndarray
-) -> tuple[Array, PyTree]:
-    outputs, carry = advanced(task.model, whole, carry, task.see(context, observations))
-    return task.act(outputs), carry
-
-
-@partial(jax.jit, static_argnums=0)
 def _traced_episodes(task: Environment, whole: Any, context: Context, seeds: Array) -> EpisodeBatch:
-    act = lambda seen, step, carry: _actions(task, whole, context, carry, seen)  # noqa: E731
+    act = lambda seen, step, carry: acted(task, whole, context, carry, seen)  # noqa: E731
     active, carry = jnp.ones(seeds.shape, bool), carry_of(task.model, len(seeds))
     return rollout(traced(task.env_spec), act, seeds, active, jnp.int32(task.limit), task.skip, carry=carry)
 
