@@ -1,6 +1,6 @@
 """A training that is on disk: its settings, metrics, result, best parameters and predictions."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -8,22 +8,21 @@ import numpy as np
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import a_kind
-from nograd.core.imports import call_object
 from nograd.core.metrics import Measure, measure_of
 from nograd.core.types import ConfigError, Params, PyTree, RunError
 from nograd.data import Dataset
-from nograd.models import Builder, Model, is_built_in
+from nograd.models import Builder, Model
 from nograd.models.adapters.base import write
 from nograd.runs.checkpoint import load_checkpoint
 from nograd.runs.curves import curves_figure
 from nograd.runs.directory import RunDirectory
-from nograd.runs.export.base import Exported, write_export
+from nograd.runs.export.base import Exported, original_model, write_export
 from nograd.runs.inputs import inputs_of
 from nograd.runs.new_examples import labelled_examples
 from nograd.runs.placement import check_on_disk, on_data, placed
 from nograd.runs.saved_settings import saved_settings
 from nograd.runs.summary import described, described_in_html
-from nograd.tasks.acting import Actor
+from nograd.tasks.acting import Actor, actor_of
 from nograd.tasks.base import Given, ReportInfo, TrainedTask
 from nograd.tasks.examples import Split, known_split, split_arrays
 from nograd.tasks.kinds import check_source, load_source, recorded_task, report_info
@@ -257,30 +256,13 @@ class Run:
         Raises:
             ConfigError: the format is unknown, or it cannot hold this network.
         """
-        given = Exported(self.task.network(self.params), self.settings.model, self._original)
+        spec = self.settings.model
+        given = Exported(self.task.network(self.params), spec, partial(original_model, self.path, spec))
         return write_export(given, Path(path), format)
 
-    def _original(self) -> Any:
-        """The object of another library that was trained; None if the network is one of nograd's."""
-        spec = self.settings.model
-        if spec.startswith("("):
-            raise ConfigError(
-                f"{self.path} was trained on a model handed over in Python; write into it and save it there: "
-                "run.to(model)"
-            )
-        return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
-
     def policy(self) -> Actor:
-        """The trained policy, to be asked step by step: `reset()`, `act(observation)`, or `predict` as that of
-        Stable-Baselines3.
-
-        Raises:
-            ConfigError: the run was not trained on an environment.
-        """
-        actor = getattr(self.task, "actor", None)
-        if actor is None:
-            raise ConfigError(f"{self._trained_on}, and has no policy; use predict")
-        return cast(Actor, actor(self.params))
+        """The trained policy, asked step by step; see `Actor`. Raises ConfigError without an environment."""
+        return actor_of(self.task, self.params, self._trained_on)
 
     def film(self, path: str | Path) -> dict[str, Any]:
         """Films one new episode to a .mp4 or .gif file, without a display; returns its return and length.

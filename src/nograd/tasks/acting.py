@@ -86,6 +86,14 @@ class Actor:
         return (actions if spec.action.kind == "nested" else np.stack(actions)), after
 
 
+def actor_of(task: Any, params: Any, trained_on: str) -> Actor:
+    """The policy of a finished run. Raises ConfigError if its task is no environment; `trained_on` says which it is."""
+    if not hasattr(task, "actor"):
+        raise ConfigError(f"{trained_on}, and has no policy; use predict")
+    actor: Actor = task.actor(params)
+    return actor
+
+
 @partial(jax.jit, static_argnums=0)
 def acted(
     task: EpisodeTask, whole: Any, context: Context, carry: PyTree, observations: Array | np.ndarray

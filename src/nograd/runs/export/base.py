@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nograd.config.axes import EXPORTS
+from nograd.core.imports import call_object
 from nograd.core.types import ConfigError
+from nograd.models import is_built_in
 from nograd.models.adapters.base import is_of, write
 from nograd.runs.files import write_atomically
 from nograd.tasks.network import Network
@@ -75,3 +77,16 @@ def write_export(given: Exported, path: Path, format: str | None) -> Path:
 def default_file(folder: Path, format: str) -> Path:
     """The file in a run directory to which a format is exported by default, such as network.onnx."""
     return folder / f"network{EXPORTS.entry(format).suffixes[0]}"
+
+
+def original_model(path: Path, spec: str) -> Any:
+    """The object of another library that was trained; None if the network is one of nograd's.
+
+    Raises:
+        ConfigError: the run in `path` was trained on a Python object, which its settings do not name.
+    """
+    if spec.startswith("("):
+        raise ConfigError(
+            f"{path} was trained on a model handed over in Python; write into it and save it there: run.to(model)"
+        )
+    return call_object(spec, "model") if ":" in spec and not is_built_in(spec) else None
