@@ -1,0 +1,75 @@
+"""The site: every public name and every command has its place, and a strict build finds no broken link."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nograd
+import nograd.sklearn
+import nograd.testing
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+MOST_WORDS = 900  # of the README
+
+
+def documented() -> list[str]:
+    """The names that the pages of the reference list, `nograd.train`."""
+    pages = sorted(REFERENCE.glob("*.md"))
+    return [name for page in pages for name in re.findall(r"^::: ([\w.]+)$", page.read_text("utf-8"), re.M)]
+
+
+def test_every_public_name_is_in_the_reference_once():
+    found = documented()
+    public = [f"nograd.{name}" for name in nograd.__all__]
+    public += [f"nograd.sklearn.{name}" for name in nograd.sklearn.__all__]
+    public += [f"nograd.testing.{name}" for name in vars(nograd.testing) if name.endswith("_laws")]
+    assert {name: found.count(name) for name in public} == dict.fromkeys(public, 1)
+
+
+@pytest.mark.parametrize("name", nograd.__all__)
+def test_every_public_name_has_a_docstring(name):
+    made = getattr(nograd, name)
+    text = inspect.getdoc(made)
+    assert text, f"nograd.{name} has no docstring"
+    # A NamedTuple or a dataclass without one has its own signature, which says nothing.
+    assert not re.fullmatch(rf"{name}\(.*\)", text, re.S), f"nograd.{name} has no docstring of its own"
+
+
+def test_every_command_is_in_the_reference():
+    from nograd.cli.main import _COMMANDS
+
+    page = (REFERENCE / "command-line.md").read_text("utf-8")
+    assert re.findall(r"^<!-- help: (\w+) -->$", page, re.M) == list(_COMMANDS)
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").split()) <= MOST_WORDS
+
+
+def test_pictures_are_small():
+    large = [path.name for path in (ROOT / "docs" / "pictures").iterdir() if path.stat().st_size > 200_000]
+    assert large == []
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="pip install '.[docs]'")
+    pytest.importorskip("mkdocstrings", reason="pip install '.[docs]'")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert built.returncode == 0, built.stderr[-3000:]
+    help_page = (tmp_path / "site" / "reference" / "command-line.html").read_text("utf-8")
+    assert "--strategy" in help_page
+    assert "<!-- help" not in help_page
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//fonts\.", help_page)
