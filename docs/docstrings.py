@@ -1,18 +1,28 @@
-"""For mkdocstrings, which reads the source: docstrings that it computes, by `__doc__ = …`, are taken from Python."""
+"""For mkdocstrings, which reads the source: docstrings as griffe's parser wants them."""
 
 import inspect
+import re
 from importlib import import_module
 from typing import Any
 
 import griffe
 
+SECTION = re.compile(r"(?<!\n)\n( *)(Args|Returns|Yields|Raises|Attributes):\n")
 
-class ComputedDocstrings(griffe.Extension):
-    """Gives a class whose body assigns `__doc__` the text that it has at run time."""
 
-    def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
-        """Griffe calls this for every class, once its body is read."""
-        if "__doc__" in cls.members:
-            made = getattr(import_module(cls.module.path), cls.name)
-            cls.docstring = griffe.Docstring(inspect.getdoc(made) or "", parent=cls)
-            cls.del_member("__doc__")
+def spaced(text: str) -> str:
+    """With an empty line before each section, which griffe needs to see it."""
+    return SECTION.sub(r"\n\n\1\2:\n", text)
+
+
+class HouseDocstrings(griffe.Extension):
+    """Takes docstrings that the source computes, by `__doc__ = …`, from Python, and parts the sections of all."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Griffe calls this for everything, once the package is read."""
+        if isinstance(obj, griffe.Class) and "__doc__" in obj.members:
+            made = getattr(import_module(obj.module.path), obj.name)
+            obj.docstring = griffe.Docstring(inspect.getdoc(made) or "", parent=obj)
+            obj.del_member("__doc__")
+        if obj.docstring:
+            obj.docstring.value = spaced(obj.docstring.value)

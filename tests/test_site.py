@@ -57,7 +57,7 @@ def test_the_reference_shows_what_python_has():
     for path in documented():
         found = source[path.removeprefix("nograd.")].docstring
         assert found, path
-        assert inspect.cleandoc(found.value) == inspect.getdoc(python(path)), path
+        assert found.value.split() == str(inspect.getdoc(python(path))).split(), path
 
 
 def test_every_command_is_in_the_reference():
@@ -86,7 +86,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         timeout=300,
     )
     assert built.returncode == 0, built.stderr[-3000:]
-    help_page = (tmp_path / "site" / "reference" / "command-line.html").read_text("utf-8")
-    assert "--strategy" in help_page
-    assert "<!-- help" not in help_page
-    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//fonts\.", help_page)
+    pages = {page.stem: page.read_text("utf-8") for page in (tmp_path / "site" / "reference").glob("*.html")}
+    assert "--strategy" in pages["command-line"]
+    assert "<!-- help" not in pages["command-line"]
+    for name, text in pages.items():
+        assert not re.findall(r"<p>[^<]*(?:Args|Returns|Raises):\n", text), f"{name}: a section that was not understood"
+        assert not re.findall(r"(?:src|href)=\"(?:https?:)?//[^\"]*\.(?:css|js|woff2?)\"", text), f"{name} loads a file"
