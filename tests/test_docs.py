@@ -78,7 +78,8 @@ def test_other_blocks_are_well_formed(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r' src(?:set)?="([^"]+)"', text):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), f"{name(path)} links to {target}"
 
