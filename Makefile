@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # three seconds of each for JAX alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test check lint types tests slow clean
+.PHONY: train test check lint types tests slow docs docs-serve clean
 
 train: $(READY)  ## the main job: MNIST where it can be had, else the embedded digits
 	$(BIN)/nograd train
@@ -32,6 +32,12 @@ types: $(READY)
 slow: $(READY)  ## all tests, the statistical and long ones too, with XLA as users have it, before a release
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/pytest -m "slow or not slow"
 
+docs: $(READY)  ## the site, in site/; a broken link or an unknown name ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(READY)  ## the site at http://127.0.0.1:8000, built again at each change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
 # Python compiles a module when it is first imported, so that pip need not compile all of them: a minute less.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -41,4 +47,4 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache

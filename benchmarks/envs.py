@@ -4,9 +4,9 @@
     python benchmarks/envs.py speed CartPole-v1 --flags="--population 4096 --chunks 2"     # flags of nograd train
     python benchmarks/envs.py speed Pong-v5 --rounds 1 --flags="--perturbation lowrank --population 64"
     python benchmarks/envs.py scores --tasks Hopper-v5 Walker2d-v5 --seeds 0 1 2 --budget 40m --out curves/
-    python benchmarks/envs.py curves curves/*-0 --out docs/environments.png
+    python benchmarks/envs.py curves curves/*-0 --out docs/pictures/environments.png
 
-Last figures: docs/environments.md.
+Last figures: docs/benchmarks/environments.md.
 """
 
 import argparse

@@ -6,7 +6,7 @@
 
 A line every few generations, at once: env steps, seconds of training (compilation apart), the mean return of the
 members, the best fitness (the return less the survival bonus), the mean return of the mean parameters, and steps/s
-since the line before. Flags of nograd train are laid over the preset. Last figures: docs/environments.md.
+since the line before. Flags of nograd train are laid over the preset. Last figures: docs/benchmarks/environments.md.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Low-rank populations against plain inference, and how cost grows with population and parameters.
 
-    NPROC=1 python benchmarks/scaling.py --plot docs/scaling.png     # about 4 minutes
+    NPROC=1 python benchmarks/scaling.py --plot docs/pictures/scaling.png     # about 4 minutes
     NPROC=1 python benchmarks/scaling.py --only memory               # 10 million parameters, population 65,536
     python benchmarks/scaling.py --only throughput --networks mlp:128 cnn mlp:9600,9600 --population 65536   # a GPU
 

@@ -5,7 +5,7 @@
 Iris, wine, breast_cancer, digits, diabetes and linnerud come with scikit-learn. The others are read from FOLDER, or
 from the package that carries them where it is installed: penguins (palmerpenguins), seattle-weather and cars
 (vega_datasets), sunspots and fair (statsmodels). Every seed has a split of its own, and the baseline is fitted on it.
-Last figures: docs/metrics.md, "The default of tables".
+Last figures: docs/benchmarks/tables.md.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def trained(table: Table, task: str, seed: int) -> Trained:
 
 
 def line(name: str, found: list[Trained]) -> str:
-    """A row of the table in docs/data.md."""
+    """A row of the table in docs/benchmarks/tables.md."""
     seeds = ", ".join(f"{one.ours:.3f}" for one in found)
     ours, linear = mean(one.ours for one in found), mean(one.linear for one in found)
     cells = (name, found[0].metric, seeds, f"{ours:.3f}", f"{linear:.3f}", f"{max(one.seconds for one in found):.0f}")

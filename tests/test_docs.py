@@ -13,7 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("optimized")  # as readers run them: some train for long
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def name(path: Path) -> str:
+    """A page as `how-to/models`, and `README`."""
+    return path.relative_to(ROOT).with_suffix("").as_posix().removeprefix("docs/")
 
 
 def run(code_or_path: list[str], folder: Path) -> None:
@@ -31,13 +36,19 @@ def test_example(path, tmp_path):
 
 # Seconds each: they run before a release. That their code parses, and that its names and flags exist, is tested always.
 LONG = (
-    *("models", "minimize", "workers", "training", "extending", "perturbations", "metrics", "README"),
-    *("strategies", "search", "report", "environments", "export"),
+    *("README", "getting-started", "explanations/workers", "explanations/training", "explanations/perturbations"),
+    *("explanations/strategies", "how-to/models", "how-to/minimize", "how-to/extending", "how-to/metrics"),
+    *("how-to/search", "how-to/report", "how-to/environments", "how-to/export"),
+    *("tutorials/own-table", "tutorials/simulator"),
 )
 
 
+WITH_PYTHON = [page for page in PAGES if "```python\n" in page.read_text("utf-8")]
+
+
 @pytest.mark.parametrize(
-    "path", [pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem in LONG else ()) for page in PAGES]
+    "path",
+    [pytest.param(page, id=name(page), marks=pytest.mark.slow if name(page) in LONG else ()) for page in WITH_PYTHON],
 )
 def test_python_blocks(path, tmp_path, monkeypatch):
     """The blocks of a page in their order, as one script; in this process, which has JAX and the rest imported.
@@ -45,8 +56,6 @@ def test_python_blocks(path, tmp_path, monkeypatch):
     A block that begins with "# NAME.py" is written to that file, from where the others import it.
     """
     blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)
-    if not blocks:
-        pytest.skip(f"{path.name} shows no Python")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for block in list(blocks):
@@ -56,7 +65,7 @@ def test_python_blocks(path, tmp_path, monkeypatch):
     exec(compile("\n".join(blocks), str(path), "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=name)
 def test_other_blocks_are_well_formed(path):
     """YAML reads as a mapping, and shells take their scripts."""
     text = path.read_text("utf-8")
@@ -67,11 +76,12 @@ def test_other_blocks_are_well_formed(path):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r' src(?:set)?="([^"]+)"', text):
         if not target.startswith("http"):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+            assert (path.parent / target).exists(), f"{name(path)} links to {target}"
 
 
 def _settings() -> dict[str, type]:
@@ -92,7 +102,7 @@ def _settings() -> dict[str, type]:
     }
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=name)
 def test_commands_are_real(path):
     """Every `nograd` line of a shell block is read as its command reads it: the flags exist, and take such values."""
     from nograd.cli.commands import COMMANDS
@@ -110,5 +120,6 @@ def test_commands_are_real(path):
 
 
 def test_the_page_of_words_has_a_row_for_every_entry_of_every_registry():
-    words = runpy.run_path(str(ROOT / "docs" / "words.py"))
-    assert (ROOT / "docs" / "words.md").read_text("utf-8") == words["page"](), "run: python docs/words.py"
+    script = ROOT / "docs" / "reference" / "words.py"
+    page = runpy.run_path(str(script))["page"]()
+    assert script.with_suffix(".md").read_text("utf-8") == page, "run: python docs/reference/words.py"

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from nograd.envs.vector import EnvSource as EnvSource
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
-    from nograd.models import cnn as cnn
     from nograd.models import from_equinox as from_equinox
     from nograd.models import from_flax as from_flax
     from nograd.models import from_keras as from_keras
     from nograd.models import from_torch as from_torch
     from nograd.models import gru as gru
-    from nograd.models import linear2 as linear2
     from nograd.models import lstm as lstm
-    from nograd.models import mlp as mlp
     from nograd.models import mlp_int8 as mlp_int8
-    from nograd.models import mlp_linear as mlp_linear
     from nograd.models import mlp_sign as mlp_sign
     from nograd.models import mlp_spiking as mlp_spiking
-    from nograd.models import oriented as oriented
+    from nograd.models.mlp import cnn as cnn
+    from nograd.models.mlp import linear2 as linear2
+    from nograd.models.mlp import mlp as mlp
+    from nograd.models.mlp import mlp_linear as mlp_linear
+    from nograd.models.oriented import oriented as oriented
     from nograd.models.straight_through import straight_through as straight_through
     from nograd.perturbations.base import LocalPerturbation as LocalPerturbation
     from nograd.perturbations.base import Perturbation as Perturbation

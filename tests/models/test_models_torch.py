@@ -380,7 +380,7 @@ def test_a_raw_module_trains(tmp_path):
 def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
     """Blocks with PyTorch are marked `py`, so that the page's others run where it is not installed."""
     monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "models.md").read_text("utf-8")
     blocks = re.findall(r"```py\n(.*?)```", text, re.S)
     assert blocks
     exec("\n".join(blocks), {"__name__": "__main__"})

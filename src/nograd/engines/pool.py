@@ -1,7 +1,7 @@
 """The driver: an engine that shares its generations with other workers, which it reaches by a transport.
 
 Chunks are handed out, computed and collected in order; those of a lost worker are computed again here. See
-docs/workers.md.
+docs/explanations/workers.md.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""The messages between a driver and its workers; see docs/workers.md.
+"""The messages between a driver and its workers; see docs/explanations/workers.md.
 
 What is published carries an epoch. A request names the epochs of all that it reads, a worker refuses to compute with
 any other, and an answer names its request. So nothing is computed from the data of another phase, and no answer is

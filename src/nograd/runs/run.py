@@ -246,7 +246,7 @@ class Run:
         return write(model, network.params, network.shape)
 
     def export(self, path: str | Path, format: str | None = None) -> Path:
-        """Writes the trained network to a file that can be used without nograd; see docs/export.md.
+        """Writes the trained network to a file that can be used without nograd; see docs/how-to/export.md.
 
         Args:
             path: the file.

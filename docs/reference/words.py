@@ -1,4 +1,4 @@
-"""Writes docs/words.md from the registries: python docs/words.py. A test compares the two."""
+"""Writes docs/reference/words.md from the registries: python docs/reference/words.py. A test compares the two."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from nograd.config.settings import all_settings
 HEAD = """# Every word
 
 What the settings of a training can be, as `nograd train --help` lists it too. This page is written by
-`python docs/words.py` from the registries of [`nograd/config/axes.py`](../src/nograd/config/axes.py).
-[Your own parts](extending.md) are added there.
+`python docs/reference/words.py` from the registries of [`nograd/config/axes.py`](../../src/nograd/config/axes.py).
+[Your own parts](../how-to/extending.md) are added there.
 """
 
 
