@@ -43,7 +43,7 @@ def compile_alone(generation: Generation, state: State, fixed: Fixed) -> dict[st
     return compiled(generation, _block(generation, state, fixed))
 
 
-def _block(generation: Generation, state: Any, fixed: Fixed) -> Named:
+def _block(generation: Any, state: Any, fixed: Fixed) -> Named:
     """Some generations in a row: (fixed, state, first chunk, chunks, how many) -> all states, all outcomes.
 
     The chunks are arguments, although they never change: a loop of a known length would be compiled otherwise.
