@@ -69,6 +69,16 @@ def test_a_long_call_and_a_busy_machine_are_no_stop(used):
     assert machine.clock.now() - start == pytest.approx(60.0)
 
 
+def test_processor_time_is_not_asked_for_at_each_reading():
+    asked = []
+    seen = []
+    clock = RunningClock(lambda: 1.0 + 0.001 * len(seen), lambda: asked.append(1) or 0.0)
+    for _ in range(1000):
+        seen.append(clock.now())
+    assert seen == sorted(seen)
+    assert len(asked) < 100
+
+
 @needs_proc
 def test_a_real_process_that_is_stopped():
     words = (

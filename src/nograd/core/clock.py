@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 _LOOK = 0.25  # seconds between two readings of the clock
+_AGAIN = 0.02  # seconds between two questions for processor time, which can take 0.1 ms each
 _GAP = 3.0  # seconds between two readings; a longer gap may mean that the process was stopped
 _IDLE = 0.01  # share of a processor; a process that runs slowly on a busy machine, or in one long call, uses more
 _AROUND = 2 * _LOOK  # seconds of processor time that a process may use between the readings around a stop
@@ -34,8 +35,11 @@ class RunningClock:
     def now(self) -> float:
         """Seconds on `clock`, minus the seconds that this process was stopped since the object was made."""
         with self._lock:
-            now, used = self._clock(), self._used()
+            now = self._clock()
             gap = now - self._looked
+            if gap < _AGAIN:
+                return now - self._stopped
+            used = self._used()
             if gap > _GAP and used - self._before < _AROUND + _IDLE * gap:
                 self._stopped += gap - _LOOK
             self._looked, self._before = now, used

@@ -1,7 +1,7 @@
 """The inline engine: every chunk of a generation in this process, on one device."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -65,9 +65,7 @@ class Inline:
         start = time.perf_counter()
         leaves, told = jax.block_until_ready(self.calls["update"](jax.tree.leaves(state), total, found))
         self.seconds["update"] += time.perf_counter() - start
-        width = len(Info._fields)
-        outcome = Outcome(Info(*told[:width]), told[width], told[width + 1], tuple(told[width + 2 :]))
-        return jax.tree.unflatten(jax.tree.structure(state), leaves), outcome
+        return jax.tree.unflatten(jax.tree.structure(state), leaves), outcome_of(told)
 
     def share(self, kind: str, params: list[Any], number: Any, fitness: Any = None) -> tuple[list[Any], list[Any]]:
         """All chunks of one phase: (the results of all members, Σ w · ε), each where asked for."""
@@ -91,3 +89,9 @@ class Inline:
 
     def close(self) -> None:
         """Does nothing: there are no other workers, and no resources outside of this process."""
+
+
+def outcome_of(told: Sequence[Any]) -> Outcome:
+    """The report of a generation, from its parts in a row."""
+    width = len(Info._fields)
+    return Outcome(Info(*told[:width]), told[width], told[width + 1], tuple(told[width + 2 :]))

@@ -9,9 +9,9 @@ import jax
 from nograd.core.runtime import threads
 from nograd.core.types import ConfigError
 from nograd.engines.base import Engine, EngineArguments, EngineMaker
+from nograd.engines.blocks import alone
 from nograd.engines.cores import core_count
 from nograd.engines.devices import device_engine
-from nograd.engines.inline import Inline
 from nograd.engines.processes import process_engine
 from nograd.generation.base import Generation
 
@@ -35,11 +35,11 @@ class OnDevices:
         yield len(jax.local_devices())
 
     def make(self, arguments: EngineArguments) -> Engine:
-        """`Inline` on one device, else a pool of devices."""
+        """`alone` on one device, else a pool of devices."""
         generation, state, keys, workers, *_, programs = arguments
         count = self.count(generation, workers)
         if count == 1:
-            return Inline(generation, state, keys, programs=programs)
+            return alone(generation, state, keys, programs)
         devices = jax.local_devices()[:count]
         return device_engine(generation, state, keys, devices, workers == "auto", programs)
 
@@ -67,11 +67,11 @@ class OnProcesses:
         yield core_count()
 
     def make(self, arguments: EngineArguments) -> Engine:
-        """`Inline` for one process, else a pool of processes."""
+        """`alone` for one process, else a pool of processes."""
         generation, state, keys, workers, deadline, *_, programs = arguments
         count = self.count(generation, workers)
         if count == 1:
-            return Inline(generation, state, keys, programs=programs)
+            return alone(generation, state, keys, programs)
         return process_engine(generation, state, keys, count, deadline, workers == "auto", programs)
 
 

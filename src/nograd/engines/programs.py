@@ -62,7 +62,12 @@ class Program(NamedTuple):
 
 def compile_all(generation: Generation, state: Any, fixed: Fixed) -> dict[str, Program]:
     """The compiled programs by name."""
-    named, local = functions(generation, state, fixed), generation.local is not None
+    return compiled(generation, functions(generation, state, fixed))
+
+
+def compiled(generation: Generation, named: Named) -> dict[str, Program]:
+    """Functions of a generation as compiled programs."""
+    local = generation.local is not None
     # Traced one after the other (two threads at once have met JAX's caches half filled), compiled on two cores.
     with without_source_lines():
         portable = {

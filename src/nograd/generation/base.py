@@ -69,6 +69,7 @@ class Generation(ABC):
     local: Local | None  # None for a dense perturbation
 
     precision: ClassVar[Any] = jnp.float32  # of fitness
+    ahead: ClassVar[bool] = False  # whether one process may compute some generations ahead, in one program
 
     @property
     def watched(self) -> tuple[str, ...]:

@@ -188,6 +188,8 @@ def _members(fitness: Float[Array, "chunks size width"], members: int) -> Float[
 class TracedCalls(Calls, OneProgram):
     """Generations of a function of JAX."""
 
+    ahead: ClassVar[bool] = True
+
     def chunk(
         self, fixed: Fixed, published: Distribution, generation: Int[Array, ""], chunk: Int[Array, ""]
     ) -> list[Array]:

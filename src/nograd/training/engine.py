@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from nograd.engines.base import Engine
-from nograd.engines.create import make_engine
+from nograd.engines.blocks import compile_alone
+from nograd.engines.create import check_engine, make_engine
 from nograd.engines.programs import Program, compile_all
 from nograd.generation.base import Generation, Keys, Outcome
 from nograd.generation.calls import Searched
@@ -104,7 +105,9 @@ class RestartingEngine:
         population, start = job.strategy.size, time.perf_counter()
         if population not in self._programs:
             generation = job.generation
-            self._programs[population] = compile_all(generation, job.state_shapes(), generation.fixed(job.keys))
+            one = check_engine(generation, job.config.engine, job.config.workers) == 1
+            made = compile_alone if one else compile_all
+            self._programs[population] = made(generation, job.state_shapes(), generation.fixed(job.keys))
         self.compile_seconds += time.perf_counter() - start
         return self._programs[population]
 
