@@ -7,6 +7,7 @@ import pytest
 
 import nograd as ng
 from nograd.core.runtime import in_64_bits
+from nograd.engines import blocks
 from nograd.engines.blocks import Blocks
 from nograd.engines.inline import Inline
 from nograd.generation.calls import TracedCalls
@@ -17,6 +18,10 @@ GENERATIONS = 40
 
 def rosenbrock(x):
     return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def first_coordinate(x):
+    return x[0]
 
 
 def mixed(point):
@@ -90,6 +95,26 @@ def test_any_state_can_be_stepped_at_any_time(monkeypatch):
             loaded = jax.tree.map(lambda leaf: np.array(leaf), states[place])
             for given in (states[place], loaded):
                 assert bits(engine.step(given)[0]) == bits(states[place + 1])
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_the_lengths_of_the_blocks_change_nothing(seed, monkeypatch):
+    """They follow from how long a generation takes, which no two runs agree on."""
+    draws, lengths = np.random.default_rng(seed), []
+    compute = Blocks._compute
+
+    def of_random_length(self, state):
+        self._each = blocks._SECONDS / draws.integers(1, 20)
+        compute(self, state)
+        lengths.append(self._count)
+
+    given = {"workers": 1, "jit": True, "sigma": 1e-3, "tolfun": None, "seed": 1}
+    usual = ng.minimize(first_coordinate, np.ones(3), **given)
+    monkeypatch.setattr(Blocks, "_compute", of_random_length)
+    for _ in range(5):
+        found = ng.minimize(first_coordinate, np.ones(3), **given)
+        assert (found.status, found.nit, bits(found.x)) == ("tolfacupx", usual.nit, bits(usual.x))
+    assert len(set(lengths)) > 2
 
 
 def test_large_states_are_computed_one_by_one(monkeypatch):

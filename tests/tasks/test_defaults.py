@@ -31,7 +31,13 @@ def test_a_strategy_without_weight_decay_gets_none(strategy):
         assert default_weight_decay(replace(config, weight_decay=0.0), data) == 0.0  # what is given counts
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES.words)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        word if word in ("openai-es", "cma-es") else pytest.param(word, marks=pytest.mark.slow)
+        for word in STRATEGIES.words
+    ],
+)
 def test_a_table_trains_and_resumes_with_every_strategy(tmp_path, strategy):
     settings = {"strategy": strategy, "generations": 1, "model": "auto", "engine": "inline"}
     data = dataset(20)
