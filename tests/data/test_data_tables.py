@@ -186,8 +186,10 @@ def test_columns_can_be_chosen_dropped_and_taken_as_another_kind(tmp_path, rows,
 
 
 @pytest.mark.parametrize("delimiter", [",", "|"])
-def test_a_category_keeps_its_leading_zeros(tmp_path, delimiter):
-    rows = [("a", 1.5, "02139", 7), ("b", 2.5, "2139", 8), ("a", 3.5, "00501", 9)] * 10
+@pytest.mark.parametrize("part", [1, 2, 5, 64, 1 << 20])
+def test_a_category_keeps_its_leading_zeros(tmp_path, delimiter, part, monkeypatch):
+    monkeypatch.setattr("nograd.data.read.delimited._PART", part)  # wherever the parts begin that are looked through
+    rows = [("a", 1.5, "2139", 8), ("b", 2.5, "02139", 7), ("a", 3.5, "00501", 9)] * 10
     lines = [("y", "x", " zip", "n"), *rows]
     (tmp_path / "t.csv").write_text("\n".join(delimiter.join(map(str, row)) for row in lines))
     category = load(tmp_path / "t.csv", label="y", kinds={"zip": "category"}, drop=("n",))

@@ -111,7 +111,7 @@ def test_the_lengths_of_the_blocks_change_nothing(seed, monkeypatch):
     given = {"workers": 1, "jit": True, "sigma": 1e-3, "tolfun": None, "seed": 1}
     usual = ng.minimize(first_coordinate, np.ones(3), **given)
     monkeypatch.setattr(Blocks, "_compute", of_random_length)
-    for _ in range(5):
+    for _ in range(2):
         found = ng.minimize(first_coordinate, np.ones(3), **given)
         assert (found.status, found.nit, bits(found.x)) == ("tolfacupx", usual.nit, bits(usual.x))
     assert len(set(lengths)) > 2

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from nograd.core.types import DataError
@@ -21,6 +22,7 @@ from nograd.data.table import INDEX_NAME, Table
 from nograd.data.words import MISSING
 
 _DELIMITERS = ",;\t|"
+_PART = 1 << 22  # bytes that are looked through at once
 _INFER = 10_000  # rows that Polars looks at to know a column's type; where later rows differ, all is read as text
 
 
@@ -182,12 +184,28 @@ def _with_codes(frame: pl.DataFrame, text: Text, source: Any, options: dict[str,
     They become numbers later unless the column is a category, whose levels 02139 and 2139 are two.
     """
     whole = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    if not whole or not re.search(rb"(?:^|[\s\"" + re.escape(text.delimiter).encode() + rb"])0\d", _content(text)):
+    if not whole or not _has_codes(text):
         return frame
     places = [frame.columns.index(name) for name in whole]
     cells = pl.read_csv(source, **options, columns=places, infer_schema=False)
     codes = [cells.get_column(name) for name in whole if cells.get_column(name).str.contains(r"^\s*0\d").any()]
     return frame.with_columns(codes)
+
+
+def _has_codes(text: Text) -> bool:
+    """Whether a cell of the text begins with 0 and another digit.
+
+    By NumPy: a regular expression takes nine seconds for 170 MB, this less than one.
+    """
+    content = np.memmap(text.path, np.uint8, "r") if text.data is None else np.frombuffer(text.data, np.uint8)
+    before = np.zeros(256, bool)
+    before[[ord(text.delimiter), *b'\n\r"']] = True
+    for start in range(0, len(content), _PART):
+        part = np.asarray(content[start : start + _PART + 2])  # two more, as a cell may begin at the end of a part
+        zeros = np.flatnonzero(part[1:-1] == ord("0"))
+        if (before[part[zeros]] & (part[zeros + 2] - ord("0") < 10)).any():
+            return True
+    return False
 
 
 def _check_lengths(text: Text, rows: int | None) -> None:
