@@ -42,6 +42,7 @@ docs-serve: $(READY)  ## the site at http://127.0.0.1:8000, built again at each 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "nograd needs Python 3.11 or newer; name one with make PYTHON=python3.11"; exit 2; }
+	@echo "installs nograd and its packages into $(VENV), once: about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)
