@@ -78,11 +78,11 @@ def stratified_rows(classes: Array, sizes: Sequence[int], seed: int) -> list[Arr
     left = left[np.argsort(classes[left], kind="stable")]
     parts, taken = [], np.zeros(len(classes), bool)
     for size in sizes:
-        # Every (n/size)-th of what lies sorted by class.
-        steps = (np.arange(len(left)) + 1) * size // len(left) > np.arange(len(left)) * size // len(left)
-        parts.append(left[steps])
-        taken[left[steps]] = True
-        left = left[~steps]
+        # Every (n/size)-th of the n that lie sorted by class: the places ⌈k n/size⌉ − 1 for k = 1 … size.
+        places = -(np.arange(1, size + 1) * -len(left) // size) - 1
+        parts.append(left[places])
+        taken[left[places]] = True
+        left = np.delete(left, places)
     chance = np.empty(len(order), np.int64)  # where a row stands in the shuffled order
     chance[order] = np.arange(len(order))
     parts = [part[np.argsort(chance[part])] for part in parts]

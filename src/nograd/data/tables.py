@@ -10,6 +10,7 @@ import polars as pl
 from nograd.core.types import DataError
 from nograd.data.arrays import PARTS, Array
 from nograd.data.columns import as_text, canonical, level_codes
+from nograd.data.columnwise import rows_of
 from nograd.data.encoding import Encoding, encode_frame, learn_encoding
 from nograd.data.learn import AS
 from nograd.data.messages import name_list, one_line
@@ -99,7 +100,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
         forms,
     )
     x, y = encode_frame(encoding.columns, frame, table.source), target.encode(values)
-    arrays = {part: (x[rows], y[rows]) for part, rows in zip(PARTS, parts, strict=True)}
+    arrays = {part: (rows_of(x, rows), rows_of(y, rows)) for part, rows in zip(PARTS, parts, strict=True)}
     lost = sum(len(f) for f in frames) - frame.height
     lines = [*table.remarks, *([f"{lost:,} rows without a label left out"] if lost else [])]
     lines += remarks_of(target, encoding, arrays)
