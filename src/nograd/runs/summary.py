@@ -19,7 +19,6 @@ class Summary(NamedTuple):
     """The main facts of a run, as text; "" for facts that the run does not have."""
 
     path: Path
-    run: str  # the name of its directory
     task: str
     model: str
     score: str  # "test accuracy 97.20%", or that of the validation data if there is no test score
@@ -28,6 +27,11 @@ class Summary(NamedTuple):
     generations: str  # "1,000"
     time: str  # training time, such as "12 s"
     state: str  # "ended: generations", or "not ended, generation 300"
+
+    @property
+    def run(self) -> str:
+        """The name of the run directory."""
+        return self.path.name
 
 
 def summary(directory: RunDirectory) -> Summary:
@@ -52,7 +56,6 @@ def summary(directory: RunDirectory) -> Summary:
         ended, done, seconds = f"ended: {result['stop_reason']}", result["generations"], result["seconds"]
     return Summary(
         directory.path,
-        directory.path.name,
         Path(settings["task"]).name if settings["task"] else "",
         settings["model"],
         score,

@@ -32,7 +32,7 @@ from nograd.training.job import Objects, build_job
 from nograd.training.loop import Observer
 from nograd.training.minimize_names import check_names
 from nograd.training.observers.combined import CombinedObserver
-from nograd.training.overrides import strategy_word
+from nograd.training.overrides import require_own, strategy_word
 from nograd.training.restarts import Restarts
 from nograd.training.stopping import NEVER, SUCCESS, Tolerances, longest, message
 from nograd.training.train import Start, limits_of, resumed_settings, run_config
@@ -228,9 +228,9 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
 def _check_own(given: Arguments, strategy: Strategy) -> None:
     """Raises ConfigError for a setting that the strategy object fixes, or if it cannot be asked for members."""
     _ = strategy.dense
-    for name in ("population", "sigma"):
-        if getattr(given, name) is not None:
-            raise ConfigError(f"{name} is part of the strategy object that was given; set it there")
+    require_own(
+        Objects(strategy=strategy), {name for name in ("population", "sigma") if getattr(given, name) is not None}
+    )
 
 
 def _with_restarts(
