@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from nograd.config.settings import TrainConfig
 from nograd.data import (
     Dataset,
     account_lines,
@@ -19,6 +20,7 @@ from nograd.data import (
     target_from_json,
     validate,
 )
+from nograd.runs.new_examples import labelled_examples
 
 N = 120
 
@@ -195,6 +197,26 @@ def test_a_category_keeps_its_leading_zeros(tmp_path, delimiter, part, monkeypat
     category = load(tmp_path / "t.csv", label="y", kinds={"zip": "category"}, drop=("n",))
     assert {"zip=00501", "zip=02139", "zip=2139"} <= set(category.features)
     assert "zip" in load(tmp_path / "t.csv", label="y").features  # a number otherwise
+
+
+@pytest.mark.parametrize("problem", ["auto", "classification"])
+@pytest.mark.parametrize("drop", [(), ("n",)])
+def test_classes_that_differ_in_leading_zeros_are_two(tmp_path, problem, drop):
+    rows = [(" 003", 1.5, 8), ("3", 2.5, 7), ("NA", 3.5, 9), ("010", 4.5, 9)] * 10
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in [("y", "x", "n"), *rows]))
+    data = load(path, label="y", problem=problem, drop=drop)
+    assert data.target.classes == ("003", "3", "010")
+    record = {"encoding": data.encoding.to_json(), "target": data.target.to_json()}
+    scored, labels = labelled_examples(record, TrainConfig(problem=problem), path)
+    assert len(scored) == 30
+    assert labels[:3].tolist() == [0, 1, 2]
+
+
+def test_many_numbers_with_leading_zeros_are_measured(tmp_path):
+    lines = ["y,x", *(f"{7 * k:04d},{k}" for k in range(40))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    assert load(tmp_path / "t.csv", label="y").target.problem == "regression"
 
 
 @pytest.mark.parametrize("split", ["auto", "random", "time:day", "group:island"])

@@ -213,6 +213,14 @@ def _dates(table: Table, text: pl.Series, kind: str, form: str) -> Canonical | N
     return Canonical(found.values, "read as month/day/year" if found.ambiguous else "", found.form)
 
 
+def is_code(values: pl.Series) -> bool:
+    """Whether a column is text of whole numbers of which one begins with a 0 that counts, as in 003 or 02139."""
+    if values.dtype != pl.String:
+        return False
+    text = _text(values).drop_nulls()
+    return bool(text.str.contains(r"^0\d").any()) and bool(text.str.contains(r"^\d*$").all())
+
+
 def as_text(values: pl.Series) -> pl.Series:
     """A column as the names of its levels: 1 for 1.0, true, 2012-01-31."""
     if values.dtype == pl.String:

@@ -127,7 +127,7 @@ def array_table(x: Any, source: str) -> Table:
     return table._replace(frame=pl.DataFrame(array_columns(array, None, "x", table)))
 
 
-def natural(name: str) -> tuple[tuple[str, int], ...]:
-    """A sort key for names that puts x2 before x10."""
+def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+    """A sort key for names that puts x2 before x10; no two names have the same, x02 and x2 neither."""
     parts = re.findall(r"(\D*)(\d*)", name)
-    return tuple((text, int(number) if number else -1) for text, number in parts)
+    return tuple((text, int(number) if number else -1) for text, number in parts), name

@@ -1,7 +1,7 @@
 """A table as training, validation and test examples: labels found, rows split, columns encoded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import polars as pl
 
 from nograd.core.types import DataError
 from nograd.data.arrays import PARTS, Array
-from nograd.data.columns import as_text, canonical, level_codes
+from nograd.data.columns import as_text, canonical, is_code, level_codes
 from nograd.data.columnwise import rows_of
 from nograd.data.encoding import Encoding, encode_frame, learn_encoding
 from nograd.data.learn import AS
@@ -67,7 +67,7 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     """
     check_standardize(options.standardize)
     labels = find_labels(table, options.label)
-    table = _chosen(table, labels, options)
+    whole, table = table, _chosen(table, labels, options)
     asked = dict(options.kinds)
     if options.problem == "classification":
         asked |= dict.fromkeys(labels, "category")
@@ -84,6 +84,8 @@ def prepare(table: Table, options: TableOptions, val: Table | None = None, test:
     row, frame = _labelled(frame, labels, table)
     values = [frame[name] for name in labels]
     problem = find_problem(values, options.problem, table.source)
+    if problem == "classification" != options.problem and is_code(table.frame[labels[0]]):
+        return prepare(whole, replace(options, problem=problem), val, test)  # 003 and 3 are two classes
     parts = _rows(frame, values, problem, options, table.source)
     target = learn_target(values, parts[0], problem, table.source)
     frame = frame.drop(_PART, *_split_column(options.split, "group"))

@@ -65,7 +65,9 @@ def _existing(source: Any) -> Path:
 
 def _labels(table: "Table", target: "Target", config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
     """Which rows have a label, as booleans, and the labels of these rows."""
-    from nograd.data.columns import canonical
+    import polars as pl
+
+    from nograd.data.columns import canonical, is_code
 
     missing = [name for name in target.names if name not in table.frame.columns]
     if missing:
@@ -74,7 +76,7 @@ def _labels(table: "Table", target: "Target", config: TrainConfig) -> tuple[np.n
             "add it, or use nograd predict"
         )
     kinds = kinds_of(config.kinds)
-    if config.problem == "classification":
+    if config.problem == "classification" or is_code(pl.Series(target.classes, dtype=pl.String)):
         kinds |= dict.fromkeys(target.names, "category")
     labels = table._replace(frame=table.frame.select(target.names))
     values = canonical(labels, kinds).frame.get_columns()
