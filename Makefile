@@ -30,6 +30,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 slow: $(READY)  ## all tests, the statistical and long ones too, with XLA as users have it, before a release
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev,slow]'
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/pytest -m "slow or not slow"
 
 docs: $(READY)  ## the site, in site/; a broken link or an unknown name ends it

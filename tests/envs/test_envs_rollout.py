@@ -27,7 +27,7 @@ def push(observations, step):
 WORLDS = [pytest.param("worlds:walk", {"noise": 1.5}, steer, id="function")]
 WORLDS += [
     pytest.param("CartPole-v1", {"source": "gymnasium"}, push, id="gymnasium"),
-    pytest.param("CartPole-v1", {}, push, id="envpool"),
+    pytest.param("CartPole-v1", {}, push, id="envpool", marks=pytest.mark.slow),
 ]
 
 
