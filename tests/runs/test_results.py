@@ -1,6 +1,7 @@
 """Figures of a finished run: intervals, tables, curves, the display's arithmetic."""
 
 import io
+import signal
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from rich.console import Console
 from nograd.core.metrics import ACCURACY
 from nograd.core.text import duration
 from nograd.core.types import ConfigError
+from nograd.engines.child_process import ChildProcess
 from nograd.runs.curves import draw_curves
+from nograd.runs.curves_process import curves_beside
 from nograd.tasks.classification import CLASSES
 from nograd.tasks.examples import known_split
 from nograd.training.display import TrainingDisplay
@@ -51,6 +54,22 @@ def test_curves_draw_what_there_is():
     measured = {"generation": 2, "fitness_mean": None, "fitness_std": 0.1, "val_accuracy": 0.5, "train_accuracy": 0.6}
     for metrics in ([], [line], [line, measured]):
         assert draw_curves(metrics, "a title", ACCURACY, len(metrics)).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("ended", ["drawn", "killed", "stopped"])
+def test_a_child_process_draws_the_same_and_is_missed_by_nobody(ended, monkeypatch):
+    monkeypatch.setattr("nograd.runs.curves_process._pays", lambda: True)
+    monkeypatch.setattr("nograd.runs.curves_process._PATIENCE", 20.0 if ended == "drawn" else 0.2)
+    begun = []
+    monkeypatch.setattr(
+        "nograd.runs.curves_process.ChildProcess", lambda name: begun.append(ChildProcess(name)) or begun[0]
+    )
+    lines = [{"generation": n, "fitness_mean": -1.0, "fitness_std": 0.1, "val_accuracy": 0.5} for n in range(1, 9000)]
+    with curves_beside(lines, "a title", ACCURACY, 2) as curves:
+        if ended != "drawn":
+            begun[0].process.send_signal(signal.SIGKILL if ended == "killed" else signal.SIGSTOP)
+        assert curves() == draw_curves(lines, "a title", ACCURACY, 2)
+    assert begun[0].process.returncode is not None
 
 
 @pytest.mark.parametrize("name", ["$\\\\no_formula$.csv", "a$.csv", "$$", "木.csv", "a^b_c{", "<b>&\\n"])

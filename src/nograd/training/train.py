@@ -14,7 +14,7 @@ from nograd.core.text import parse_duration
 from nograd.core.types import RunError
 from nograd.data import Dataset
 from nograd.engines.create import check_engine
-from nograd.runs.curves import draw_curves
+from nograd.runs.curves_process import curves_beside
 from nograd.runs.directory import RunDirectory
 from nograd.runs.files import write_atomically
 from nograd.runs.placement import anchored, placed
@@ -165,22 +165,22 @@ def _finish(job: Job, directory: RunDirectory, ending: TrainingEnd, clock: dict[
     """Writes result.json, then curves.png. Only here the test data are used: once, for the best parameters."""
     progress, best, measure = ending.progress, ending.best, job.task.measure
     chosen = best.params if best else ending.state.params
-    result = {
-        **({measure.test: None} if ending.reason == "interrupted" else job.task.tested(chosen)),
-        measure.val: best.score if best else None,
-        "best_generation": best.generation if best else progress.generation,
-        "generations": progress.generation,
-        "evaluations": progress.evaluations,
-        "dropped": progress.dropped,
-        "seconds": round(progress.seconds, 3),
-        **clock,
-        "stop_reason": ending.reason,
-    }
-    directory.write_result(result)
     about = f"{Path(job.config.task or '').name}, {job.config.model}"
     title = f"{about}: {progress.generation:,} generations, seed {job.config.seed}"
-    curves = draw_curves(directory.metrics(), title, measure, best.generation if best else None)
-    write_atomically(directory.path / "curves.png", curves)
+    with curves_beside(directory.metrics(), title, measure, best.generation if best else None) as curves:
+        result = {
+            **({measure.test: None} if ending.reason == "interrupted" else job.task.tested(chosen)),
+            measure.val: best.score if best else None,
+            "best_generation": best.generation if best else progress.generation,
+            "generations": progress.generation,
+            "evaluations": progress.evaluations,
+            "dropped": progress.dropped,
+            "seconds": round(progress.seconds, 3),
+            **clock,
+            "stop_reason": ending.reason,
+        }
+        directory.write_result(result)
+        write_atomically(directory.path / "curves.png", curves())
 
 
 def _resumed(path: str) -> tuple[RunDirectory, Path | None]:
