@@ -85,6 +85,36 @@ class Remembering(nn.Module):
         return self.out(carry[0] if isinstance(carry, tuple) else carry), carry
 
 
+def gru_rows():
+    """A network with memory for digits, row by row."""
+    import nograd as ng
+
+    return ng.from_torch(seeded(lambda: Remembering(features=8, outputs=10, width=8)), carry=torch.zeros(8))
+
+
+def lstm_rows():
+    """As `gru_rows`, with a carry of two tensors, made for the sizes of the data."""
+    import nograd as ng
+
+    def make(shape, outputs):
+        module = seeded(lambda: Remembering(nn.LSTMCell, shape[-1], outputs, 8))
+        return ng.from_torch(module, carry=(torch.zeros(8), torch.zeros(8)))
+
+    return make
+
+
+def sized():
+    """A module made for the sizes of the data."""
+    return lambda shape, outputs: perceptron(shape[0] * shape[1], outputs)
+
+
+def frozen():
+    """Batch norm and dropout in evaluation mode."""
+    import nograd as ng
+
+    return ng.from_torch(seeded(stateful), frozen=True)
+
+
 def gru_policy():
     """A policy for CartPole without its velocities, by the word module:function."""
     import nograd as ng

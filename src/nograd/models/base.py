@@ -18,12 +18,15 @@ class Model(NamedTuple):
     first step. Then it is `apply(params, carry, x) -> (outputs, carry)` for one step of sequences side by side, with
     the carry's leaves [batch, …]. In an environment a sequence is an episode; of examples [time, *features] the
     outputs after the last step count.
+
+    `source` is the object of another library that an adapter made the network of, for files of that library.
     """
 
     init: Callable[[Key], Params]
     apply: Callable[..., Any]
     prepare: Callable[[Params, Any], Any] | None = None
     initial_carry: Callable[[], PyTree] | None = None
+    source: Any = None
 
 
 class Builder(NamedTuple):
@@ -32,6 +35,7 @@ class Builder(NamedTuple):
     spec: str | None  # its name on the command line and in config.json; None if it has none
     build: Callable[[Shape, int], Model]
     of_steps: bool = False  # whether it has memory, so that of examples [time, *features] it takes the shape of a step
+    source: Any = None  # as of a `Model`
 
     def __call__(self, shape: Shape, classes: int) -> Model:
         return self.build(shape, classes)

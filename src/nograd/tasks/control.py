@@ -222,7 +222,8 @@ class Environment(NamedTuple):
         """Observations in, actions out."""
         spec, whole = self.env_spec, self.whole(policy.params, policy.context)
         act = lambda x: self.act(self.model.apply(whole, self.see(policy.context, x)))  # noqa: E731
-        return network_of_policy(policy.params, policy.context, spec.action, spec.observation, act, self.record())
+        spaces = spec.action, spec.observation, output_count(spec.action, self.bins)
+        return network_of_policy(policy.params, policy.context, *spaces, act, self.record())
 
     def actor(self, policy: Policy) -> Actor:
         """The policy, to be asked step by step."""

@@ -24,6 +24,7 @@ class Network(NamedTuple):
     params: Params  # of the model alone
     context: Mapping[str, np.ndarray]  # what a policy reads beside them, by name
     shape: tuple[int, ...]  # of one example, as the model's data have it
+    outputs: int  # how many the model has
     input_shape: tuple[int, ...]  # of one example, as `answers` takes it
     dtype: str  # of the same: float64 for the columns of a table, which float32 could not tell apart
     answers: Callable[[Array], dict[str, Array]]  # [examples, *input_shape] -> what is predicted, by name
@@ -66,16 +67,18 @@ def network_of_examples(model: Model, params: Params, targets: Targets, data: Ma
     if target := data.get("target"):
         about |= {"classes": target["classes"]} if target["classes"] else {"targets": target["names"]}
     dtype = "float32" if table is None else "float64"
-    return Network(params, {}, shape, input_shape, dtype, answers, about, data)
+    outputs = jax.eval_shape(model.apply, params, jax.ShapeDtypeStruct((1, *shape), jnp.float32)).shape[-1]
+    return Network(params, {}, shape, outputs, input_shape, dtype, answers, about, data)
 
 
 def network_of_policy(
-    params: Params, context: PyTree, action: Action, observation: Observation, act: Callable[[Array], Array],
-    record: Mapping[str, Any],
+    params: Params, context: PyTree, action: Action, observation: Observation, outputs: int,
+    act: Callable[[Array], Array], record: Mapping[str, Any],
 ) -> Network:  # fmt: skip
     """The policy of a run on an environment: observations in, actions out.
 
     Args:
+        outputs: how many the network has.
         act: observations [batch, *shape] -> what is chosen by the network's outputs.
         record: the "data" of config.json.
     """
@@ -88,7 +91,7 @@ def network_of_policy(
     dtype = "int32" if observation.states else "float32"
     shape = observation.input_shape
     taken = () if observation.states else observation.shape
-    return Network(params, named_arrays(context), shape, taken, dtype, answers, about, record)
+    return Network(params, named_arrays(context), shape, outputs, taken, dtype, answers, about, record)
 
 
 def _final(action: Action, chosen: Array) -> Array:

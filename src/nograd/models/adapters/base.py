@@ -67,6 +67,23 @@ def write(candidate: Any, params: Params, shape: Shape) -> Any:
     )
 
 
+def source_of(candidate: Any, shape: Shape, outputs: int) -> Any:
+    """The object of another library behind a network, so that it can be written into; None where there is none.
+
+    Args:
+        candidate: such an object, what an adapter made of it, or a function of (shape, outputs) that returns either.
+        shape: of one example.
+        outputs: of the network.
+    """
+    for _ in range(2):
+        if isinstance(candidate, Model | Builder):
+            return candidate.source
+        if any(is_of(candidate, library, name) for library, name in _ADAPTERS) or not callable(candidate):
+            return candidate
+        candidate = candidate(shape, outputs)
+    return candidate
+
+
 def fitted(own: PyTree, params: Params, what: str) -> PyTree:
     """The trained parameters in the tree structure of a model; constants of the training keep the model's own values.
 

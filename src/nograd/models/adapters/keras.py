@@ -42,7 +42,7 @@ def from_keras(model: Any, *, frozen: bool = False) -> Model | Builder:
     shape = _input_shape(model)
     if shape is not None and None not in shape:
         return _model(keras, model, shape, frozen)
-    return Builder(None, lambda data, classes: _model(keras, model, data, frozen))
+    return Builder(None, lambda data, classes: _model(keras, model, data, frozen), source=model)
 
 
 def write(model: Any, params: Params, shape: Shape) -> Any:
@@ -103,7 +103,7 @@ def _model(keras: Any, model: Any, shape: tuple[Any, ...], frozen: bool) -> Mode
         outputs, _ = _call(model, [params[name] for name in names], constants, x, training=False)
         return _log(outputs) if is_softmax else outputs
 
-    return Model(init, apply)
+    return Model(init, apply, source=model)
 
 
 def _dtype(model: Any) -> Any:

@@ -58,7 +58,7 @@ def from_torch(module: Any, example: Any = None, *, frozen: bool = False, carry:
     def build(shape: Shape, classes: int) -> Model:
         return _model(module, np.zeros((ROWS, *shape), np.float32), frozen, begun)
 
-    return Builder(None, build, of_steps=carry is not None)
+    return Builder(None, build, of_steps=carry is not None, source=module)
 
 
 def write(module: Any, params: Params, shape: Shape) -> Any:
@@ -114,7 +114,7 @@ def _model(module: Any, example: np.ndarray, frozen: bool, carry: Any) -> Model:
         outputs, *after = evaluate(program, params, x, *jax.tree.leaves(carried))
         return outputs if carry is None else (outputs, jax.tree.unflatten(jax.tree.structure(carry), after))
 
-    return Model(init, apply, initial_carry=None if carry is None else lambda: carry)
+    return Model(init, apply, initial_carry=None if carry is None else lambda: carry, source=module)
 
 
 # Before tracing ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from nograd.config.axes import EXPORTS
 from nograd.core.imports import call_object
 from nograd.core.types import ConfigError
 from nograd.models import is_built_in
-from nograd.models.adapters.base import is_of, write
+from nograd.models.adapters.base import is_of, source_of, write
 from nograd.runs.files import write_atomically
 from nograd.tasks.network import Network
 
@@ -35,13 +35,14 @@ def trained_model(given: Exported, library: str, kind: str, named: str) -> Any:
     Raises:
         ConfigError: the run's network is not of this library and class; the message calls the class `named`.
     """
-    model = given.original()
+    network = given.network
+    model = source_of(given.original(), network.shape, network.outputs)
     if not is_of(model, library, kind):
         raise ConfigError(
             f"the network {given.name} is no {named}, which --format {library} is for; use --format onnx, stablehlo or "
             "safetensors"
         )
-    return write(model, given.network.params, given.network.shape)
+    return write(model, network.params, network.shape)
 
 
 def export_format(path: Path, format: str | None) -> str:
