@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nograd.core.random import ANGLE_STREAM, ROW_STREAM
-from nograd.core.trees import ROOT, leaf_names, leaf_streams, relative_name
+from nograd.core.trees import ROOT, leaf_names, leaf_streams, plain_names, relative_name, shown_names
 from nograd.runs.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -117,3 +117,17 @@ def test_streams_of_ordinary_trees_are_the_ones_that_all_runs_were_drawn_with():
 )
 def test_names_as_seen_from_a_part(name, part, wanted):
     assert relative_name(name, part) == wanted
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "0", "a/b", "~", "~1", "/"]), min_size=1, max_size=3), max_size=6))
+def test_shown_names_differ_and_are_keys_as_people_write_them(paths):
+    tree = {}
+    for path in paths:
+        tree["/".join(path)] = 0.0
+    names, shown = leaf_names(tree), shown_names(tree)
+    assert len(set(shown)) == len(names)
+    if not any("~" in key for key in tree):
+        assert shown == sorted(tree)
+    assert plain_names(shown) == shown  # the names of a file that was written so are found again
+    assert shown_names({"a": {"b": 0.0}, "a/b": 1.0}) == ["a/b", "a~1b"]

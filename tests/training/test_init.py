@@ -160,3 +160,24 @@ def test_estimators_begin_with_given_parameters():
     assert not np.array_equal(one.params_[0]["kernel"], two.params_[0]["kernel"])
     with pytest.raises(ValueError, match="does not fit this network"):
         ESClassifier(**{**settings, "model": "mlp:5"}, init=one.params_).fit(x, y)
+
+
+def test_names_of_other_libraries_are_theirs_in_files_and_messages(tmp_path):
+    """Equinox's parameters lie in one dict by their paths: nobody sees the `~1` that stands for a path's `/`."""
+    eqx = pytest.importorskip("equinox")
+    few = {**FEW, "generations": 2, "model": ng.from_equinox(
+        eqx.nn.MLP(64, 10, 4, 1, key=jax.random.key(0)), example=jnp.zeros((1, 64))
+    )}  # fmt: skip
+    run = ng.train("digits", out=tmp_path / "run", **few)
+    path = run.export(tmp_path / "a.safetensors")
+    arrays = load_file(path)
+    assert set(arrays) == {f"layers/{at}/{name}" for at in (0, 1) for name in ("weight", "bias")}
+    escaped = tmp_path / "b.safetensors"  # as earlier versions wrote it
+    save_file({name.replace("/", "~1"): array for name, array in arrays.items()}, escaped)
+    for at, init in enumerate((run, path, escaped)):
+        ng.train("digits", init=init, out=tmp_path / f"{at}", **few)
+        jax.tree.map(np.testing.assert_array_equal, state(tmp_path / f"{at}", 2), state(tmp_path / "0", 2))
+    with pytest.raises(ConfigError, match=r"parameter 'layers/0/bias' is missing there"):
+        ng.train("digits", init={"layers/0/weight": arrays["layers/0/weight"]}, out=tmp_path / "wrong", **few)
+    with pytest.raises(NogradError, match=r"parameter 'layers/0/bias' is float32\[4\] in the run and float32\[5\] in"):
+        run.to(eqx.nn.MLP(64, 10, 5, 1, key=jax.random.key(0)))

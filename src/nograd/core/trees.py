@@ -2,7 +2,7 @@
 
 import itertools
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -42,6 +42,20 @@ def leaf_names(tree: PyTree) -> list[str]:
     return _numbered([name(path) for path in paths])
 
 
+def plain_names(names: Sequence[str]) -> list[str]:
+    """Names of leaves for people and for files that others read: `layers/0/weight`, where that is one key of a dict.
+
+    The `~1` that stands for a key's own `/` is left as it is where two names would be the same without it.
+    """
+    plain = [name.replace("~1", "/") for name in names]
+    return plain if len(set(plain)) == len(plain) else list(names)
+
+
+def shown_names(tree: PyTree) -> list[str]:
+    """The path of each leaf as messages show it; see `plain_names`."""
+    return plain_names(leaf_names(tree))
+
+
 def relative_name(name: str, part: str) -> str | None:
     """The name of a leaf as seen from the subtree at the path `part`; None for a leaf that lies elsewhere."""
     if not part:
@@ -77,7 +91,7 @@ def _numbered(names: list[str]) -> list[str]:
 
 def require_floats(params: Params) -> None:
     """Raises ConfigError if a parameter is not an array of floating-point numbers."""
-    for name, leaf in zip(leaf_names(params), jax.tree.leaves(params), strict=True):
+    for name, leaf in zip(shown_names(params), jax.tree.leaves(params), strict=True):
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise ConfigError(
                 f"parameter {name!r} is {jnp.result_type(leaf)}; ES perturbs floating-point arrays only, "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from nograd.core.precision import as_floats, is_real, widened
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import ModelError, NogradError, Params
 from nograd.models.adapters.base import adopt, summary
 from nograd.models.base import Builder, Model, Shape
@@ -117,7 +117,7 @@ def _check_leaves(params: Params) -> None:
     leaves = jax.tree.leaves(params)
     if not leaves:
         raise ModelError("the model has no parameters to train; its init must return a tree of float arrays")
-    for name, leaf in zip(leaf_names(params), leaves, strict=True):
+    for name, leaf in zip(shown_names(params), leaves, strict=True):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             raise ModelError(
                 f"parameter {name!r} is {leaf.dtype}, and ES perturbs floating-point arrays only; "

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import InterpretError, Key, ModelError, Params
 from nograd.models.base import Model
 from nograd.models.memory import advanced, carry_of
@@ -41,7 +41,7 @@ def without_constants(model: Model, params: Params, example: Any) -> Model:
     if not any(still):
         return model
     values, others = (jax.tree.leaves(jax.jit(model.init)(jax.random.key(seed))) for seed in (0, 1))
-    for name, is_still, value, other in zip(leaf_names(params), still, values, others, strict=True):
+    for name, is_still, value, other in zip(shown_names(params), still, values, others, strict=True):
         if is_still and not np.array_equal(value, other, equal_nan=True):
             raise ModelError(
                 f"parameter {name!r} reaches the outputs through stop_gradient alone, so that nothing would train it, "

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import ModelError, Params, PyTree
 from nograd.models.base import Model
 
@@ -76,7 +76,7 @@ def check_step(result: Any, carry: PyTree) -> Any:
         raise ModelError(
             f"the carry is {trees[0]} before a step and {trees[1]} after it; apply must return what initial_carry gives"
         )
-    for name, old, new in zip(leaf_names(carry), jax.tree.leaves(carry), jax.tree.leaves(after), strict=True):
+    for name, old, new in zip(shown_names(carry), jax.tree.leaves(carry), jax.tree.leaves(after), strict=True):
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             place = "" if name == "(root)" else f" {name!r}"
             raise ModelError(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nograd.core.random import ROW_STREAM
-from nograd.core.trees import leaf_names, leaf_streams
+from nograd.core.trees import leaf_streams, shown_names
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
 from nograd.perturbations.directions import Directions, check_frame, frame, rows
@@ -58,7 +58,7 @@ class LowRank(TiledPerturbation, _Settings):
         Raises:
             InterpretError: a large parameter meets a primitive without a low-rank rule, and `densify` is not set.
         """
-        names, shapes = leaf_names(params), [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
+        names, shapes = shown_names(params), [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
         left = {name: _candidates(shape, self.rank) for name, shape in zip(names, shapes, strict=True)}
         ruleless: tuple[str, ...] = ()
         while True:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array, Float
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import Params, PyTree
 from nograd.perturbations.directions import Directions
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
@@ -105,6 +105,6 @@ class Network:
 
 def arguments(params: Params, example: PyTree) -> list[Value]:
     """The values that a walk starts with."""
-    parameters = zip(jax.tree.leaves(params), leaf_names(params), strict=True)
+    parameters = zip(jax.tree.leaves(params), shown_names(params), strict=True)
     given = [Value(leaf, True, True, path=name) for leaf, name in parameters]
     return given + [Value(leaf, False, False) for leaf in jax.tree.leaves(example)]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import ConfigError, Params
 
 _FEW = 0.5  # the share of a parameter's elements that may be lost to rounding without a warning
@@ -30,7 +30,7 @@ def check_spacing(params: Params, sigma: float) -> None:
     leaves = jax.tree.leaves(params)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return
-    found = [_lost(name, leaf, sigma) for name, leaf in zip(leaf_names(params), leaves, strict=True) if leaf.size]
+    found = [_lost(name, leaf, sigma) for name, leaf in zip(shown_names(params), leaves, strict=True) if leaf.size]
     worst = max((lost for lost in found if lost), key=lambda lost: (lost.share, lost.spacing), default=None)
     if worst is None or worst.share <= _FEW:
         return

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from nograd.core.json_text import to_json
-from nograd.core.trees import leaf_names, relative_name
+from nograd.core.trees import leaf_names, plain_names, relative_name
 from nograd.core.types import CheckpointError, PyTree
 from nograd.runs.files import write_atomically
 
@@ -59,15 +59,16 @@ def load_checkpoint(path: Path, like: PyTree, part: str = "") -> tuple[PyTree, d
     names, leaves = leaf_names(like), jax.tree.leaves(like)
     if missing := sorted(set(names) ^ set(arrays)):
         raise CheckpointError(
-            f"checkpoint {path} is of another model or optimizer: {missing[0]!r} is in only one of the two; "
-            "resume with the settings the run was started with"
+            f"checkpoint {path} is of another model or optimizer: {plain_names(missing)[0]!r} is in only one of the "
+            "two; resume with the settings the run was started with"
         )
     for name, leaf in zip(names, leaves, strict=True):
         found, wanted = arrays[name], (tuple(leaf.shape), np.dtype(leaf.dtype))
         if (found.shape, found.dtype) != wanted:
             raise CheckpointError(
-                f"checkpoint {path} is of another model: {name!r} is {found.dtype}{list(found.shape)} there "
-                f"and {wanted[1]}{list(wanted[0])} here; resume with the model the run was started with"
+                f"checkpoint {path} is of another model: {plain_names([name])[0]!r} is {found.dtype}"
+                f"{list(found.shape)} there and {wanted[1]}{list(wanted[0])} here; "
+                "resume with the model the run was started with"
             )
     return jax.tree.unflatten(jax.tree.structure(like), [jax.numpy.asarray(arrays[n]) for n in names]), meta
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_objective
-from nograd.core.trees import leaf_names
+from nograd.core.trees import leaf_names, plain_names, shown_names
 from nograd.core.types import ConfigError, Params, PyTree
 from nograd.generation.context import Context, Policy
 from nograd.runs.parameters import NamedParameters, read_parameters
@@ -87,9 +87,10 @@ def _named(tree: PyTree) -> dict[str, np.ndarray]:
 
 def _fitted(like: PyTree, found: NamedParameters) -> Params:
     """The parameters as a tree like `like`. Raises ConfigError for the first parameter that differs."""
-    names, leaves = leaf_names(like), jax.tree.leaves(like)
+    names, leaves = shown_names(like), jax.tree.leaves(like)
+    arrays = dict(zip(plain_names(list(found.arrays)), found.arrays.values(), strict=True))
     wanted = {name: _form(leaf) for name, leaf in zip(names, leaves, strict=True)}
-    have = {name: _form(array) for name, array in found.arrays.items()}
+    have = {name: _form(array) for name, array in arrays.items()}
     for name in (*names, *sorted(have.keys() - wanted.keys())):
         there, here = have.get(name, "missing"), wanted.get(name, "missing")
         if there != here:
@@ -97,7 +98,7 @@ def _fitted(like: PyTree, found: NamedParameters) -> Params:
                 f"init {found.origin} does not fit this network: parameter {name!r} is {there} there and {here} here; "
                 "give the --model that they are of, or other parameters"
             )
-    return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(found.arrays[name]) for name in names])
+    return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(arrays[name]) for name in names])
 
 
 def _form(array: Any) -> str:

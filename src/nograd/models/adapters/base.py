@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import leaf_names, plain_names
 from nograd.core.types import ModelError, NogradError, Params, PyTree
 from nograd.models.base import Builder, Model, Shape
 
@@ -97,12 +97,13 @@ def fitted(own: PyTree, params: Params, what: str) -> PyTree:
     trained = _by_name(params)
     held = _by_name(jax.tree.map(lambda leaf: 0, params, is_leaf=lambda leaf: leaf is None)).keys() - trained.keys()
     wanted = _by_name(own)
-    for name in (*wanted, *(name for name in trained if name not in wanted)):
+    names = [*wanted, *(name for name in trained if name not in wanted)]
+    for name, shown in zip(names, plain_names(names), strict=True):
         there = _form(trained[name]) if name in trained else "missing"
         here = _form(wanted[name]) if name in wanted else "missing"
         if there != here and not (name in wanted and name in held):
             raise ModelError(
-                f"{what} is another model than the one that was trained: parameter {name!r} is {there} in the run and "
+                f"{what} is another model than the one that was trained: parameter {shown!r} is {there} in the run and "
                 f"{here} in the model; give a model like the trained one"
             )
     return jax.tree.unflatten(jax.tree.structure(own), [trained.get(name, leaf) for name, leaf in wanted.items()])

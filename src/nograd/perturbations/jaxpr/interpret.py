@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-from nograd.core.trees import leaf_names
+from nograd.core.trees import shown_names
 from nograd.core.types import InterpretError, Params, PyTree
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.flatten import bind, flat_jaxpr, flattened, read, write
@@ -45,7 +45,7 @@ def lift(function: Callable[..., PyTree], params: Params, *inputs: PyTree) -> Li
         computed once for both. It raises InterpretError where `Factors` meet a primitive without a rule.
     """
     closed, shape = flat_jaxpr(function, params, *inputs)
-    names = leaf_names(params)
+    names = shown_names(params)
     kinds: list[Dependence] = ["affine"] * len(names)
     kinds += ["shared"] * len(jax.tree.leaves(inputs))
     walk = _Walk(closed.jaxpr, kinds, names)
