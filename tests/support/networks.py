@@ -13,7 +13,7 @@ from flax import linen as nn
 from flax import nnx
 from keras import layers
 
-from nograd.models import from_torch
+from nograd.models import build_model, from_torch
 
 BATCH, CLASSES, WORDS, LENGTH, WIDTH = 4, 3, 5, 4, 4
 
@@ -187,6 +187,18 @@ def of_torch(make, x):
     return Network(lambda p, x, y: cross_entropy(model.apply(p, x), y), params, (x, classes()))
 
 
+def torch_cell(kind):
+    """A cell of torch.nn that nograd carries over the rows of an image."""
+    nets = pytest.importorskip("torchnets", reason="PyTorch is in no extra of CI: .[torch]")
+    cell, carry = {
+        "gru": (nets.nn.GRUCell, nets.torch.zeros(6)),
+        "lstm": (nets.nn.LSTMCell, (nets.torch.zeros(6), nets.torch.zeros(6))),
+    }[kind]
+    model = build_model(from_torch(nets.Remembering(cell, 4, CLASSES, 6), carry=carry), (4, 4), CLASSES)
+    params = drawn(model.init(jax.random.key(0)))
+    return Network(lambda p, x, y: cross_entropy(model.apply(p, x), y), params, (IMAGES[..., 0], classes()))
+
+
 IMAGES = normal(1, BATCH, 4, 4, 2)
 FRAMEWORKS: dict[str, Callable[[], Network]] = {
     "linen images": lambda: linen(LinenImages(), IMAGES),
@@ -200,5 +212,7 @@ FRAMEWORKS: dict[str, Callable[[], Network]] = {
     "torch images": lambda: of_torch(lambda nets: nets.convolutional(2, CLASSES, 4), np.moveaxis(IMAGES, -1, 1)),
     "torch words": lambda: of_torch(lambda nets: nets.Words(WORDS, WIDTH, CLASSES), tokens()),
     "torch series": lambda: of_torch(lambda nets: nets.Series(features=4, outputs=CLASSES), IMAGES[..., 0]),
+    "torch gru cell": lambda: torch_cell("gru"),
+    "torch lstm cell": lambda: torch_cell("lstm"),
     "torch perceptron": lambda: of_torch(lambda nets: nets.perceptron(32, CLASSES), IMAGES),
 }
