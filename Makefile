@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 # three seconds of each for JAX alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test check lint types tests slow docs docs-serve clean
+.PHONY: train test check lint types tests slow docs docs-serve tutorials clean
 
 train: $(READY)  ## the main job: MNIST where it can be had, else the embedded digits
 	$(BIN)/nograd train
@@ -38,6 +38,9 @@ docs: $(READY)  ## the site, in site/; a broken link or an unknown name ends it
 
 docs-serve: $(READY)  ## the site at http://127.0.0.1:8000, built again at each change
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
+tutorials: $(READY)  ## runs the tutorials, and writes their outputs and pictures again; needs MNIST or a connection
+	$(BIN)/python docs/run_tutorials.py
 
 # Python compiles a module when it is first imported, so that pip need not compile all of them: a minute less.
 $(READY): pyproject.toml

@@ -21,6 +21,18 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).with_suffix("").as_posix().removeprefix("docs/")
 
 
+def blocks(text: str, *languages: str) -> list[str]:
+    """The blocks of a page in these languages. All fences are read in their order: the end of one is no beginning."""
+    found = re.findall(r"^ *```([^\n`]*)\n(.*?)^ *```$", text, re.S | re.M)
+    return [block for language, block in found if language.strip() in languages]
+
+
+def test_all_blocks_are_found():
+    text = "```python\na\n```\nnograd train x\n```sh\nb\n```\n- c\n  ```sh\n  d\n  ```\n```\ne\n```\n"
+    assert blocks(text, "python") == ["a\n"]
+    assert blocks(text, "sh", "") == ["b\n", "  d\n", "e\n"]
+
+
 def run(code_or_path: list[str], folder: Path) -> None:
     result = subprocess.run(
         [sys.executable, *code_or_path], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=300
@@ -39,11 +51,11 @@ LONG = (
     *("README", "getting-started", "explanations/workers", "explanations/training", "explanations/perturbations"),
     *("explanations/strategies", "how-to/models", "how-to/minimize", "how-to/extending", "how-to/metrics"),
     *("how-to/search", "how-to/report", "how-to/environments", "how-to/export"),
-    *("tutorials/own-table", "tutorials/simulator"),
 )
 
 
-WITH_PYTHON = [page for page in PAGES if "```python\n" in page.read_text("utf-8")]
+# Tutorials are run by test_tutorials.py, which checks what they print as well.
+WITH_PYTHON = [page for page in PAGES if "```python\n" in page.read_text("utf-8") and page.parent.name != "tutorials"]
 
 
 @pytest.mark.parametrize(
@@ -55,30 +67,31 @@ def test_python_blocks(path, tmp_path, monkeypatch):
 
     A block that begins with "# NAME.py" is written to that file, from where the others import it.
     """
-    blocks = re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.S)
+    code = blocks(path.read_text("utf-8"), "python")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    for block in list(blocks):
+    for block in list(code):
         if named := re.match(r"# (\w+\.py)\n", block):
             (tmp_path / named[1]).write_text(block, "utf-8")
-            blocks.remove(block)
-    exec(compile("\n".join(blocks), str(path), "exec"), {"__name__": "__main__"})
+            code.remove(block)
+    exec(compile("\n".join(code), str(path), "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_other_blocks_are_well_formed(path):
     """YAML reads as a mapping, and shells take their scripts."""
     text = path.read_text("utf-8")
-    for block in re.findall(r"```yaml\n(.*?)```", text, re.S):
+    for block in blocks(text, "yaml"):
         yaml = pytest.importorskip("yaml")  # comes with Ray
         assert isinstance(yaml.safe_load(block), dict)
-    for block in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S):
+    for block in blocks(text, "sh", "bash"):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_lead_somewhere(path):
     text = path.read_text("utf-8")
+    text = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.S | re.M)  # code is no link
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r' src(?:set)?="([^"]+)"', text):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), f"{name(path)} links to {target}"
@@ -109,7 +122,7 @@ def test_commands_are_real(path):
     from nograd.cli.flags import parse_given
 
     kinds = _settings()
-    for block in re.findall(r"```(?:sh|bash|console|)\n(.*?)```", path.read_text("utf-8"), re.S):
+    for block in blocks(path.read_text("utf-8"), "sh", "bash", "console", ""):
         for line in re.findall(r"^\$? ?nograd (.+)$", block.replace("\\\n", " "), re.M):
             words = takewhile(lambda word: word not in (">", ">>", "|", "&&", "&"), shlex.split(line, comments=True))
             command, *arguments = words

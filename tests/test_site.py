@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -86,9 +87,25 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         timeout=300,
     )
     assert built.returncode == 0, built.stderr[-3000:]
+    _tutorials_are_whole(tmp_path / "site" / "tutorials")
     pages = {page.stem: page.read_text("utf-8") for page in (tmp_path / "site" / "reference").glob("*.html")}
     assert "--strategy" in pages["command-line"]
     assert "<!-- help" not in pages["command-line"]
     for name, text in pages.items():
         assert not re.findall(r"<p>[^<]*(?:Args|Returns|Raises):\n", text), f"{name}: a section that was not understood"
         assert not re.findall(r"(?:src|href)=\"(?:https?:)?//[^\"]*\.(?:css|js|woff2?)\"", text), f"{name} loads a file"
+
+
+def _tutorials_are_whole(folder: Path) -> None:
+    """Each tutorial has its outputs, its notebook, and its pictures for light and dark; its claims are for the tests."""
+    sources = [path for path in (ROOT / "docs" / "tutorials").glob("*.md") if "```python\n" in path.read_text("utf-8")]
+    assert sources
+    for source in sources:
+        page = (folder / f"{source.stem}.html").read_text("utf-8")
+        assert f'href="{source.stem}.ipynb"' in page, source.name
+        assert json.loads((folder / f"{source.stem}.ipynb").read_text("utf-8"))["cells"]
+        assert "holds:" not in page
+        assert page.count("language-output") == source.read_text("utf-8").count("```output\n"), source.name
+        for picture in re.findall(r'src="(pictures/[^"#]+)', page):
+            assert (folder / picture).is_file(), picture
+        assert page.count("-dark.svg#only-dark") == source.read_text("utf-8").count("](pictures/"), source.name
