@@ -45,15 +45,19 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
 
 
 def _tutorial(markdown: str, name: str) -> str:
-    """The page with a link to its notebook below the title, and each picture twice."""
+    """The page with a link to its notebook below the title, outputs apart from code, and each picture twice."""
     title, rest = without_claims(markdown).split("\n", 1)
+    rest = rest.replace("\n```output\n", "\n``` {.text .output}\n")  # a class for site.css
     rest = re.sub(r"(!\[[^\]]*\]\(pictures/[\w-]+)(\.svg)\)", r"\1\2#only-light)\n\1-dark\2#only-dark)", rest)
     return f"{title}\n\n[Download this page as a notebook]({name}){{ download }}\n{rest}"
 
 
 def _picture(name: str) -> str:
     """The text of a picture of the tutorials."""
-    return (ROOT / "docs" / TUTORIALS / "pictures" / name).read_text("utf-8")
+    path = ROOT / "docs" / TUTORIALS / "pictures" / name
+    if not path.is_file():
+        raise PluginError(f"a tutorial shows {name}, which is not there; run: make tutorials")
+    return path.read_text("utf-8")
 
 
 def _help(command: str) -> str:
