@@ -19,6 +19,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 import nograd as ng
+from nograd.core.colours import PALETTE
 
 FOLDER = Path(__file__).parent
 SHOWN = (0, 14, 50)  # the generations whose members are drawn
@@ -31,13 +32,17 @@ class Colours(NamedTuple):
     ink: str
     faint: str
     line: str
-    members: tuple[str, str, str]
+    members: tuple[str, ...]
     low: str
     high: str
 
 
-LIGHT = Colours("#24292f", "#6e7781", "#3f51b5", ("#c77700", "#b5338a", "#0f766e"), "#f1f2f6", "#98a5d0")
-DARK = Colours("#e6edf3", "#9aa4ae", "#8c9eff", ("#ffb74d", "#f48fb1", "#4dd0b4"), "#161c28", "#55669c")
+def colours_of(dark: bool) -> Colours:
+    """Those of nograd's pages; the steps are shades of the first series."""
+    ink, quiet, line, *members = (
+        PALETTE[name][dark] for name in ("ink", "quiet", "series-0", "series-1", "series-3", "series-2")
+    )
+    return Colours(ink, quiet, line, (*members,), *(("#161c28", "#3f6d94") if dark else ("#f1f4f8", "#8fb4d6")))
 
 
 def steps(x: Any) -> Any:
@@ -119,8 +124,8 @@ def main() -> None:
     """Writes at_work_light.png and at_work_dark.png beside this script."""
     climbed, lines = climb(), digits()
     with mpl.rc_context({"font.family": "DejaVu Sans"}):
-        for name, colours in (("light", LIGHT), ("dark", DARK)):
-            picture(colours, climbed, lines).savefig(FOLDER / f"at_work_{name}.png", dpi=160, transparent=True)
+        for name, dark in (("light", False), ("dark", True)):
+            picture(colours_of(dark), climbed, lines).savefig(FOLDER / f"at_work_{name}.png", dpi=160, transparent=True)
 
 
 if __name__ == "__main__":

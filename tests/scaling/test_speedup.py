@@ -17,6 +17,7 @@ from scipy import stats
 
 from nograd.cli.main import main
 from nograd.config.settings import TrainConfig
+from nograd.core.grid import show
 from nograd.core.intervals import student
 from nograd.core.types import ConfigError, EngineError
 from nograd.engines import local as choose
@@ -28,7 +29,7 @@ from nograd.scaling.measure import Measurement, Setup, Timing, check_results, di
 from nograd.scaling.plot import draw
 from nograd.scaling.settings import SpeedupConfig, asked_workers, auto_workers, training
 from nograd.scaling.speedup import _on_cluster
-from nograd.scaling.table import show
+from nograd.scaling.table import parts
 
 pytestmark = pytest.mark.slow  # minutes in all: before a release
 
@@ -320,7 +321,7 @@ def test_the_table_and_the_picture_mark_oversubscribed_counts():
     for cores in (1, 2):
         figures = WORK | {"strong": strong_figures(measurement(synthetic(np.random.default_rng(0), 0.1)), cores)}
         stream = io.StringIO()
-        show(figures, Console(file=stream, width=140))
+        show(parts(figures), Console(file=stream, width=140))
         assert "8* │" in stream.getvalue()
         assert "* oversubscribed: more workers than the 2 cores" in stream.getvalue()
         assert ("not fitted" in stream.getvalue()) == (cores == 1)
@@ -331,7 +332,7 @@ def test_a_restless_machine_is_told():
     for noise in (0.01, 0.5):
         times = synthetic(np.random.default_rng(0), 0.1, noise=noise)
         stream = io.StringIO()
-        show(WORK | {"strong": strong_figures(measurement(times), 8)}, Console(file=stream, width=140))
+        show(parts(WORK | {"strong": strong_figures(measurement(times), 8)}), Console(file=stream, width=140))
         assert ("something else ran on these cores" in stream.getvalue()) == (noise == 0.5)
 
 

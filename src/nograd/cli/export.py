@@ -7,6 +7,7 @@ from nograd.cli.flags import parse, prepare_jax
 from nograd.config.axes import EXPORTS
 from nograd.config.fields import Positional, file_name, setting
 from nograd.core.types import ConfigError
+from nograd.core.wrapping import say
 
 
 @dataclass(frozen=True)
@@ -32,5 +33,5 @@ def export(arguments: list[str], started: float) -> int:
 
     word = export_format(Path(config.out or ""), config.format)
     path = load(config.run).export(config.out or default_file(Path(config.run), word), word)
-    print(f"{word}, {path.stat().st_size:,} bytes: {path}")
+    say(f"{word}, {path.stat().st_size:,} bytes: {path}")
     return 0

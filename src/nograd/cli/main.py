@@ -11,9 +11,11 @@ from importlib import import_module  # noqa: E402
 from nograd import __version__  # noqa: E402
 from nograd.cli.commands import COMMANDS  # noqa: E402
 from nograd.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED  # noqa: E402
+from nograd.cli.usage import item_lines, page_width  # noqa: E402
 from nograd.core.output import steady_output  # noqa: E402
 from nograd.core.text import did_you_mean  # noqa: E402
 from nograd.core.types import ConfigError, NogradError  # noqa: E402
+from nograd.core.wrapping import say  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = _ended(arguments, debug)
         out.flush()
         if out.lost:
-            print(f"nograd: standard output could not be written: {_one_line(str(out.lost))}", file=sys.stderr)
+            say(f"nograd: standard output could not be written: {_one_line(str(out.lost))}", sys.stderr)
             code = code or EXIT_ERROR
     sys.exit(code)
 
@@ -37,25 +39,25 @@ def _ended(arguments: list[str], debug: bool) -> int:
     except NogradError as error:
         if debug:
             raise
-        print(f"nograd: {_one_line(str(error))}", file=sys.stderr)
+        say(f"nograd: {_one_line(str(error))}", sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
-        print("nograd: interrupted at once; the last checkpoint stands", file=sys.stderr)
+        say("nograd: interrupted at once; the last checkpoint stands", sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         if debug:
             raise
         text = f"nograd: unexpected {type(error).__name__}: {error}; add --debug for the traceback"
-        print(_one_line(text), file=sys.stderr)
+        say(_one_line(text), sys.stderr)
         return EXIT_ERROR
 
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage())
+        say(_usage())
         return 0
     if arguments[0] in ("-V", "--version"):
-        print(f"nograd {__version__}")
+        say(f"nograd {__version__}")
         return 0
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
@@ -66,10 +68,12 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _usage() -> str:
-    commands = "\n".join(f"  nograd {name:<10} {command.text}" for name, command in COMMANDS.items())
+    width = page_width()
+    commands = [
+        line for name, command in COMMANDS.items() for line in item_lines(f"nograd {name}", command.text, width)
+    ]
     return (
-        "nograd: train neural networks without gradients, by Evolution Strategies\n\n"
-        f"{commands}\n\n"
+        "nograd: train neural networks without gradients, by Evolution Strategies\n\n" + "\n".join(commands) + "\n\n"
         "nograd COMMAND --help lists the flags of a command.\n"
         "Add --debug to any command to see the traceback of an error.\n\n"
         "First steps:\n  nograd train digits\n  nograd train FILE.csv --label COLUMN\n  nograd train CartPole-v1"

@@ -12,6 +12,7 @@ from nograd.config.settings import Strategy
 from nograd.core.imports import import_object
 from nograd.core.json_text import to_json
 from nograd.core.types import ConfigError
+from nograd.core.wrapping import say
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def minimize(arguments: list[str], started: float, word: str = "minimize") -> in
     function = import_object(config.function, "function")
     bounds = None if config.bounds is None else (_as_side(low, x0), _as_side(high, x0))
     search = job.minimize if word == "minimize" else job.maximize
-    result = search(function, x0, bounds=bounds, show=None if config.json else _line, **given)
+    result = search(function, x0, bounds=bounds, show=None if config.json else say, **given)
     return _told(config, result)
 
 
@@ -91,10 +92,6 @@ _HANDED_ON = (
 )  # fmt: skip
 
 
-def _line(text: str) -> None:
-    print(text, flush=True)
-
-
 def _told(config: MinimizeConfig, result: Any) -> int:
     """Prints the result; returns the exit code."""
     if config.json:
@@ -105,15 +102,15 @@ def _told(config: MinimizeConfig, result: Any) -> int:
     else:
         restarts = f"{result.restarts} restarts, " if result.restarts else ""
         counts = f"{restarts}{result.nit:,} generations, {result.nfev:,} calls, {result.seconds:.1f} s"
-        print(f"stopped: {result.message}; {counts}")
-        print(f"value: {result.fun!r}")
-        print(f"x: {','.join(map(repr, result.x.tolist()))}")
+        say(f"stopped: {result.message}; {counts}")
+        say(f"value: {result.fun!r}")
+        say(f"x: {','.join(map(repr, result.x.tolist()))}")
         if result.run:
-            print(f"run: {result.run.path}")
+            say(f"run: {result.run.path}")
     if result.status == "interrupted":
         if result.run:
             again = f"--resume {shlex.quote(str(result.run.path))}"
-            print(f"go on with the same command and {again} in place of --out", file=sys.stderr)
+            say(f"go on with the same command and {again} in place of --out", sys.stderr)
         return EXIT_INTERRUPTED
     return 0 if result.success else EXIT_DIVERGED
 

@@ -13,6 +13,7 @@ from nograd.config.recipes import GROUPS
 from nograd.config.recipes import presets as shipped
 from nograd.core.json_text import to_json
 from nograd.core.types import EngineError, RunError
+from nograd.core.wrapping import say
 from nograd.reports.settings import ReportConfig
 from nograd.runs.files import write_atomically
 
@@ -59,18 +60,18 @@ def evaluate(arguments: list[str], started: float) -> int:
         )
     low, high = figures["interval"] or (None, None)
     if "return" in figures:
-        print(
+        say(
             f"return {figures['return']:,.2f}, 95% interval {low:,.2f} to {high:,.2f}, deviation "
             f"{figures['deviation']:,.2f}, {figures['minimum']:,.2f} to {figures['maximum']:,.2f}; "
             f"{figures['episodes']:,} fresh episodes of {figures['length']:,.0f} steps"
             + (f"; {dropped:,} more gave a NaN or an infinity" if dropped else "")
         )
         if filmed:
-            print(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
+            say(f"film: {config.video}, an episode of {filmed['length']:,} steps with return {filmed['return']:,.2f}")
         return 0
     measure = run.measure
     sure = f", 95% interval {measure.text(low)} to {measure.text(high)}" if figures["interval"] else ""
-    print(
+    say(
         f"{config.file or config.split} {measure.what} {measure.text(figures[measure.name])}{sure}, "
         f"{figures['examples']:,} examples"
     )
@@ -104,14 +105,14 @@ def predict(arguments: list[str], started: float) -> int:
     suffix = check_out(config.out) if config.out else ".csv"
     found = predict_file(load(config.run), config.file, config.proba, config.keep)
     for remark in found.remarks:
-        print(remark, file=sys.stderr)
+        say(remark, sys.stderr)
     if found.unknown:
         names = ", ".join(" ".join(name.split()) for name in found.unknown[:12])
-        print(f"columns that the model does not know, left out: {names}; --keep carries them along", file=sys.stderr)
+        say(f"columns that the model does not know, left out: {names}; --keep carries them along", sys.stderr)
     content = encoded(found, suffix)
     if config.out:
         write_atomically(Path(config.out), content)
-        print(f"{len(found):,} predictions: {config.out}")
+        say(f"{len(found):,} predictions: {config.out}")
     else:
         sys.stdout.write(content.decode())
     return 0
@@ -177,7 +178,7 @@ def runs(arguments: list[str], started: float) -> int:
     for run in summaries(folder):
         table.add_row(*(escape(getattr(run, name)) for name in shown))
     if not table.row_count:
-        print(f"{folder} holds no run directories")
+        say(f"{folder} holds no run directories")
         return 0
     console.print(table, highlight=False)
     return 0
@@ -189,5 +190,5 @@ def report(arguments: list[str], started: float) -> int:
     prepare_jax()
     from nograd.reports.write import run_report
 
-    run_report(config, lambda line: print(line, flush=True))
+    run_report(config, say)
     return 0

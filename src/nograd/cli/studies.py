@@ -9,6 +9,7 @@ from pathlib import Path
 from nograd.cli.exit_codes import EXIT_INTERRUPTED
 from nograd.cli.flags import PAGE, parse, prepare_jax, with_task
 from nograd.core.json_text import to_json
+from nograd.core.wrapping import say, say_command
 from nograd.scaling.settings import SpeedupConfig, training
 from nograd.scaling.settings import check as check_speedup
 from nograd.tuning.settings import SearchConfig, base_of, needs_task
@@ -26,27 +27,28 @@ def search(arguments: list[str], started: float) -> int:
         lifetime.keep_in(Path(folder))
     if needs_task(given):
         found, why = with_task(base_of(given))
-        print(why, file=sys.stderr if given.json else sys.stdout, flush=True)
+        say(why, sys.stderr if given.json else sys.stdout)
         given = replace(given, task=found.task)
     prepare_jax()
     from rich.console import Console
 
+    from nograd.core.grid import show
     from nograd.tuning.display import SearchDisplay
     from nograd.tuning.search import run_search
-    from nograd.tuning.table import show
+    from nograd.tuning.table import parts
 
     console = Console(width=None if sys.stdout.isatty() else PAGE)
     try:
         study, figures, interrupted = run_search(given, SearchDisplay(None if given.json else console), lifetime)
     except KeyboardInterrupt:
-        print("nograd: interrupted at once; the study is kept, the trials that ran are lost", file=sys.stderr)
+        say("nograd: interrupted at once; the study is kept, the trials that ran are lost", sys.stderr)
         return EXIT_INTERRUPTED
     if given.json:
         print(to_json(figures, indent=1))
     else:
-        show(study, figures, console)
+        show(parts(study, figures), console)
     if interrupted:
-        print(f"go on with: nograd search --out {shlex.quote(str(study.path))}", file=sys.stderr)
+        say_command("go on with:", f"nograd search --out {shlex.quote(str(study.path))}", sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 
@@ -56,26 +58,27 @@ def speedup(arguments: list[str], started: float) -> int:
     config = parse(SpeedupConfig, arguments, "nograd speedup")
     check_speedup(config)
     given, why = with_task(training(config))
-    print(why, file=sys.stderr if config.json else sys.stdout, flush=True)
+    say(why, sys.stderr if config.json else sys.stdout)
     train = training(replace(config, task=given.task))
     prepare_jax()
     from rich.console import Console
 
+    from nograd.core.grid import show
     from nograd.scaling.speedup import speedup as measured
-    from nograd.scaling.table import show
+    from nograd.scaling.table import parts
 
     def tell(line: str) -> None:
         if not config.json:
-            print(line, flush=True)
+            say(line)
 
     try:
         figures = measured(config, train, tell)
     except KeyboardInterrupt:
-        print("nograd: interrupted; nothing is written", file=sys.stderr)
+        say("nograd: interrupted; nothing is written", sys.stderr)
         return EXIT_INTERRUPTED
     if config.json:
         print(to_json(figures, indent=1))
         return 0
-    show(figures, Console(width=None if sys.stdout.isatty() else PAGE))
-    print(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
+    show(parts(figures), Console(width=None if sys.stdout.isatty() else PAGE))
+    say(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
     return 0

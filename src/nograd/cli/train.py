@@ -12,6 +12,7 @@ from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
+from nograd.core.wrapping import say, say_command
 
 
 def train(arguments: list[str], started: float) -> int:
@@ -26,50 +27,52 @@ def train(arguments: list[str], started: float) -> int:
     else:
         settled, why = with_task(TrainConfig(**given))
         given["task"] = settled.task
-        print(why, flush=True)
+        say(why)
     config = validate(merge(given, saved))
     prepare_jax()
     from nograd.training.display import shown
     from nograd.training.train import run_config
 
-    run = run_config(config, on_start=lambda start: [shown(start)], started=started)
+    run = run_config(config, on_start=shown, started=started)
     code = _report(run.path, run.result, run.measure)
     if code == 0:
-        print(_next_steps(run.path, is_environment(run.settings.task)))
+        _tell_next_steps(run.path, is_environment(run.settings.task))
     return code
 
 
 def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
     """Prints the last lines of a training; returns the exit code."""
     reason = result["stop_reason"]
-    print(
+    say(
         f"stopped: {reason} after {result['generations']:,} generations, {result['seconds']:.1f} s of training, "
         f"{result['evaluations']:,} evaluations"
     )
     tested, validated = result[measure.test], result[measure.val]
     if tested is not None:
         chosen = f" (chosen at generation {result['best_generation']:,} by validation {measure.what} "
-        print(
+        say(
             f"test {measure.what} {measure.text(tested)}"
             + (f"{chosen}{measure.text(validated)})" if validated is not None else "")
         )
     if reason == "interrupted":
-        print(f"go on with: nograd train --resume {shlex.quote(str(path))}")
+        say_command("go on with:", f"nograd train --resume {shlex.quote(str(path))}")
         return EXIT_INTERRUPTED
     if reason.startswith("nonfinite"):
         what = "all fitness values were" if reason.endswith("fitness") else "the update was"
-        print(
+        say(
             f"nograd: {what} NaN or infinite in generation {result['generations'] + 1:,}; the state before it is "
             f"saved in {path}; try a smaller --lr or --sigma in a new run",
-            file=sys.stderr,
+            sys.stderr,
         )
         return EXIT_DIVERGED
-    print(f"result: {path}/result.json")
+    say(f"result: {path}/result.json")
     return 0
 
 
-def _next_steps(path: Path, environment: bool) -> str:
-    """Three commands for what comes next."""
+def _tell_next_steps(path: Path, environment: bool) -> None:
+    """Prints three commands for what comes next."""
     run = shlex.quote(str(path))
     use = f"nograd evaluate {run}" if environment else f"nograd predict {run} FILE"
-    return f"next: nograd report {run}\n      {use}\n      nograd train --resume {run} --generations N"
+    commands = (f"nograd report {run}", use, f"nograd train --resume {run} --generations N")
+    for place, command in enumerate(commands):
+        say_command("next:" if place == 0 else "     ", command)

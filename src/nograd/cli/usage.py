@@ -7,18 +7,20 @@ import textwrap
 from typing import Any
 
 from nograd.config.values import Setting, settings_of
+from nograd.core.wrapping import fitted
 
-_INDENT, _COLUMN = "  ", 24  # where the text of a flag begins
-_NARROWEST, _WIDEST = 60, 100
+_INDENT = "  "
+_COLUMN, _DEEP = 24, 6  # where the text of a flag begins: beside it, or in a narrow terminal below it
+_NARROW, _WIDEST = 60, 100
 _METAVARS = {int: "N", float: "X", str: "WORD"}
 
 
 def usage(kind: type, prog: str) -> str:
     """The help of a command whose flags are the fields of the dataclass `kind`."""
-    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+    width = page_width()
     found, texts = settings_of(kind), documents(kind)
     takes = " ".join(_argument(setting) for setting in found if setting.form.positional)
-    lines = [" ".join(part for part in (f"usage: {prog}", takes, "[FLAGS]") if part), ""]
+    lines = [fitted(" ".join(part for part in (f"usage: {prog}", takes, "[FLAGS]") if part), width), ""]
     lines += textwrap.wrap(" ".join((inspect.getdoc(kind) or "").split()), width)
     if not (found and found[0].metadata.get("heading")):
         lines.append("")
@@ -26,7 +28,12 @@ def usage(kind: type, prog: str) -> str:
         if heading := setting.metadata.get("heading"):
             lines += ["", heading]
         lines += _flag_lines(setting, texts.get(setting.name, ""), width)
-    return "\n".join([*lines, *_item("-h, --help", "Show this and exit.", width)])
+    return "\n".join([*lines, *item_lines("-h, --help", "Show this and exit.", width)])
+
+
+def page_width() -> int:
+    """The columns of a help text: those of the terminal, but not more than are good to read."""
+    return min(shutil.get_terminal_size().columns or _WIDEST, _WIDEST)
 
 
 def documents(kind: type) -> dict[str, str]:
@@ -41,20 +48,20 @@ def documents(kind: type) -> dict[str, str]:
 
 
 def _flag_lines(setting: Setting, text: str, width: int) -> list[str]:
-    lines = _item(_title(setting), text + _default(setting, text), width)
+    lines = item_lines(_title(setting), text + _default(setting, text), width)
     if axis := setting.metadata.get("axis"):
         for word, entry in axis.entries.items():
-            lines += _item(f"{_INDENT}{entry.form or word}", entry.help, width)
+            lines += item_lines(f"{_INDENT}{entry.form or word}", entry.help, width)
     return lines
 
 
-def _item(title: str, text: str, width: int) -> list[str]:
+def item_lines(title: str, text: str, width: int) -> list[str]:
     """Lines with a title and its text: side by side, or the text below if the title is too long."""
-    first = f"{_INDENT}{title}"
-    blank = " " * _COLUMN
-    wrapped = textwrap.wrap(text, width - _COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
-    if len(first) > _COLUMN - 2:
-        return [first, *(blank + line for line in wrapped)]
+    narrow = width < _NARROW
+    first, blank = f"{_INDENT}{title}", " " * (_DEEP if narrow else _COLUMN)
+    wrapped = textwrap.wrap(text, max(width - len(blank), 1), break_long_words=False, break_on_hyphens=False) or [""]
+    if narrow or len(first) > _COLUMN - 2:
+        return [*fitted(first, width).split("\n"), *(blank + line for line in wrapped)]
     return [first.ljust(_COLUMN) + wrapped[0], *(blank + line for line in wrapped[1:])]
 
 

@@ -198,6 +198,7 @@ DATA_FORMATS = Axis(
         "delimited": Entry(
             "text with a comma, semicolon or tab between values", "nograd.data.read.delimited:read_delimited",
             suffixes=(".csv", ".tsv", ".tab", ".txt", ".dat", ".data"), cells="nograd.data.read.delimited:read_cells",
+            headless=True,
         ),
         "parquet": Entry("Apache Parquet", "nograd.data.read.parquet:read_parquet", suffixes=(".parquet", ".pq")),
         "json": Entry("a list of records", "nograd.data.read.records:read_json", suffixes=(".json",)),

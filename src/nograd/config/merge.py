@@ -106,8 +106,9 @@ def suggestion(name: str, known: Collection[str], prefix: str = "") -> str:
     """The text "; did you mean …?" for an unknown name: the setting that other libraries call so, or the nearest name;
     "" if there is none.
     """
-    wanted = ALIASES.get(name.lower().replace("-", "_"), "")
-    if wanted in known:
-        return f"; did you mean {prefix}{wanted.replace('_', '-') if prefix else wanted}?"
-    said = [f"{prefix}{one.replace('_', '-')}" if prefix else one for one in known]
-    return f"; did you mean {' or '.join(near)}?" if (near := nearest(f"{prefix}{name}", said)) else ""
+    # Each spelling, also a misspelt alias (leraning_rate), with the setting that it stands for.
+    meant = {one: one for one in known} | {alias: one for alias, one in ALIASES.items() if one in known}
+    asked = name.lower().replace("-", "_")
+    near = [asked] if asked in ALIASES and asked in meant else nearest(asked, meant)
+    said = dict.fromkeys(f"{prefix}{meant[one].replace('_', '-') if prefix else meant[one]}" for one in near)
+    return f"; did you mean {' or '.join(said)}?" if said else ""

@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     suffixes: tuple[str, ...] = ()  # data formats: the suffixes of file names
     compressed: bool = False  # data formats: whether the format itself is compressed, so that .gz never follows
     cells: str = ""  # data formats of text: module:function that reads the cells as text
+    headless: bool = False  # data formats of text: whether both functions take headless=True for a file without names
     in_jax: bool = False  # environment sources: whether episodes are compiled into a JAX program
     targets: Mapping[str, str] = _NOTHING  # fitnesses and metrics: kind of target -> the object for it
     whole: bool = False  # fitnesses: whether it is one number for the whole batch instead of one for each example

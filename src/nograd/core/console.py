@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from nograd.core.block import Block
+from nograd.core.wrapping import fitted
 
 _PLAIN_EVERY = 10.0  # seconds between lines of the state, if no block is redrawn
 _NOTEBOOK_EVERY = 0.5  # seconds between two drawings in a notebook, each of which is a message to the browser
@@ -83,7 +84,15 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         if self._console and self._console.is_jupyter:
             print(text)
         elif self._console:
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            print_line(self._console, text)
+
+
+def print_line(console: Console, text: str) -> None:
+    """Prints text as it is, or on a terminal wrapped between words. Only a longer word, such as a path, is broken, by
+    the terminal itself: it is whole when it is copied.
+    """
+    shown = fitted(text, console.width) if console.is_terminal else text
+    console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
 
 class _NotebookBlock:

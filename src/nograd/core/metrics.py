@@ -1,5 +1,6 @@
 """The score of a run: its name in metrics and results, whether higher is better, and its interval."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -42,7 +43,11 @@ class Measure(NamedTuple):
 
     def text(self, value: float | None) -> str:
         """A value as text for a person; a dash for None."""
-        return "–" if value is None else format(value, self.form)
+        if value is None:
+            return "–"
+        said = format(value, self.form)
+        # A small loss is 0.00, not -0.00.
+        return said.removeprefix("-") if said.startswith("-") and not re.search("[1-9infa]", said) else said
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another. Any value is better than None."""

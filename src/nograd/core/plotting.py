@@ -4,12 +4,15 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from nograd.core.colours import PALETTE, SERIES
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -24,6 +27,22 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def new_axes(figure: "Figure", rows: int, columns: int, **shared: Any) -> "list[Axes]":
+    """Axes in rows and columns in the colours of all pages; `shared` goes to `Figure.subplots`."""
+    found = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    for axes in found:
+        axes.set_prop_cycle(color=[colour.light for colour in SERIES])
+        axes.set_axisbelow(True)
+        axes.grid(color=PALETTE["grid"].light)
+        axes.tick_params(color=PALETTE["faint"].light, labelcolor=PALETTE["quiet"].light)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_color(PALETTE["quiet"].light)
+        for name, spine in axes.spines.items():
+            spine.set_visible(name in ("left", "bottom"))
+            spine.set_color(PALETTE["faint"].light)
+    return found
 
 
 def png(figure: "Figure", dots: int = 110) -> bytes:
@@ -46,13 +65,15 @@ def _words(figure: "Figure") -> Iterator["Text"]:
             yield from legend.get_texts()
 
 
-def image_png(pixels: "np.ndarray", colours: str) -> bytes:
-    """A PNG file of values 0..1: [height, width], coloured by a Matplotlib colour map, or RGB [height, width, 3]."""
+def image_png(pixels: "np.ndarray", colours: Sequence[str]) -> bytes:
+    """A PNG file of values 0..1: RGB [height, width, 3], or [height, width] from the first colour to the last."""
     _import_matplotlib()
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    imsave(buffer, pixels, format="png", cmap=colours, vmin=0, vmax=1)
+    scale = LinearSegmentedColormap.from_list("scale", list(colours))
+    imsave(buffer, pixels, format="png", cmap=scale, vmin=0, vmax=1)
     return buffer.getvalue()
 
 

@@ -37,6 +37,11 @@ class Encoding(NamedTuple):
         """The shape of one encoded example."""
         return (len(self.features),)
 
+    @property
+    def names(self) -> list[str]:
+        """The columns that the network's inputs are made of."""
+        return [column.name for column in self.columns]
+
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Those of the names that training did not see."""
         known = {column.name for column in self.columns} | {column.name for column in self.dropped} | {*self.targets}

@@ -1,6 +1,6 @@
 """A user's own files as data sets: tables, .npz archives, pairs of .npy files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from nograd.data.arrays import PARTS, Array
 from nograd.data.dataset import Dataset
 from nograd.data.messages import name_list
 from nograd.data.numpy_files import read_npy, read_npz
-from nograd.data.read.formats import read_table, table_format
+from nograd.data.read.formats import by_place, read_table, table_format
 from nograd.data.scaling import check_standardize
 
 _KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
@@ -80,9 +80,8 @@ def load_csv(
     from nograd.data.read.delimited import read_delimited
 
     check_standardize(standardize)
-    return _from_table(
-        Path(path), read_delimited(Path(path)), {"label": label, "seed": seed, "standardize": standardize, **options}
-    )
+    given = {"label": label, "seed": seed, "standardize": standardize, **options}
+    return _from_table(Path(path), read_delimited(Path(path), headless=by_place(_named(given))), given)
 
 
 def load_table(path: str | Path, **options: Any) -> Dataset:
@@ -94,7 +93,14 @@ def load_table(path: str | Path, **options: Any) -> Dataset:
     Raises:
         DataError: unreadable, or what is wrong with the table.
     """
-    return _from_table(Path(path), read_table(Path(path)), options)
+    return _from_table(Path(path), read_table(Path(path), _named(options)), options)
+
+
+def _named(options: Mapping[str, Any]) -> list[str]:
+    """The columns that the options of a table name."""
+    label = options.get("label") or ()
+    labels = name_list(label) if isinstance(label, str) else label
+    return [*labels, *options.get("columns", ()), *options.get("drop", ()), *(options.get("kinds") or {})]
 
 
 def _from_table(path: Path, table: Any, options: dict[str, Any]) -> Dataset:
@@ -103,18 +109,18 @@ def _from_table(path: Path, table: Any, options: dict[str, Any]) -> Dataset:
     from nograd.data.tables import TableOptions
 
     options = dict(options)
-    others = [_other(options.pop(part, None)) for part in ("val", "test")]
+    others = [_other(options.pop(part, None), table.frame.columns) for part in ("val", "test")]
     name = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
     return Dataset(**table_fields(table, TableOptions(**options), name, *others))
 
 
-def _other(path: str | Path | None) -> Any:
-    """The table of a part that has a file of its own."""
+def _other(path: str | Path | None, names: Sequence[str]) -> Any:
+    """The table of a part that has a file of its own, with the columns of the training data."""
     if path is None:
         return None
     if table_format(Path(path)) is None:
         raise DataError(f"{path} is no table by its name; give a file such as test.csv")
-    return read_table(Path(path))
+    return read_table(Path(path), names)
 
 
 def _check_keys(path: Path, arrays: dict[str, Array]) -> None:

@@ -49,7 +49,7 @@ def load_inputs(
     if not is_file(path):
         raise DataError(f"{path} is {'a folder' if is_folder(path) else 'not found'}; give a file of inputs")
     if table_format(path) and encoding is not None and not isinstance(encoding, ArrayEncoding):
-        return encoding.encode(read_table(path), keep)
+        return encoding.encode(read_table(path, encoding.names), keep)
     x = as_features(_with_axis(_read(path, shape, columns), shape), f"x of {path}")
     return _checked(_reshape(x, shape, path), encoding, path)
 
@@ -87,7 +87,7 @@ def _read_columns(path: Path, columns: tuple[str, ...]) -> Array:
     """The chosen columns of a table of numbers, or all of them, as float64 [rows, columns]."""
     from nograd.data.columns import canonical
 
-    table = read_table(path)
+    table = read_table(path, columns)
     missing = [name for name in columns if name not in table.frame.columns]
     if missing:
         raise DataError(

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, TypeAlias
 
 from nograd.core.cache import user_cache, writable
+from nograd.core.colours import SERIES
 from nograd.core.metrics import Measure
 from nograd.core.types import ConfigError, RunError
 from nograd.reports.html import Markup, data_block, tag
@@ -18,7 +19,7 @@ from nograd.runs.files import write_atomically
 
 Spec: TypeAlias = dict[str, Any]
 
-COLOURS = tuple(f"var(--series-{place})" for place in range(8))
+COLOURS = tuple(f"var(--series-{place})" for place in range(len(SERIES)))
 FAINT, INK = "var(--faint)", "var(--ink)"
 WIDTH, WIDE = 480, 980  # width in pixels of a chart beside another, and of one that has a row alone
 _GRAMMAR = "https://vega.github.io/schema/vega-lite/v6.json"

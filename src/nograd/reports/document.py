@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 
 from nograd import __version__
+from nograd.core.colours import css_variables
 from nograd.reports.charts import configuration, library
 from nograd.reports.html import Child, Markup, data_block, join, tag
 
@@ -36,7 +37,7 @@ def document(title: str, subtitle: Child, *body: Child, refresh: int | None = No
         tag("meta", name="generator", content=f"nograd {__version__}"),
         tag("link", rel="icon", href="data:,"),
         tag("title", title),
-        tag("style", Markup(_asset("style.css"))),
+        tag("style", Markup(css_variables() + _asset("style.css"))),
     )
     toggle = tag("button", "light / dark", type="button", id="theme", hidden=True)
     header = tag("header", toggle, tag("h1", title), tag("p", subtitle, class_="subtitle"))

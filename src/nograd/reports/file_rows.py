@@ -60,4 +60,5 @@ def file_rows(run: Run, split: Split, dataset: Dataset) -> FileRows | None:
     files = [Path(file) for file in (run.placed.task, run.placed.val, run.placed.test) if file]
     if dataset.rows is None or not all(is_file(file) and table_format(file) for file in files):
         return None
-    return FileRows(tuple(map(read_table, files)), dataset.rows[("train", "val", "test").index(split)])
+    tables = tuple(read_table(file, dataset.columns) for file in files)
+    return FileRows(tables, dataset.rows[("train", "val", "test").index(split)])

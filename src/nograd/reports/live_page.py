@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nograd.core.wrapping import say
 from nograd.reports.browser import show
 from nograd.reports.charts import require_library
 from nograd.reports.run import run_page
@@ -20,7 +21,7 @@ _PAUSE = 19  # pause after writing a page, in multiples of the time that it took
 
 def observer(directory: RunDirectory, start: Progress) -> "LivePage":
     """The observer for a training that begins."""
-    return LivePage(directory, lambda line: print(line, flush=True))
+    return LivePage(directory, say)
 
 
 class LivePage:
@@ -29,6 +30,7 @@ class LivePage:
     def __init__(self, directory: RunDirectory, tell: Callable[[str], None]) -> None:
         require_library()
         self.directory, self.tell = directory, tell
+        self._scored = Run(directory).measure.val  # the entry of a generation's metrics that an evaluation adds
         self._due = 0.0  # earliest time at which the next page may be written
         self._failed = False
 
@@ -51,7 +53,7 @@ class LivePage:
 
     def generation(self, progress: Progress, line: dict[str, Any]) -> None:
         """Writes the page after an evaluation, unless it was written a short time ago."""
-        if Run(self.directory).measure.val in line and time.monotonic() >= self._due:
+        if self._scored in line and time.monotonic() >= self._due:
             self._write()
 
     def finish(self, run: Run) -> None:

@@ -171,5 +171,5 @@ def _facts(found: Predictions, mistake: Mistake) -> list[Cell | str]:
 
 def _weights(weights: np.ndarray) -> Markup:
     pictures = [(picture_of_weights(unit), f"weights into unit {place}", None) for place, unit in enumerate(weights)]
-    said = f"The {len(weights)} units with the largest weights; red is positive, blue negative, white 0."
+    said = f"The {len(weights)} units with the largest weights; orange is positive, blue negative, white 0."
     return join([gallery(pictures, small=True), note(said)])

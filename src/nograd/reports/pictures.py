@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nograd.core.colours import SERIES
 from nograd.core.plotting import image_png
 from nograd.core.types import Params
 from nograd.reports.html import Child, Markup, tag
@@ -37,13 +38,13 @@ def picture_of(example: np.ndarray, low: float, high: float) -> str:
         high: the value that is drawn white.
     """
     unit = (np.asarray(example, np.float32) - low) / max(high - low, 1e-12)
-    return _png(np.clip(unit, 0, 1), "gray")
+    return _png(np.clip(unit, 0, 1), ("black", "white"))
 
 
 def picture_of_weights(weights: np.ndarray) -> str:
-    """A PNG of the weights of one unit as a data address: 0 is white, positive red, negative blue."""
+    """A PNG of the weights of one unit as a data address: 0 is white, positive orange, negative blue."""
     unit = 0.5 + 0.5 * weights / max(float(np.abs(weights).max()), 1e-12)
-    return _png(unit, "RdBu_r")
+    return _png(unit, (SERIES[0].light, "white", SERIES[1].light))
 
 
 def first_layer(params: Params, shape: Sequence[int], most: int = _UNITS) -> np.ndarray | None:
@@ -72,7 +73,7 @@ def _units(leaf: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     return None
 
 
-def _png(unit: np.ndarray, colours: str) -> str:
-    """A PNG of values from 0 to 1 as a data address; a single channel is drawn with a colour map."""
+def _png(unit: np.ndarray, colours: Sequence[str]) -> str:
+    """A PNG of values from 0 to 1 as a data address; a single channel goes from the first colour to the last."""
     image: Any = unit[..., 0] if unit.ndim == 3 and unit.shape[2] == 1 else unit
     return f"data:image/png;base64,{base64.b64encode(image_png(image, colours)).decode()}"

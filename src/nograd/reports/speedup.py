@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nograd.core.grid import Grid
 from nograd.core.text import percent, time_unit
 from nograd.reports.charts import COLOURS, FAINT, Chart, category, figures, layer, quantity, tip, values
 from nograd.reports.document import badge, document, note
 from nograd.reports.html import Child, Markup, section
 from nograd.reports.tables import Cell, cards, facts, table
 from nograd.scaling.laws import Amdahl, band
-from nograd.scaling.table import PARTS, Grid, parts
+from nograd.scaling.table import PARTS, parts
 
 _KINDS = (("strong", "same work"), ("weak", "work grows with the workers"))
 _WIDEST = 2.0  # times its lower end: the upper end of a projection that is shown as a key figure

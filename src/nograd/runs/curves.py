@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nograd.core.colours import PALETTE
 from nograd.core.metrics import Measure
-from nograd.core.plotting import new_figure, png
+from nograd.core.plotting import new_axes, new_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ def draw_curves(metrics: list[dict[str, Any]], title: str, measure: Measure, bes
 def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, best_generation: int | None) -> "Figure":
     """A figure of the population's fitness (above) and of the scores (below); the best generation is marked."""
     figure = new_figure(8, 7)
-    above, below = figure.subplots(2, 1, sharex=True)
+    above, below = new_axes(figure, 2, 1, sharex=True)
     generations = [line["generation"] for line in metrics]
     mean, deviation = (_series(metrics, name) for name in ("fitness_mean", "fitness_std"))
     above.plot(generations, mean, linewidth=1, label="mean of the population")
@@ -31,13 +32,14 @@ def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, b
             continue
         below.plot(at, _series(measured, name), marker=".", label=label)
     if best_generation:
-        below.axvline(best_generation, color="grey", linestyle=":", label=f"chosen: {best_generation:,}")
+        below.axvline(
+            best_generation, color=PALETTE["quiet"].light, linestyle=":", label=f"chosen: {best_generation:,}"
+        )
     below.set_ylabel(measure.what)
     below.set_xlabel("generation")
     for axes in (above, below):
-        axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend()
+            axes.legend(frameon=False)
     figure.suptitle(title)
     return figure
 

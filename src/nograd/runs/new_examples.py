@@ -42,14 +42,14 @@ def labelled_examples(
         return _of_arrays(data, recorded, source)
     from nograd.data.frames import frame_table, is_frame
 
+    target = target_from_json(data["target"])
     if is_frame(source):
         table = frame_table(source, "the frame")
     else:
         path = _existing(source)
         if table_format(path) is None:
             raise DataError(f"{path} is no table by its name, and the run was trained on one; give a file such as .csv")
-        table = read_table(path)
-    target = target_from_json(data["target"])
+        table = read_table(path, target.names)
     there, y = _labels(table, target, config)
     inputs = table._replace(frame=table.frame.drop(*target.names))
     x = recorded.encode(inputs, None if any_column or config.columns else name_list(config.drop))

@@ -69,7 +69,7 @@ def predict_file(run: Run, file: str, proba: bool = False, keep: str | None = No
                 raise ConfigError(f"--keep {keep} is for tables, {run.path} was trained on arrays; leave it out")
             x = load_inputs(path, tuple(data["input_shape"]), tuple(data["columns"]), encoding, keep=None)
             return _predicted(run, x, proba, None, [], ())
-        table = read_table(path)
+        table = read_table(path, encoding.names)
         x = encoding.encode(table, None)
         kept, cells = _kept(table, path, _names(keep, table))
         there = set(kept.columns) if kept is not None else set()
@@ -133,7 +133,7 @@ def _kept(table: "Table", path: Path, names: Sequence[str]) -> "tuple[pl.DataFra
     import polars as pl
 
     frame = table.frame.select(names)
-    cells = read_cells(path)
+    cells = read_cells(path, table.frame.columns)
     if cells is not None and cells.height == frame.height:
         text = cells.select(names)
         typed = [

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from nograd.core.plotting import new_figure, png
+from nograd.core.colours import PALETTE, SERIES
+from nograd.core.plotting import new_axes, new_figure, png
 from nograd.scaling.laws import Amdahl, band
 
-_KINDS = (("strong", "same work", "tab:blue", "o"), ("weak", "work grows with the workers", "tab:orange", "s"))
+_KINDS = (("strong", "same work", SERIES[0].light, "o"), ("weak", "work grows with the workers", SERIES[1].light, "s"))
 
 
 def draw(figures: dict[str, Any]) -> bytes:
     """A PNG of the figures. Hollow points are oversubscribed; error bars are the intervals of the medians."""
     figure = new_figure(13, 5)
-    panels = dict(zip(("seconds", "speedup", "efficiency"), figure.subplots(1, 3), strict=True))
+    panels = dict(zip(("seconds", "speedup", "efficiency"), new_axes(figure, 1, 3), strict=True))
     counts = [row["workers"] for row in figures["strong"]["rows"]]
     for name, axes in panels.items():
         for kind, label, colour, marker in _KINDS:
@@ -22,13 +23,13 @@ def draw(figures: dict[str, Any]) -> bytes:
                 _points(axes, figures[kind]["rows"], name, label, colour, marker)
         axes.set_xlabel("workers")
         axes.set_xticks(counts)
-        axes.grid(alpha=0.3)
     _lines(panels, figures, np.linspace(1, max(*counts, 2), 100))
     for name, label in (("seconds", "seconds a generation"), ("speedup", "speedup"), ("efficiency", "efficiency")):
         panels[name].set_ylabel(label)
         panels[name].set_ylim(bottom=0)
     # One legend for all panels, outside of them: inside it would hide points.
-    figure.legend(*panels["speedup"].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    named = panels["speedup"].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     figure.suptitle(
         f"{figures['task']}, {figures['model']}, {figures['perturbation']}, population {figures['population']:,}: "
         f"medians of {figures['rounds']} rounds on {figures['cores']} cores"
@@ -61,7 +62,7 @@ def _lines(panels: dict[str, Any], figures: dict[str, Any], workers: np.ndarray)
     alone = figures["strong"]["rows"][0]["seconds"]["median"]
     ideals = {"seconds": alone / workers, "speedup": workers, "efficiency": np.ones_like(workers)}
     for name, ideal in ideals.items():
-        panels[name].plot(workers, ideal, color="grey", linestyle="--", linewidth=1, label="ideal")
+        panels[name].plot(workers, ideal, color=PALETTE["quiet"].light, linestyle="--", linewidth=1, label="ideal")
     if (fit := figures["strong"]["amdahl"]) is None:
         return
     known: dict[str, Any] = {name: math.nan if value is None else value for name, value in fit.items()}
@@ -70,5 +71,5 @@ def _lines(panels: dict[str, Any], figures: dict[str, Any], workers: np.ndarray)
     label = f"Amdahl, serial fraction {known['serial_fraction']:.3f} ± {known['standard_error']:.3f}"
     for name, turned in of_speedup.items():
         middle, low, high = (turned(end) for end in ends)
-        panels[name].plot(workers, middle, color="tab:green", linewidth=1, label=label)
-        panels[name].fill_between(workers, low, high, color="tab:green", alpha=0.2)
+        panels[name].plot(workers, middle, color=SERIES[2].light, linewidth=1, label=label)
+        panels[name].fill_between(workers, low, high, color=SERIES[2].light, alpha=0.2)

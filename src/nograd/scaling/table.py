@@ -1,31 +1,14 @@
 """The figures of a speedup as text tables, for a terminal and for a report."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any
 
 from nograd.config.task_settings import seen_by_member
+from nograd.core.grid import Grid
 from nograd.core.text import byte_count, short_time, time_unit
 
 _RESTLESS = 0.25  # if the interval of a speedup is wider than this share of the median, a warning is printed
 PARTS = ("evaluate", "communicate", "wait", "update", "other")
-
-
-class Grid(NamedTuple):
-    """A table as text."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-
-
-def show(figures: dict[str, Any], console: Console) -> None:
-    """Prints all tables and the sentences between them."""
-    for part in parts(figures):
-        drawn = part if isinstance(part, str) else _drawn(part)
-        console.print(drawn, highlight=False, markup=False, soft_wrap=isinstance(part, str))
 
 
 def parts(figures: dict[str, Any]) -> Iterator[Grid | str]:
@@ -104,15 +87,6 @@ def _law(figures: dict[str, Any]) -> Iterator[Grid | str]:
         "grows with the workers is not in them,\nand neither is the network between machines. A projection to more "
         f"cores than the {figures['chunks']} chunks of this work needs it cut finer (--chunks)."
     )
-
-
-def _drawn(grid: Grid) -> Table:
-    table = Table(title=grid.title, title_justify="left", title_style="bold")
-    for column in grid.columns:
-        table.add_column(column, justify="right")
-    for row in grid.rows:
-        table.add_row(*row)
-    return table
 
 
 def _width(row: dict[str, Any]) -> float:

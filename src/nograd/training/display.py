@@ -20,20 +20,22 @@ _BESTS_EVERY = 3.0  # least number of seconds between two lines about a new best
 _CURVE = 400  # largest number of values from which the small curve is drawn
 
 
-def shown(start: "Start") -> "TrainingDisplay":
-    """Prints what is trained, and returns the display of the training on standard output."""
-    display = TrainingDisplay(Console(), start.limits, start.progress, start.job.task.measure)
+def shown(start: "Start", show: Show = True) -> list["TrainingDisplay"]:
+    """Prints what is trained, and returns the display of the training on standard output; none if it is not wanted.
+
+    Args:
+        start: what is known when the training begins.
+        show: whether it is wanted; "auto": only in a terminal or a notebook.
+    """
+    if show is False:
+        return []
+    console = Console()
+    if show == "auto" and not (console.is_terminal or console.is_jupyter):
+        return []
+    display = TrainingDisplay(console, start.limits, start.progress, start.job.task.measure)
     for line in announcement(start):
         display.line(line)
-    return display
-
-
-def wanted(show: Show) -> bool:
-    """Whether a training started from Python is shown; "auto": only in a terminal or a notebook."""
-    if show == "auto":
-        console = Console()
-        return console.is_terminal or console.is_jupyter
-    return show
+    return [display]
 
 
 def announcement(start: "Start") -> list[str]:

@@ -17,7 +17,7 @@ from nograd.runs.run import Run
 from nograd.strategies.base import Strategy
 from nograd.tasks.kinds import checked_source
 from nograd.tasks.targets import Fitness
-from nograd.training.display import Show, shown, wanted
+from nograd.training.display import Show, shown
 from nograd.training.initial import begun_with
 from nograd.training.job import Objects
 from nograd.training.loop import Observer
@@ -186,4 +186,4 @@ def train(
 
 def _observers(show: Show, observer: Observer | None, start: Start) -> list[Observer]:
     """The display if there is to be one, and the caller's own observer."""
-    return [*([shown(start)] if wanted(show) else []), *([observer] if observer else [])]
+    return [*shown(start, show), *([observer] if observer else [])]

@@ -104,7 +104,7 @@ def minimize(
             key) that follows from generation and member. In the result, x is the mean of the search distribution
             instead of the best point, and its value is a mean over 16 seeds.
         jit: whether `fun` is a function of JAX and is to be compiled; default: found out from its code. A function that
-            uses modules other than JAX, `math` and the like is not compiled. beside JAX, `math` and the like is not.
+            uses modules other than JAX, `math` and the like is not compiled.
         seed: the seed of the random numbers of the search.
         out: a run directory to write, with checkpoints; default: nothing is written.
         resume: a run directory to go on from; give the same function, x0 and bounds.

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from nograd.core.grid import Grid
 from nograd.core.metrics import Measure
 from nograd.core.text import duration
 from nograd.tuning.confirm import RECIPE, figure
@@ -15,19 +13,13 @@ from nograd.tuning.study.records import Study, Trial, place
 _TOP = 8  # trials in the table
 
 
-def show(study: Study, figures: dict[str, Any], console: Console) -> None:
-    """Prints the best trials, the statistics and the winner.
+def parts(study: Study, figures: dict[str, Any]) -> Iterator[Grid | str]:
+    """Yields the best trials, the statistics and the winner.
 
     Args:
         study: at its end.
         figures: `statistics.summary(study)`.
-        console: where to.
     """
-    for part in _parts(study, figures):
-        console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
-
-
-def _parts(study: Study, figures: dict[str, Any]) -> Iterator[Table | str]:
     states = ", ".join(f"{count} {state}" for state, count in figures["trials"].items() if count)
     budget = "" if study.budget_seconds is None else f" of {duration(study.budget_seconds)}"
     yield f"{len(study.trials)} trials ({states or 'none'}) in {duration(study.spent_seconds)}{budget}"
@@ -41,31 +33,31 @@ def _parts(study: Study, figures: dict[str, Any]) -> Iterator[Table | str]:
     yield from _winner(study)
 
 
-def _best(trials: list[Trial], measure: Measure) -> Table:
-    table = _table(f"The best trials, by validation {measure.what}", ["trial", "state", "val", "time", "settings"])
-    table.columns[-1].justify = "left"
+def _best(trials: list[Trial], measure: Measure) -> Grid:
     ranked = sorted(trials, key=lambda trial: place(trial, measure))
-    for trial in ranked[:_TOP]:
-        value = "" if trial.value is None else measure.text(trial.value)
-        table.add_row(
+    rows = [
+        [
             str(trial.number),
             trial.state,
-            value,
+            "" if trial.value is None else measure.text(trial.value),
             "" if trial.seconds is None else duration(trial.seconds),
             settings_text(trial.settings),
-        )
-    return table
+        ]
+        for trial in ranked[:_TOP]
+    ]
+    columns = ["trial", "state", "val", "time", "settings"]
+    return Grid(f"The best trials, by validation {measure.what}", columns, rows, prose=("settings",))
 
 
-def _efficiency(figures: dict[str, Any], measure: Measure) -> Table:
+def _efficiency(figures: dict[str, Any], measure: Measure) -> Grid:
     """Bergstra & Bengio's curve in numbers."""
-    table = _table("The best of fewer trials", ["trials", "groups", "least", "median", "most"])
+    rows = []
     for row in figures["efficiency"]:
         best = sorted(row["best"], key=measure.goodness)
         middle = (best[(len(best) - 1) // 2] + best[len(best) // 2]) / 2
         cells = [measure.text(value) for value in (best[0], middle, best[-1])]
-        table.add_row(f"{row['size']:,}", f"{len(best):,}", *cells)
-    return table
+        rows.append([f"{row['size']:,}", f"{len(best):,}", *cells])
+    return Grid("The best of fewer trials", ["trials", "groups", "least", "median", "most"], rows)
 
 
 def _expected(figures: dict[str, Any], study: Study) -> Iterator[str]:
@@ -81,11 +73,9 @@ def _expected(figures: dict[str, Any], study: Study) -> Iterator[str]:
     )
 
 
-def _importance(rows: dict[str, dict[str, float]]) -> Table:
-    table = _table("What matters (PED-ANOVA, bootstraps of the trials)", ["setting", "share", "5% to 95%"])
-    for name, row in rows.items():
-        table.add_row(name, f"{row['mean']:.0%}", f"{row['low']:.0%} to {row['high']:.0%}")
-    return table
+def _importance(rows: dict[str, dict[str, float]]) -> Grid:
+    shares = [[name, f"{row['mean']:.0%}", f"{row['low']:.0%} to {row['high']:.0%}"] for name, row in rows.items()]
+    return Grid("What matters (PED-ANOVA, bootstraps of the trials)", ["setting", "share", "5% to 95%"], shares)
 
 
 def _winner(study: Study) -> Iterator[str]:
@@ -98,10 +88,3 @@ def _winner(study: Study) -> Iterator[str]:
     else:
         yield f"There was no time to train it again: nograd search --out {study.path} with more --budget does"
     yield f"recipe: nograd train --config {study.path}/{RECIPE}"
-
-
-def _table(title: str, columns: list[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table

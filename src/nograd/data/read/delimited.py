@@ -37,16 +37,17 @@ class Text(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def read_delimited(path: Path) -> Table:
+def read_delimited(path: Path, headless: bool = False) -> Table:
     """The table in a file of delimited text; its first line names the columns, or they are column_1, column_2, ….
 
     Args:
         path: UTF-8, UTF-16 or Windows-1252, perhaps with a byte order mark, perhaps .gz; cells are divided by commas,
             semicolons, tabs, bars or spaces.
+        headless: whether a first line of numbers holds data, although it may be names, such as the years 1990,1991.
     Raises:
         DataError: unreadable, without rows, two columns of one name, or a row that is too short or long.
     """
-    text, frame = _opened(path)
+    text, frame = _opened(path, headless)
     # A row without any content is an empty line, or commas that a spreadsheet left behind.
     first = pl.col(text.columns[0])
     spaces = first.str.strip_chars() == "" if frame.schema[text.columns[0]] == pl.String else first.is_null()
@@ -70,9 +71,9 @@ def _without_gaps(text: Text, blank: pl.Series) -> Text:
     return text._replace(remarks=(*text.remarks, f"rows without any content, left out: {gaps:,}")) if gaps else text
 
 
-def read_cells(path: Path) -> pl.DataFrame:
+def read_cells(path: Path, headless: bool = False) -> pl.DataFrame:
     """The cells just as they stand in the file, without the rows that have no content."""
-    text, frame = _opened(path, as_text=True)
+    text, frame = _opened(path, headless, as_text=True)
     frame = frame.with_columns(pl.all().fill_null(""))
     blank = pl.all_horizontal(pl.all().str.strip_chars().str.to_lowercase().is_in(list(MISSING)))
     frame = frame.filter(~blank)
@@ -90,19 +91,19 @@ def _named_index(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename({"": INDEX_NAME}) if INDEX_NAME not in frame.columns else frame.drop("")
 
 
-def _opened(path: Path, as_text: bool = False) -> tuple[Text, pl.DataFrame]:
+def _opened(path: Path, headless: bool, as_text: bool = False) -> tuple[Text, pl.DataFrame]:
     """The text of a file and its cells."""
     with _reading(path):
         try:
-            text = _open(path)
+            text = _open(path, headless)
             return text, _parse(text, as_text)
         except UnicodeDecodeError as error:
             raw = read_gzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
-            text = _open(path, western(path, raw, error))
+            text = _open(path, headless, western(path, raw, error))
             return text._replace(remarks=(WESTERN, *text.remarks)), _parse(text, as_text)
 
 
-def _open(path: Path, data: bytes | None = None) -> Text:
+def _open(path: Path, headless: bool, data: bytes | None = None) -> Text:
     """The file's encoding, delimiter and column names; `data`: its content, where that had to be decoded."""
     if data is None:
         data = read_gzip(path) if path.suffix.lower() == ".gz" else None
@@ -119,7 +120,7 @@ def _open(path: Path, data: bytes | None = None) -> Text:
         row, rows = next(cells, []), list(islice(cells, 20))
     if len(rows) > 1 and all(len(cells) == len(row) + 1 and cells[-1].strip() for cells in rows):
         row, text = ["", *row], _with_corner(text)
-    columns, named = header(path, row, rows)
+    columns, named = header(path, row, rows, headless)
     return text._replace(columns=columns) if named else _with_names(text, columns)
 
 

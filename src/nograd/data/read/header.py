@@ -13,11 +13,14 @@ _SCALE = 8  # numbers in order that may name the columns of a spectrum; fewer ma
 NO_HEADER = "no header row: the columns are called {first} to {last}"
 
 
-def header(path: Path, row: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], bool]:
+def header(
+    path: Path, row: Sequence[str], rows: Sequence[Sequence[str]], headless: bool = False
+) -> tuple[tuple[str, ...], bool]:
     """The names of the columns, and whether the first row holds them: else they are column_1, column_2, ….
 
     Args:
         rows: some of those below it.
+        headless: whether numbers that may be names as well as data are data.
     Raises:
         DataError: no row, a column without a name, two of one name, or numbers that may be names as well as data.
     """
@@ -27,12 +30,13 @@ def header(path: Path, row: Sequence[str], rows: Sequence[Sequence[str]]) -> tup
         raise DataError(f"{path} is empty; give a header row and one row an example")
     numbers = all(map(is_number, names))
     if numbers or _is_data(names):
-        if _is_alike(names, rows) and not (numbers and _in_order(list(map(float, names)))):
+        if headless or (_is_alike(names, rows) and not (numbers and _in_order(list(map(float, names))))):
             return tuple(f"column_{place + 1}" for place in range(len(names))), False
         kind = "is all numbers" if numbers else "holds data"
         raise DataError(
             f"{path} has no header row, its first line {kind} ({name_list(names, 5)}); "
-            "add a line of column names above it"
+            "add a line of column names above it, or, if it is the first example, name the label column by its place: "
+            f"--label column_{len(names)}"
         )
     if "" in names[1:]:
         raise DataError(f"column {names.index('', 1) + 1} in the header of {path} has no name; name it, or delete it")
