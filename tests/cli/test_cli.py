@@ -282,7 +282,7 @@ def test_divergence_is_said_and_is_a_failure(nograd):
     Path("bad.py").write_text("import jax.numpy as jnp\ndef nan(outputs, labels): return outputs[:, 0] * jnp.nan\n")
     code, out, error = nograd("train", "digits", *QUICK, "--fitness", "bad:nan", "--out", "run")
     assert code == 1
-    assert "stopped: nonfinite_fitness" in out
+    assert "stopped: no fitness was finite (nonfinite_fitness)" in out
     assert error.count("\n") == 1
     assert "run" in error
 

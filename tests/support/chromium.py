@@ -58,8 +58,8 @@ class Browser:
 
     def _attach(self, width: int, height: int, dark: bool) -> None:
         """Talks to its page from here on, with a window of this size."""
-        self._until(lambda: self._call("Target.getTargets")["targetInfos"])
-        target = self._call("Target.getTargets")["targetInfos"][0]["targetId"]
+        self._until(self._pages)
+        target = self._pages()[0]["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
@@ -67,6 +67,10 @@ class Browser:
         self._call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def _pages(self) -> list[dict[str, Any]]:
+        """The pages of the browser; it has other targets too."""
+        return [target for target in self._call("Target.getTargets")["targetInfos"] if target["type"] == "page"]
 
     def __enter__(self) -> "Browser":
         return self

@@ -13,6 +13,7 @@ from nograd.config.task_settings import is_environment
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
 from nograd.core.wrapping import say, say_command
+from nograd.runs.endings import ending, failed
 
 
 def train(arguments: list[str], started: float) -> int:
@@ -43,8 +44,9 @@ def train(arguments: list[str], started: float) -> int:
 def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
     """Prints the last lines of a training; returns the exit code."""
     reason = result["stop_reason"]
+    words = f"{ending(reason)} ({reason})" if failed(reason) else ending(reason)
     say(
-        f"stopped: {reason} after {result['generations']:,} generations, {result['seconds']:.1f} s of training, "
+        f"stopped: {words}; {result['generations']:,} generations, {result['seconds']:.1f} s of training, "
         f"{result['evaluations']:,} evaluations"
     )
     tested, validated = result[measure.test], result[measure.val]
@@ -57,7 +59,7 @@ def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
     if reason == "interrupted":
         say_command("go on with:", f"nograd train --resume {shlex.quote(str(path))}")
         return EXIT_INTERRUPTED
-    if reason.startswith("nonfinite"):
+    if failed(reason):
         what = "all fitness values were" if reason.endswith("fitness") else "the update was"
         say(
             f"nograd: {what} NaN or infinite in generation {result['generations'] + 1:,}; the state before it is "

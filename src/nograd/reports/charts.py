@@ -113,8 +113,9 @@ def configuration() -> Spec:
     return {
         "background": None,
         "font": "system-ui, sans-serif",
-        "padding": 4,
+        "padding": {"left": 10, "right": 6, "top": 4, "bottom": 4},  # a browser's font may be wider than was measured
         "view": {"stroke": None},
+        "mark": {"color": COLOURS[0]},
         "axis": quiet
         | text
         | {"gridColor": "var(--grid)", "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8}

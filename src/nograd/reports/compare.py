@@ -12,6 +12,7 @@ from nograd.reports.document import badge, document, note
 from nograd.reports.html import Markup, join, section, tag
 from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spent, unfinished
 from nograd.reports.tables import Cell, Row, table
+from nograd.runs.endings import ending
 from nograd.runs.run import Run
 
 
@@ -24,7 +25,7 @@ def compare_page(runs: Sequence[Run], refresh: int | None = None) -> str:
     """
     found = [snapshot(run, name) for run, name in zip(runs, labels([run.path for run in runs]), strict=True)]
     going = not all(now.result for now in found)
-    tasks = ", ".join(sorted({run.settings.task or "?" for run in runs}))
+    tasks = ", ".join(sorted({Path(run.settings.task or "?").name for run in runs}))
     return document(
         f"{len(runs)} runs compared",
         [f"on {tasks} ", unfinished() if going else badge("all ended", "good")],
@@ -79,7 +80,7 @@ def _result(now: Snapshot, best: float | None) -> Row:
         Cell(f"{now.generations:,}", now.generations, number=True),
         Cell(spent(now), now.seconds, number=True),
         Cell(rate(now), now.evaluations / now.seconds if now.seconds else None, number=True),
-        now.result.get("stop_reason") or unfinished(),
+        ending(now.result["stop_reason"]) if now.result else unfinished(),
     ]
 
 

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from nograd.config.recipes import to_toml
@@ -17,17 +18,8 @@ from nograd.reports.scores import scores_of
 from nograd.reports.sections import own_sections
 from nograd.reports.snapshot import Snapshot, interval_said, rate, snapshot, spent, unfinished
 from nograd.reports.tables import Cell, Row, cards, facts, table
+from nograd.runs.endings import GOOD, ending, failed
 from nograd.runs.run import Run
-
-_ENDED = {  # stop reason -> (text for the reader, kind of badge)
-    "generations": ("all generations done", "good"),
-    "budget": ("stopped by the time budget", "good"),
-    "target": ("reached the target", "good"),
-    "no_improvement": ("stopped without improvement", "good"),
-    "interrupted": ("interrupted", "busy"),
-    "nonfinite_fitness": ("stopped: no fitness was finite", "bad"),
-    "nonfinite_parameters": ("stopped: the update was not finite", "bad"),
-}
 
 
 def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> str:
@@ -40,7 +32,13 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
     """
     now, config = snapshot(run), run.settings
     population = f"population {run.config['population']:,}"
-    what = (config.task, config.model, f"{run.config['parameters']:,} parameters", config.perturbation, population)
+    what = (
+        Path(config.task or "").name,
+        config.model,
+        f"{run.config['parameters']:,} parameters",
+        config.perturbation,
+        population,
+    )
     tested = now.result.get(run.measure.test) is not None
     return document(
         now.name,
@@ -59,7 +57,10 @@ def run_page(run: Run, *, network: bool = True, refresh: int | None = None) -> s
 
 def _state(now: Snapshot) -> Markup:
     reason = now.result.get("stop_reason")
-    return unfinished() if reason is None else badge(*_ENDED.get(reason, (reason, "plain")))
+    if reason is None:
+        return unfinished()
+    kind = "good" if reason in GOOD else "bad" if failed(reason) else "busy" if reason == "interrupted" else "plain"
+    return badge(ending(reason), kind)
 
 
 def _key_figures(now: Snapshot) -> Iterator[tuple[str, Child, Child]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ def speedup_page(figures_of: dict[str, Any], name: str) -> str:
     """
     strong = figures_of["strong"]["rows"]
     what = ("task", "model", "perturbation")
-    words = ", ".join(str(figures_of[name]) for name in what) + f", population {figures_of['population']:,}"
+    words = ", ".join(Path(str(figures_of[name])).name for name in what) + f", population {figures_of['population']:,}"
     crowded = any(row["oversubscribed"] for row in strong)
     tables = [_shown(part) for part in parts(figures_of)]
     pictures = [chart(figures_of, panel) for panel in _PANELS]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nograd.core.metrics import Measure
@@ -39,7 +40,9 @@ def study_page(study: Study, statistics: Statistics, refresh: int | None = None)
     finished = is_finished(study)
     state = badge("finished", "good") if finished else badge("not finished", "busy")
     budget = f" of {duration(study.budget_seconds)}" if study.budget_seconds else ""
-    words = f"search on {study.task}, {len(study.trials):,} trials in {duration(study.spent_seconds)}{budget}"
+    words = (
+        f"search on {Path(study.task).name}, {len(study.trials):,} trials in {duration(study.spent_seconds)}{budget}"
+    )
     return document(
         study.name,
         [words, " ", state],

@@ -10,6 +10,7 @@ from nograd.core.metrics import measure_of
 from nograd.core.text import duration
 from nograd.core.types import NogradError
 from nograd.runs.directory import CONFIG, CURVES, RunDirectory
+from nograd.runs.endings import ending
 
 # A folder of another program or of another version.
 _UNREADABLE = (NogradError, KeyError, TypeError, AttributeError, ValueError)
@@ -26,7 +27,7 @@ class Summary(NamedTuple):
     baseline: str  # "logistic regression 97.60%"
     generations: str  # "1,000"
     time: str  # training time, such as "12 s"
-    state: str  # "ended: generations", or "not ended, generation 300"
+    state: str  # "all generations are done", or "not ended, generation 300"
 
     @property
     def run(self) -> str:
@@ -53,7 +54,7 @@ def summary(directory: RunDirectory) -> Summary:
         sure = "" if not interval else f"{measure.text(interval[0])} to {measure.text(interval[1])}"
         linear = (result.get("linear_baseline") or {}).get(measure.name)
         line = "" if linear is None else f"{result['linear_baseline_model'].split(',')[0]} {measure.text(linear)}"
-        ended, done, seconds = f"ended: {result['stop_reason']}", result["generations"], result["seconds"]
+        ended, done, seconds = ending(result["stop_reason"]), result["generations"], result["seconds"]
     return Summary(
         directory.path,
         Path(settings["task"]).name if settings["task"] else "",

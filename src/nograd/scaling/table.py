@@ -84,7 +84,7 @@ def _law(figures: dict[str, Any]) -> Iterator[Grid | str]:
     yield table
     yield (
         "95% intervals, from the scatter of the rounds alone: they hold as far as the law does. An overhead that "
-        "grows with the workers is not in them,\nand neither is the network between machines. A projection to more "
+        "grows with the workers is not in them, and neither is the network between machines. A projection to more "
         f"cores than the {figures['chunks']} chunks of this work needs it cut finer (--chunks)."
     )
 

@@ -184,8 +184,11 @@ class _Work:
         if number is not None and durations and not self._told and math.isfinite(left):
             self._told = True
             each = sum(durations) / len(durations)
+            rate = f"of {each:.1f} s each on {workers} workers"
             self.display.line(
-                f"at this rate there will be about {number} trials, of {each:.1f} s each on {workers} workers"
+                f"at this rate there will be about {number} trials, {rate}"
+                if number
+                else f"trials {rate} may not end within the budget; give more of it, or fewer --generations"
             )
         self.display.state(*_state(trials, self.terms, self.clock, number, left))
 
