@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nograd as ng
+from nograd.cli.flags import parse_given
 from nograd.config.axes import STRATEGIES
 from nograd.config.merge import ALIASES, check_given, merge
 from nograd.config.settings import TrainConfig, all_settings
@@ -101,6 +102,17 @@ def test_what_a_resumption_cannot_have_is_refused(name):
 def test_the_words_of_other_libraries_are_understood_in_errors(alias):
     with pytest.raises(ConfigError, match=f"did you mean {ALIASES[alias]}"):
         check_given({alias: 1})
+
+
+@pytest.mark.parametrize("alias", [alias for alias in ALIASES if len(alias) > 5 and ALIASES[alias] != "task"])
+def test_they_are_understood_with_a_typing_error(alias):
+    """Two letters that have changed places, as in leraning_rate."""
+    wrong = alias[0] + alias[2] + alias[1] + alias[3:]
+    with pytest.raises(ConfigError, match=f"did you mean .*{ALIASES[alias]}"):
+        check_given({wrong: 1})
+    flag, meant = (f"--{word.replace('_', '-')}" for word in (wrong, ALIASES[alias]))
+    with pytest.raises(ConfigError, match=f"did you mean .*{meant}"):
+        parse_given(TrainConfig, [flag, "1"], "nograd train")
 
 
 def test_every_setting_is_a_keyword_of_train_with_its_type():

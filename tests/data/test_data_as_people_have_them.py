@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from nograd.core.types import DataError
-from nograd.data import Dataset, account_lines, load
+from nograd.data import Dataset, account_lines, load, load_inputs
 from nograd.data.frames import frame_table
 
 ROWS = 40
@@ -116,6 +116,25 @@ def test_a_file_without_a_header_is_that_with_one(tmp_path):
     (tmp_path / "short.data").write_text(lines(*NUMBERS[:1], [*NUMBERS[1:4], "1,2", *NUMBERS[4:]]))
     with pytest.raises(DataError, match="line 5 has 2 cells"):
         load(tmp_path / "short.data", label="column_3")
+
+
+YEARS = ["1990,1991", *(f"{i},{i % 3}" for i in range(60))]  # two numbers that rise: names of years, or an example
+
+
+def test_who_names_columns_by_place_says_that_there_are_no_names(tmp_path):
+    """Also where the first line may be names, such as years; the rows to predict may then be as few as one."""
+    (tmp_path / "years.csv").write_text("\n".join(YEARS) + "\n")
+    (tmp_path / "named.csv").write_text("\n".join(["column_1,column_2", *YEARS]) + "\n")
+    with pytest.raises(DataError, match="name the label column by its place: --label column_2"):
+        load(tmp_path / "years.csv", label="1991")
+    found, named = (load(tmp_path / f"{name}.csv", label="column_2") for name in ("years", "named"))
+    assert found.x_train.tobytes() == named.x_train.tobytes()
+    assert found.y_test.tobytes() == named.y_test.tobytes()
+    (tmp_path / "new.csv").write_text("1990\n1991\n")
+    encoded = load_inputs(tmp_path / "new.csv", (1,), (), found.encoding)
+    assert encoded.shape == (2, 1)
+    (tmp_path / "rest.csv").write_text("1,2\n")
+    assert len(load(tmp_path / "years.csv", label="column_2", test=tmp_path / "rest.csv").y_test) == 1
 
 
 def test_western_text_of_excel_is_read_and_said(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nograd.config.name_lists import name_list as names_in
 from nograd.core.types import DataError
 from nograd.data.array_parts import ArrayParts
 from nograd.data.arrays import PARTS, Array
@@ -99,7 +100,7 @@ def load_table(path: str | Path, **options: Any) -> Dataset:
 def _named(options: Mapping[str, Any]) -> list[str]:
     """The columns that the options of a table name."""
     label = options.get("label") or ()
-    labels = name_list(label) if isinstance(label, str) else label
+    labels = names_in(label) if isinstance(label, str) else label
     return [*labels, *options.get("columns", ()), *options.get("drop", ()), *(options.get("kinds") or {})]
 
 
