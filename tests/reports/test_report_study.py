@@ -185,3 +185,12 @@ def test_bars_of_workers_are_their_times(study):
     for trial in study.trials:
         assert (rows[trial.number]["end"] - rows[trial.number]["start"]) * 60 == pytest.approx(trial.seconds, abs=0.02)
         assert rows[trial.number]["state"] == trial.state
+
+
+def test_a_study_says_what_it_is_in_one_line():
+    study = make_study(60)
+    assert "\n" not in repr(study)
+    for words in ("60 trials", study.measure.text(max(t.value for t in study.trials if t.value is not None)), "winner"):
+        assert words in repr(study)
+    assert "winner" not in repr(make_study(5, winner=False))
+    assert repr(study._replace(trials=[])).startswith("<nograd study")

@@ -49,7 +49,9 @@ def test_history_has_the_figures_of_all_generations(folder):
 
 
 def test_plot_draws_fitness_and_scores(folder):
-    above, below = ng.load(folder / "two").plot().axes
+    figure = ng.load(folder / "two").plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
+    above, below = figure.axes
     assert above.get_ylabel() == "fitness"
     assert len(below.lines) == 3  # training, validation, the chosen generation
 

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nograd.core.colours import PALETTE, SERIES
@@ -26,6 +27,8 @@ def new_figure(width: float, height: float) -> "Figure":
     # Figure and canvas are made directly: pyplot would look for a screen and keep global state.
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    # A notebook calls this; without it only pyplot's figures are shown as pictures.
+    figure._repr_png_ = partial(png, figure)  # type: ignore[attr-defined]
     return figure
 
 

@@ -27,7 +27,7 @@ def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, b
     above.set_ylabel("fitness")
     measured = [line for line in metrics if measure.val in line]
     at = [line["generation"] for line in measured]
-    for name, label in ((measure.train, "training"), (measure.val, "validation")):
+    for name, label in ((measure.val, "validation"), (measure.train, "training")):  # in the colours of reports
         if not any(name in line for line in measured):
             continue
         below.plot(at, _series(measured, name), marker=".", label=label)

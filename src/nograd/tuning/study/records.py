@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from nograd.core.metrics import ACCURACY, Measure
+from nograd.core.text import duration
 
 # running: no end is recorded; stopped: the budget ended it, and its value is what it had learnt by then.
 TrialState: TypeAlias = Literal["running", "complete", "pruned", "stopped", "failed"]
@@ -69,3 +70,14 @@ class Study(NamedTuple):
     trials: list[Trial]  # by number
     winner: Winner | None
     measure: Measure = ACCURACY  # what a value is
+
+    def __repr__(self) -> str:
+        """The study in one line: its task, its trials, the best value and the winner."""
+        values = [trial.value for trial in self.trials if trial.value is not None]
+        best = self.measure.best(values)
+        parts = [f"{self.task}, {len(self.trials):,} trials in {duration(self.spent_seconds)}"]
+        parts += [] if best is None else [f"best val {self.measure.what} {self.measure.text(best)}"]
+        if self.winner:
+            tests = ", ".join(map(self.measure.text, self.winner.test_scores))
+            parts.append(f"winner trial {self.winner.trial}" + (f", test {self.measure.what} {tests}" if tests else ""))
+        return f"<nograd study {str(self.path)!r}: {'; '.join(parts)}>"
