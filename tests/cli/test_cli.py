@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nograd import __version__
+from nograd.cli.commands import COMMANDS
 from nograd.cli.main import main
 
 QUICK = ["--model", "mlp:4", "--population", "8", "--batch", "16", "--generations", "3", "--eval-every", "2"]
@@ -66,6 +67,15 @@ def test_help_lists_the_commands(nograd):
 
 def test_version(nograd):
     assert nograd("--version")[1] == f"nograd {__version__}\n"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_help_fits_the_terminal(nograd, monkeypatch, columns):
+    """Only a word that is longer than the line, such as an address, is wider."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in (["--help"], ["presets"], *([name, "--help"] for name in COMMANDS)):
+        for line in nograd(*command)[1].splitlines():
+            assert len(line) <= columns or len(line.split()) == 1, line
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "presets"])

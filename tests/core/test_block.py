@@ -63,3 +63,13 @@ def test_a_pipe_gets_lines_alone():
         assert out.getvalue() == ""
         display.line("half of it")
     assert out.getvalue() == "half of it\n"
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    out = io.StringIO()
+    with ProgressDisplay(Console(file=out, force_terminal=True, width=20, height=5), total=10) as display:
+        display.move(5, "5/10", ["half"], [])
+        assert not display.redrawn
+        display.line("half of a line that is wrapped")
+    assert out.getvalue() == "half of a line that\n  is wrapped\n"

@@ -66,6 +66,7 @@ def test_named_tasks_can_be_standardized():
         ("x" * 5000, "unknown task 'xxx"),
         ("a.npy.csv", "a.npy.csv is not found, did you mean a.csv?; check the path"),
         ("none/such.npz", "none/such.npz is not found; check the path"),
+        ("nofile.csv", "nofile.csv is not found; check the path"),  # a suffix in common is not near
         ("~nobody-here/such.npz", "~nobody-here/such.npz is not found; check the path"),
         ("folder.csv", "folder.csv is a folder; give a .npz or .csv file in it"),
         ("notes.doc", "notes.doc has a suffix that no reader knows; convert it to .csv or .npz, the tasks are mnist"),

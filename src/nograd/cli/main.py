@@ -15,7 +15,7 @@ from nograd.cli.usage import item_lines, page_width  # noqa: E402
 from nograd.core.output import steady_output  # noqa: E402
 from nograd.core.text import did_you_mean  # noqa: E402
 from nograd.core.types import ConfigError, NogradError  # noqa: E402
-from nograd.core.wrapping import say  # noqa: E402
+from nograd.core.wrapping import fitted, say  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,7 +54,7 @@ def _ended(arguments: list[str], debug: bool) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        say(_usage())
+        print(_usage())
         return 0
     if arguments[0] in ("-V", "--version"):
         say(f"nograd {__version__}")
@@ -72,12 +72,13 @@ def _usage() -> str:
     commands = [
         line for name, command in COMMANDS.items() for line in item_lines(f"nograd {name}", command.text, width)
     ]
-    return (
+    text = (
         "nograd: train neural networks without gradients, by Evolution Strategies\n\n" + "\n".join(commands) + "\n\n"
         "nograd COMMAND --help lists the flags of a command.\n"
         "Add --debug to any command to see the traceback of an error.\n\n"
         "First steps:\n  nograd train digits\n  nograd train FILE.csv --label COLUMN\n  nograd train CartPole-v1"
     )
+    return fitted(text, width)
 
 
 def _one_line(text: str) -> str:

@@ -60,6 +60,8 @@ def item_lines(title: str, text: str, width: int) -> list[str]:
     narrow = width < _NARROW
     first, blank = f"{_INDENT}{title}", " " * (_DEEP if narrow else _COLUMN)
     wrapped = textwrap.wrap(text, max(width - len(blank), 1), break_long_words=False, break_on_hyphens=False) or [""]
+    if len(first) > width:  # a list of choices: it is wrapped between them
+        first = first.replace(",", ", ")
     if narrow or len(first) > _COLUMN - 2:
         return [*fitted(first, width).split("\n"), *(blank + line for line in wrapped)]
     return [first.ljust(_COLUMN) + wrapped[0], *(blank + line for line in wrapped[1:])]

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from nograd.core.block import Block
-from nograd.core.wrapping import fitted
+from nograd.core.wrapping import columns_of, fitted
 
 _PLAIN_EVERY = 10.0  # seconds between lines of the state, if no block is redrawn
 _NOTEBOOK_EVERY = 0.5  # seconds between two drawings in a notebook, each of which is a message to the browser
@@ -36,7 +36,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._drawing: Live | _NotebookBlock | None = None
         if console and console.is_jupyter:
             self._drawing = _NotebookBlock(self._block)
-        elif console and console.is_terminal:
+        elif console and console.is_terminal and not console.is_dumb_terminal:
             self._drawing = Live(self._block, console=console, transient=True, refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -91,7 +91,9 @@ def print_line(console: Console, text: str) -> None:
     """Prints text as it is, or on a terminal wrapped between words. Only a longer word, such as a path, is broken, by
     the terminal itself: it is whole when it is copied.
     """
-    shown = fitted(text, console.width) if console.is_terminal else text
+    # Rich takes 80 columns for a terminal that cannot move its cursor.
+    columns = columns_of(console.file) or console.width
+    shown = fitted(text, columns) if console.is_terminal else text
     console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
 

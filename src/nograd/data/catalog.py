@@ -9,7 +9,7 @@ from nograd.data.dataset import Dataset
 from nograd.data.digits import load_digits
 from nograd.data.files import load_npy, load_npz, load_table
 from nograd.data.images import image_fields
-from nograd.data.messages import near
+from nograd.data.messages import near, near_file
 from nograd.data.mnist import load_mnist
 from nograd.data.paths import expand, is_file, is_folder
 from nograd.data.read.formats import SUFFIXES as TABLES
@@ -129,7 +129,7 @@ def _existing(task: str | Path) -> Path:
             return path
         if is_folder(path):
             raise DataError(f"{path} is a folder; give a .npz or .csv file in it")
-        raise DataError(f"{path} is not found{near(path.name, _neighbours(path))}; check the path")
+        raise DataError(f"{path} is not found{near_file(path.name, _neighbours(path))}; check the path")
     if is_folder(path):
         if any(child.is_dir() for child in path.iterdir()):
             return path

@@ -20,3 +20,10 @@ def near(word: str, words: Sequence[str]) -> str:
     """ ", did you mean X?" for the closest of `words`, "" if none is close."""
     close = difflib.get_close_matches(word.lower(), words, n=1)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def near_file(name: str, files: Sequence[str]) -> str:
+    """As `near`, for the name of a file. A common suffix does not make two names close: nofile.csv is not wine.csv."""
+    stems = {file: file.partition(".")[0] for file in files}
+    wanted = name.partition(".")[0].lower()
+    return near(name, [file for file, stem in stems.items() if difflib.get_close_matches(wanted, [stem.lower()])])

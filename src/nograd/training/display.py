@@ -108,8 +108,11 @@ class TrainingDisplay(ProgressDisplay):
         return [f"val {self.measure.what} {text(progress.val_score)}", f"best {text(progress.best_score)}"]
 
     def _line(self, progress: Training, line: dict[str, Any], count: str, left: str) -> str:
+        scores = self._scores(progress, line)
+        if self.redrawn:  # it is a new best, and the block below says the rest
+            return "  ".join([f"generation {count}", scores[0], f"{progress.seconds:.1f} s"])
         parts = [
-            *self._scores(progress, line),
+            *scores,
             f"{compact(self._rate(progress))} evaluations/s",
             f"{progress.seconds:.1f} s, {left} left",
         ]
