@@ -102,8 +102,12 @@ def test_train_evaluate_predict(nograd, tmp_path):
     result = json.loads(Path("run/result.json").read_text())
     assert f"test accuracy {result['test_accuracy']:.2%}" in out
 
+    resume = next(line for line in out.splitlines() if "--resume" in line)
+    assert nograd(*resume.split()[1:])[0] == 0  # what it says comes next can be run as it is
+    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 6
+
     code, out, _ = nograd("evaluate", "run", "--json")
-    figures = json.loads(out)
+    figures, result = json.loads(out), json.loads(Path("run/result.json").read_text())
     assert figures["accuracy"] == result["test_accuracy"]
     assert figures["interval"][0] < figures["accuracy"] < figures["interval"][1]
     assert "95% interval" in nograd("evaluate", "run")[1]

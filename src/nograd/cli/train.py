@@ -7,11 +7,12 @@ from typing import Any
 
 from nograd.cli.exit_codes import EXIT_DIVERGED, EXIT_INTERRUPTED
 from nograd.cli.flags import parse_given, prepare_jax, with_task
-from nograd.config.merge import merge
+from nograd.config.merge import may_change, merge
 from nograd.config.settings import TrainConfig
 from nograd.config.task_settings import is_environment
 from nograd.config.validate import validate
 from nograd.core.metrics import Measure
+from nograd.core.text import parse_duration
 from nograd.core.wrapping import say, say_command
 from nograd.runs.endings import ending, failed
 
@@ -37,7 +38,7 @@ def train(arguments: list[str], started: float) -> int:
     run = run_config(config, on_start=shown, started=started)
     code = _report(run.path, run.result, run.measure)
     if code == 0:
-        _tell_next_steps(run.path, is_environment(run.settings.task))
+        _tell_next_steps(run.path, run.settings, run.result)
     return code
 
 
@@ -71,10 +72,20 @@ def _report(path: Any, result: dict[str, Any], measure: Measure) -> int:
     return 0
 
 
-def _tell_next_steps(path: Path, environment: bool) -> None:
-    """Prints three commands for what comes next."""
+def _tell_next_steps(path: Path, settings: TrainConfig, result: dict[str, Any]) -> None:
+    """Prints two or three commands for what comes next."""
     run = shlex.quote(str(path))
-    use = f"nograd evaluate {run}" if environment else f"nograd predict {run} FILE"
-    commands = (f"nograd report {run}", use, f"nograd train --resume {run} --generations N")
+    use = f"nograd evaluate {run}" if is_environment(settings.task) else f"nograd predict {run} FILE"
+    longer = _longer(settings, result)
+    commands = [f"nograd report {run}", use, *([f"nograd train --resume {run} {longer}"] if longer else [])]
     for place, command in enumerate(commands):
         say_command("next:" if place == 0 else "     ", command)
+
+
+def _longer(settings: TrainConfig, result: dict[str, Any]) -> str:
+    """The flag with which a run that used up its generations or its time goes on; empty if it cannot."""
+    if result["stop_reason"] == "budget" and settings.budget:
+        return f"--budget {2 * parse_duration(settings.budget):.0f}s"
+    if result["stop_reason"] == "generations" and "generations" in may_change(settings):
+        return f"--generations {2 * settings.generations}"
+    return ""
