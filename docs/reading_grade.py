@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
 LEAST = 4  # words of a paragraph; a shorter one is a label, not a sentence
-ITEM = re.compile(r"(?:[-*+]|\d+[.)]|\(?[a-z]\)|#\.)\s+")  # how an item of a list begins
+ITEM = re.compile(r"^(?:[-*+]|\d+[.)]|\(?[a-z]\)|#\.)\s+")  # how an item of a list begins
 SILENT = re.compile(r"[^aeiouy]e(?:'?s|d)?$")  # make, makes, used
 SPOKEN = re.compile(r"(?:[^aeiouy]le|[td]ed|(?:[cgszx]|ch|sh)es)$")  # table, needed, changes
 ABBREVIATION = re.compile(r"\b(e\.g|i\.e|cf|vs|et al|etc|resp|approx|Fig|Eq|No|St|Dr|[A-Z])\.(?=\W)")
