@@ -22,8 +22,8 @@ def curves_figure(metrics: list[dict[str, Any]], title: str, measure: Measure, b
     generations = [line["generation"] for line in metrics]
     mean, deviation = (_series(metrics, name) for name in ("fitness_mean", "fitness_std"))
     above.plot(generations, mean, linewidth=1, label="mean of the population")
-    band = [[m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1)]
-    above.fill_between(generations, *band, alpha=0.2, label="± standard deviation")
+    low, high = ([m + sign * d for m, d in zip(mean, deviation, strict=True)] for sign in (-1, 1))
+    above.fill_between(generations, low, high, alpha=0.2, label="± standard deviation")
     above.set_ylabel("fitness")
     measured = [line for line in metrics if measure.val in line]
     at = [line["generation"] for line in measured]
