@@ -4,7 +4,7 @@ import io
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -12,7 +12,11 @@ from nograd.core.block import Block, sparkline
 from nograd.core.console import ProgressDisplay
 from nograd.core.text import compact
 
+# On a busy machine an example may take long, which is no fault of what is tested.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@UNHURRIED
 @given(
     st.lists(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=60), max_size=5),
     st.lists(st.floats(), max_size=50),
@@ -34,6 +38,7 @@ def test_the_last_parts_go_first():
     assert block.second_line(80, ascii_only=True).isascii()
 
 
+@UNHURRIED
 @given(st.lists(st.floats(), max_size=100), st.integers(1, 40))
 def test_a_curve_has_at_most_its_width(values, width):
     finite = [value for value in values if math.isfinite(value)]

@@ -4,12 +4,15 @@ import io
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from nograd.core.grid import Grid, show
 from nograd.core.wrapping import fitted, folded, say, say_command
+
+# On a busy machine an example may take long, which is no fault of what is tested.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 WORD = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1, max_size=14)
 COLUMNS = st.integers(20, 200)
@@ -22,6 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@UNHURRIED
 @given(st.lists(WORD, min_size=1, max_size=40), COLUMNS, st.integers(0, 4))
 def test_lines_fit_and_words_stay_whole(words, columns, indent):
     shown = fitted(" " * indent + " ".join(words), columns)
@@ -39,6 +43,7 @@ def test_a_path_is_not_divided():
     assert fitted(f"run: {path}", 20).split() == ["run:", path]
 
 
+@UNHURRIED
 @given(st.lists(st.text(min_size=1, max_size=18), min_size=1, max_size=12), COLUMNS)
 def test_a_folded_command_is_the_same_command(words, columns):
     command = shlex.join(words)
