@@ -12,7 +12,7 @@ from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_streams, shown_names
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
-from nograd.perturbations.directions import Directions, check_frame, frame, rows
+from nograd.perturbations.directions import Directions, check_frame, frame, rows, shared_out
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
@@ -99,15 +99,18 @@ class LowRank(TiledPerturbation, _Settings):
         `Directions` of dense noise [units, directions, *shape].
         """
         leaves, structure = jax.tree.flatten(params)
+        parts = [_of_directions(jnp.shape(leaf), cut, self.rank) for leaf, cut in zip(leaves, prepared.at, strict=True)]
+        columns = shared_out(self.noise, self.directions, [math.prod(part) for part in parts])
         drawn = []
-        for leaf, cut, stream in zip(leaves, prepared.at, leaf_streams(params), strict=True):
-            shape = jnp.shape(leaf)
+        for leaf, cut, part, own, stream in zip(
+            leaves, prepared.at, parts, columns, leaf_streams(params), strict=True
+        ):
             kind = jnp.result_type(leaf)
+            b = frame(self.noise, key, stream, first, units, self.directions, part, own)
             if cut is None:
-                drawn.append(_scaled(frame(self.noise, key, stream, first, units, self.directions, shape), 1.0, kind))
+                drawn.append(_scaled(b, 1.0, kind))
                 continue
-            a = rows(self.noise, key, stream ^ ROW_STREAM, first, units, (*shape[:cut], self.rank))
-            b = frame(self.noise, key, stream, first, units, self.directions, (*shape[cut:], self.rank))
+            a = rows(self.noise, key, stream ^ ROW_STREAM, first, units, (*jnp.shape(leaf)[:cut], self.rank))
             drawn.append(Factors(a.astype(kind), _scaled(b, 1 / math.sqrt(self.rank), kind)))  # type: ignore[arg-type]
         return jax.tree.unflatten(structure, drawn)
 
@@ -186,7 +189,8 @@ def lowrank(
         directions: factors B that share a factor A on the same examples. They are orthogonal, so they count as
             much as `directions` independent pairs, at little more than the cost of one.
         group: examples of the batch that see the same members; 0: the whole batch, as in the paper.
-        noise: "rademacher" (random signs) or "gaussian".
+        noise: "rademacher" (random signs), "orthogonal" (random signs whose directions are orthogonal for all matrices
+            together: use a power of two of them) or "gaussian".
         mirrored: whether each E is evaluated with both signs.
         densify: whether a large parameter that is used by a primitive without a low-rank rule gets dense noise, which
             costs a separate product for every member; otherwise it is an error.
@@ -206,6 +210,11 @@ def _candidates(shape: tuple[int, ...], rank: int) -> list[int | None]:
     """Cuts from the smallest factors to the largest; None, dense noise, comes last."""
     cuts = [c for c in range(1, len(shape)) if min(math.prod(shape[:c]), math.prod(shape[c:])) > rank]
     return [*sorted(cuts, key=lambda c: math.prod(shape[:c]) + math.prod(shape[c:])), None]
+
+
+def _of_directions(shape: tuple[int, ...], cut: int | None, rank: int) -> tuple[int, ...]:
+    """The shape of the part of a leaf's noise that each direction has for itself: B, or the noise itself."""
+    return shape if cut is None else (*shape[cut:], rank)
 
 
 def _scaled(frame: Directions, scale: float, kind: Any) -> Directions:
