@@ -47,7 +47,8 @@ def of_experts(params, x):
         chosen = np.argmax(h @ params["router"]["kernel"] + params["router"]["bias"])
         units = slice(5 * chosen, 5 * chosen + 5)
         hidden = relu(h @ params["hidden"]["kernel"][:, units] + params["hidden"]["bias"][units])
-        found.append(hidden @ params["outputs"]["kernel"][units] + params["outputs"]["bias"][chosen])
+        classes = slice(4 * chosen, 4 * chosen + 4)
+        found.append(hidden @ params["outputs"]["kernel"][:, classes] + params["outputs"]["bias"][classes])
     return np.array(found)
 
 
@@ -97,7 +98,7 @@ def test_every_perturbation_meets_it(word, perturbation):
     labels = jnp.arange(6) % 4
 
     def loss(params, x, labels):
-        return jnp.mean(jnp.sum((model.apply(params, x) - jax.nn.one_hot(labels, 4)) ** 2, -1))
+        return jnp.sum((model.apply(params, x) - jax.nn.one_hot(labels, 4)) ** 2, -1)
 
     estimate = jax.jit(ng.grad(loss, PERTURBATIONS[perturbation]))
     found = [estimate(params, x, labels, key=jax.random.key(1)) for _ in range(2)]

@@ -102,6 +102,10 @@ NOISES = Axis(
             "random signs whose directions are orthogonal over all layers; for lowrank and node only",
             "nograd.perturbations.noise:orthogonal",
         ),
+        "aligned": Entry(
+            "as orthogonal, with factors A along the examples of each group; for lowrank on a data set only",
+            "nograd.perturbations.noise:aligned",
+        ),
         "table": Entry(
             "slices of a shared table of normal numbers; for dense only", "nograd.perturbations.noise:table"
         ),

@@ -42,35 +42,36 @@ def moe_hard(experts: int = 8, hidden: int = 64, *, gate: Gate = top_one) -> Bui
             router, first, last = jax.random.split(key, 3)
             return {
                 "router": init_kernel(router, (inputs, experts)),
-                "hidden": {
-                    "kernel": _side_by_side(first, (inputs, hidden), experts, axis=1),
-                    "bias": jnp.zeros(experts * hidden, jnp.float32),
-                },
-                "outputs": {
-                    "kernel": _side_by_side(last, (hidden, classes), experts, axis=0),
-                    "bias": jnp.zeros((experts, classes), jnp.float32),
-                },
+                "hidden": _side_by_side(first, (inputs, hidden), experts),
+                "outputs": _side_by_side(last, (hidden, classes), experts),
             }
 
         def apply(params: Params, x: Float[Array, " batch *features"]) -> Float[Array, "batch classes"]:
             x = flat(x)
             share = gate(dense(params["router"], x))
-            of_experts = dense(params["hidden"], x).reshape(-1, experts, hidden)
-            outputs = params["outputs"]
-            if gate is not top_one:
-                used = jax.nn.relu(of_experts)
-            else:
+            hidden_of = dense(params["hidden"], x).reshape(-1, experts, hidden)
+            if gate is top_one:
                 # Chosen before the ReLU: node perturbation then disturbs the units of one expert, not those of all.
-                used = jax.nn.relu(jnp.sum(share[:, :, None] * of_experts, axis=1))[:, None]
-            weighted = (share[:, :, None] * used).reshape(-1, experts * hidden)
-            return weighted @ outputs["kernel"] + share @ outputs["bias"]
+                outputs_of = dense(params["outputs"], jax.nn.relu(_mixed(share, hidden_of)))
+                return _mixed(share, outputs_of.reshape(-1, experts, classes))
+            kernel, bias = params["outputs"]["kernel"], params["outputs"]["bias"]
+            own = jnp.einsum("beh,hec->bec", jax.nn.relu(hidden_of), kernel.reshape(hidden, experts, classes))
+            return _mixed(share, own + bias.reshape(experts, classes))
 
         return Model(init, apply)
 
     return Builder(f"moe-hard:{experts},{hidden}" if gate is top_one else None, build)
 
 
-def _side_by_side(key: Key, shape: Shape, experts: int, axis: int) -> Array:
-    """The first weights of every expert's layer, each as if it were alone, along an axis."""
+def _mixed(
+    share: Float[Array, "batch experts"], values: Float[Array, "batch experts width"]
+) -> Float[Array, "batch width"]:
+    """The values of each example, weighted by the experts' shares."""
+    return jnp.sum(share[:, :, None] * values, axis=1)
+
+
+def _side_by_side(key: Key, shape: Shape, experts: int) -> dict[str, Array]:
+    """One layer of every expert, each with first weights as if it were alone: [inputs, experts × units]."""
     keys = jax.random.split(key, experts)
-    return jnp.concatenate([init_kernel(own, shape)["kernel"] for own in keys], axis)
+    kernel = jnp.concatenate([init_kernel(own, shape)["kernel"] for own in keys], axis=1)
+    return {"kernel": kernel, "bias": jnp.zeros(experts * shape[1], jnp.float32)}

@@ -101,7 +101,7 @@ def shared_out(noise: str, directions: int, sizes: Sequence[int]) -> list[Column
     """
     period = _period(directions)
     used = [size for size in sizes if size]
-    if noise != "orthogonal" or len(used) >= period:
+    if noise not in ("orthogonal", "aligned") or len(used) >= period:
         return [None] * len(sizes)
     counts = [min(size, 1) for size in sizes]
     for _ in range(min(period - 1, sum(sizes)) - len(used)):
@@ -118,9 +118,7 @@ def rows(
     return draw(key, units, math.prod(shape), stream, first).reshape(units, *shape)
 
 
-def hadamard_rows(
-    directions: int, size: int, columns: Columns | None = None
-) -> Float[Array, "directions size"]:
+def hadamard_rows(directions: int, size: int, columns: Columns | None = None) -> Float[Array, "directions size"]:
     """The first rows of Sylvester's Hadamard matrix, H[i, j] = (−1)^popcount(i & j), with its columns repeated.
 
     The matrix is the smallest with that many rows; for a power of two its columns are orthogonal.
@@ -138,10 +136,10 @@ def _period(directions: int) -> int:
     return 1 << max(directions - 1, 0).bit_length()
 
 
-def check_frame(noise: str, directions: int, sigma: float) -> None:
+def check_frame(noise: str, directions: int, sigma: float, noises: Sequence[str] = FRAME_NOISES) -> None:
     """Raises ConfigError if the noise, the number of directions or σ is not valid."""
-    if noise not in FRAME_NOISES:
-        raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(FRAME_NOISES)}")
+    if noise not in noises:
+        raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(noises)}")
     if not isinstance(directions, int) or directions < 1:
         raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 32")
     if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_streams, shown_names
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
+from nograd.perturbations.alignment import aligned, data_matrices
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
-from nograd.perturbations.directions import Directions, check_frame, frame, rows, shared_out
+from nograd.perturbations.directions import FRAME_NOISES, Directions, check_frame, frame, rows, shared_out
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
@@ -70,6 +71,8 @@ class LowRank(TiledPerturbation, _Settings):
 
             try:
                 jax.eval_shape(value, params, example)
+                if self.noise == "aligned":
+                    return cuts._replace(data=data_matrices(loss, params, example, cuts.at))
                 return cuts
             except NoRuleError as error:
                 left[error.path].pop(0)
@@ -102,9 +105,7 @@ class LowRank(TiledPerturbation, _Settings):
         parts = [_of_directions(jnp.shape(leaf), cut, self.rank) for leaf, cut in zip(leaves, prepared.at, strict=True)]
         columns = shared_out(self.noise, self.directions, [math.prod(part) for part in parts])
         drawn = []
-        for leaf, cut, part, own, stream in zip(
-            leaves, prepared.at, parts, columns, leaf_streams(params), strict=True
-        ):
+        for leaf, cut, part, own, stream in zip(leaves, prepared.at, parts, columns, leaf_streams(params), strict=True):
             kind = jnp.result_type(leaf)
             b = frame(self.noise, key, stream, first, units, self.directions, part, own)
             if cut is None:
@@ -125,6 +126,7 @@ class LowRank(TiledPerturbation, _Settings):
         block: int,
     ) -> Float[Array, "units directions signs"]:
         """The mean over a unit's examples of the function's value for each member; all directions at once."""
+        noise = aligned(prepared.data, noise, inputs, shared)
         return fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
 
     def both(
@@ -139,6 +141,7 @@ class LowRank(TiledPerturbation, _Settings):
         block: int,
     ) -> tuple[Float[Array, "units directions signs"], Params]:
         """The fitness of all members, and Σ w · ε; the fitness is not computed where no weight asks for it."""
+        noise = aligned(prepared.data, noise, inputs, shared)
         values = fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
         return values, estimate(noise, weights(values, 0))
 
@@ -148,11 +151,17 @@ class LowRank(TiledPerturbation, _Settings):
 
     def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The outputs of each member's network for its own inputs, [units, directions, signs, ...]."""
+        self._require_random()
         return outputs(self._scales, apply, params, inputs, noise)
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The value of a function of (params, *inputs) for each member, on the same inputs."""
+        self._require_random()
         return of_members(self._scales, self.directions, function, params, inputs, noise)
+
+    def _require_random(self) -> None:
+        if self.noise == "aligned":
+            raise ConfigError("noise aligned goes by the examples of a data set; use orthogonal or rademacher here")
 
     @property
     def _scales(self) -> Float[Array, " signs"]:
@@ -164,6 +173,7 @@ class MatrixSplits(NamedTuple):
 
     at: tuple[int | None, ...]
     ruleless: tuple[str, ...] = ()  # leaves that have dense noise because the network allows no other
+    data: tuple[int | None, ...] = ()  # with "aligned" noise: the array of an example that a leaf multiplies
 
 
 def lowrank(
@@ -190,7 +200,8 @@ def lowrank(
             much as `directions` independent pairs, at little more than the cost of one.
         group: examples of the batch that see the same members; 0: the whole batch, as in the paper.
         noise: "rademacher" (random signs), "orthogonal" (random signs whose directions are orthogonal for all matrices
-            together: use a power of two of them) or "gaussian".
+            together: use a power of two of them), "aligned" (the same, and the factor A of a matrix that multiplies the
+            examples is a random combination of the group's examples) or "gaussian".
         mirrored: whether each E is evaluated with both signs.
         densify: whether a large parameter that is used by a primitive without a low-rank rule gets dense noise, which
             costs a separate product for every member; otherwise it is an error.
@@ -198,7 +209,7 @@ def lowrank(
     Raises:
         ConfigError: a number is out of its range.
     """
-    check_frame(noise, directions, sigma)
+    check_frame(noise, directions, sigma, (*FRAME_NOISES, "aligned"))
     if not isinstance(rank, int) or rank < 1:
         raise ConfigError(f"rank must be a whole number of at least 1, got {rank}; 1 to 4 are usual")
     if not isinstance(group, int) or group < 0:

@@ -44,6 +44,11 @@ def orthogonal() -> Noise:
     raise ConfigError("noise orthogonal is for lowrank and node; use rademacher")
 
 
+def aligned() -> Noise:
+    """Raises ConfigError: members of a dense perturbation have no factors."""
+    raise ConfigError("noise aligned is for lowrank; use rademacher")
+
+
 def table(size: int = TABLE_SIZE) -> Noise:
     """ε = table[o : o + d] with one random offset a leaf: the shared noise table of Salimans et al. 2017.
 
