@@ -3,10 +3,10 @@
     python benchmarks/twins.py --seeds 0 1 2        # about 4 minutes on one core
     python benchmarks/mnist.py --presets staircase moe-hard attention-argmax int8 spiking --seeds 0 1 2
 
-A twin has the same layers and the same number of parameters. Only the function without a useful derivative is replaced:
-steps by a slope between the same two values, the choice of one expert or key by a softmax, the rounding by none. Adam
-with a cosine schedule on the training images that nograd uses, without moving them; the learning rate is the best of three
-by validation accuracy.
+A twin has the same layers and the same number of parameters. Only the function without a useful derivative is
+replaced: steps by a slope between the same two values, the choice of one expert or key by a softmax, the rounding by
+none. Adam with a cosine schedule on the training images that nograd uses, without moving them; the learning rate is the
+best of three by validation accuracy.
 """
 
 import argparse
@@ -66,11 +66,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
     arguments = parser.parse_args()
     mnist = load("mnist")
-    parts = {
-        "train": (mnist.x_train, mnist.y_train),
-        "val": (mnist.x_val, mnist.y_val),
-        "test": (mnist.x_test, mnist.y_test),
-    }
+    parts = {name: (getattr(mnist, f"x_{name}"), getattr(mnist, f"y_{name}")) for name in ("train", "val", "test")}
     data = {name: (jnp.asarray(x, jnp.float32) / 255, jnp.asarray(y)) for name, (x, y) in parts.items()}
     for name in arguments.twins:
         tried = {rate: trained(TWINS[name](), arguments.seeds[0], rate, data) for rate in arguments.rates}

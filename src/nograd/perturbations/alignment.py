@@ -1,7 +1,7 @@
 """Directions of weights along the data: the factor A of a matrix that multiplies the examples themselves.
 
-For an example x a step σ A Bᵀ of W changes its layer's output by σ (x·A) B. With random signs for A, what is learnt of x
-comes with noise in all directions that the data have; with A made of the group's own examples, only in theirs.
+For an example x a step σ A Bᵀ of W changes the output of the layer by σ (x·A) B. With random signs for A, what is learnt
+of x comes with noise in all directions that the data have; with A made of the group's own examples, only in theirs.
 """
 
 import math
@@ -40,9 +40,8 @@ def data_matrices(loss: Loss, params: Params, example: PyTree, cuts: Sequence[in
     found: list[int | None] = [None] * len(leaves)
     for equation in jaxpr.eqns:
         read = [atom for atom in equation.invars if not hasattr(atom, "val")]
-        if equation.primitive.name in _SAME_NUMBERS and len(read) == 1 and read[0] in of_data:
-            if read[0].aval.size == equation.outvars[0].aval.size:
-                of_data[equation.outvars[0]] = of_data[read[0]]
+        if read and read[0] in of_data and _is_reshaped(equation):
+            of_data[equation.outvars[0]] = of_data[read[0]]
         if equation.primitive.name == "dot_general" and len(read) == 2:
             x, weights = read
             at = of_params.get(weights)
@@ -69,6 +68,11 @@ def aligned(data: Sequence[int | None], noise: PyTree, inputs: PyTree, shared: b
             x = jnp.broadcast_to(examples[at], (a.shape[0], *examples[at].shape)) if shared else examples[at]
             leaves[place] = Factors(along_data(a, x), b)
     return jax.tree.unflatten(structure, leaves)
+
+
+def _is_reshaped(equation: Any) -> bool:
+    """Whether the result has the numbers of the first operand, in their order."""
+    return equation.primitive.name in _SAME_NUMBERS and equation.invars[0].aval.size == equation.outvars[0].aval.size
 
 
 def _is_whole_product(equation: Any, x: Any, weights: Any, cut: int | None) -> bool:
