@@ -66,7 +66,7 @@ def of_attention(params, x):
 TWINS = dict(zip(WORDS, (of_staircase, of_experts, of_attention), strict=True))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("word", WORDS)
 def test_a_network_is_its_formula(word, seed):
     model, params, x = drawn(word, (8, 8), seed)
@@ -90,8 +90,15 @@ def test_the_gradient_says_nothing_of_what_is_hard(word):
         assert not np.any(leaf)
 
 
-@pytest.mark.parametrize("perturbation", PERTURBATIONS)
-@pytest.mark.parametrize("word", WORDS)
+QUICK = {("moe-hard:3,5", "lowrank"), ("mlp-staircase:9,7", "orthogonal"), ("attention-argmax:4", "node")}
+EACH = [
+    pytest.param(word, perturbation, marks=() if (word, perturbation) in QUICK else pytest.mark.slow)
+    for word in WORDS
+    for perturbation in PERTURBATIONS
+]
+
+
+@pytest.mark.parametrize(("word", "perturbation"), EACH)
 def test_every_perturbation_meets_it(word, perturbation):
     """An estimate for every parameter, finite, not 0, and the same when it is made again."""
     model, params, x = drawn(word, (8, 8), 0)
@@ -136,7 +143,9 @@ def test_what_does_not_fit_is_refused_in_one_line(word, shape, words):
 
 
 @pytest.mark.usefixtures("quick_runs")
-@pytest.mark.parametrize("word", ["mlp-staircase:8", "moe-hard:2,8", "attention-argmax:4"])
+@pytest.mark.parametrize(
+    "word", ["moe-hard:2,8", *(pytest.param(word, marks=pytest.mark.slow) for word in ("mlp-staircase:8", WORDS[2]))]
+)
 def test_a_resumed_training_has_the_same_bits(word, tmp_path):
     fields = {"model": word, "perturbation": "node", "directions": 8, "noise": "orthogonal", "mirrored": False}
     fields |= {"shaping": "raw", "batch": 16, "eval_every": 2, "checkpoint_every": 2, "workers": 1}

@@ -1,7 +1,7 @@
 """Directions of weights along the data: the factor A of a matrix that multiplies the examples themselves.
 
-For an example x a step σ A Bᵀ of W changes the output of the layer by σ (x·A) B. With random signs for A, what is learnt
-of x comes with noise in all directions that the data have; with A made of the group's own examples, only in theirs.
+For an example x a step σ A Bᵀ of W changes the output of the layer by σ (x·A) B. With random signs for A, what is
+learnt of x has noise in all directions that the data have; with A made of the group's own examples, only in theirs.
 """
 
 import math

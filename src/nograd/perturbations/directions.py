@@ -23,10 +23,10 @@ FRAME_NOISES = ("rademacher", "gaussian", "orthogonal")
 
 
 class Columns(NamedTuple):
-    """Columns of a Hadamard matrix: `first`, first + 1, …, `count` of them."""
+    """Columns of a Hadamard matrix: `first`, first + 1, …, `width` of them."""
 
     first: int
-    count: int
+    width: int
 
 
 class Directions(NamedTuple):
@@ -124,11 +124,11 @@ def hadamard_rows(directions: int, size: int, columns: Columns | None = None) ->
     The matrix is the smallest with that many rows; for a power of two its columns are orthogonal.
     """
     period = _period(directions)
-    first, count = columns or Columns(0, period)
+    first, width = columns or Columns(0, period)
     matrix = np.ones((1, 1), np.float32)
     while len(matrix) < period:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    return jnp.asarray(matrix[:directions, first + np.arange(size) % max(count, 1)])
+    return jnp.asarray(matrix[:directions, first + np.arange(size) % max(width, 1)])
 
 
 def _period(directions: int) -> int:
