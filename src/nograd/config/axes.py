@@ -98,16 +98,16 @@ NOISES = Axis(
     {
         "gaussian": Entry("normal numbers", "nograd.perturbations.noise:gaussian"),
         "rademacher": Entry("random signs, the cheapest to draw", "nograd.perturbations.noise:rademacher"),
+        "table": Entry(
+            "slices of a shared table of normal numbers; for dense only", "nograd.perturbations.noise:table"
+        ),
         "orthogonal": Entry(
-            "random signs whose directions are orthogonal over all layers; for lowrank and node only",
+            "random signs, orthogonal over all layers together; for lowrank and node",
             "nograd.perturbations.noise:orthogonal",
         ),
         "aligned": Entry(
-            "as orthogonal, with factors A along the examples of each group; for lowrank on a data set only",
+            "as orthogonal, with factors A of the group's examples; for lowrank on data",
             "nograd.perturbations.noise:aligned",
-        ),
-        "table": Entry(
-            "slices of a shared table of normal numbers; for dense only", "nograd.perturbations.noise:table"
         ),
     },
 )
