@@ -21,7 +21,10 @@ import time
 from pathlib import Path
 
 MARKS = (85, 90, 92, 95, 97, 98, 99)
-PRESETS = ("node-fast", "node", "mnist", "eggroll", "hard-sign", "int8", "spiking", "blog-node")
+PRESETS = (
+    "node-fast", "node", "mnist", "eggroll", "aligned", "hard-sign", "int8", "spiking", "staircase", "moe-hard",
+    "attention-argmax", "blog-node",
+)  # fmt: skip
 
 
 def race(preset: str, seed: int, arguments: argparse.Namespace) -> dict[str, object]:

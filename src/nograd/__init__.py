@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nograd.envs.vector import EnvSource as EnvSource
     from nograd.models import Builder as Builder
     from nograd.models import Model as Model
+    from nograd.models import attention_argmax as attention_argmax
     from nograd.models import from_equinox as from_equinox
     from nograd.models import from_flax as from_flax
     from nograd.models import from_keras as from_keras
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nograd.models import mlp_int8 as mlp_int8
     from nograd.models import mlp_sign as mlp_sign
     from nograd.models import mlp_spiking as mlp_spiking
+    from nograd.models import mlp_staircase as mlp_staircase
+    from nograd.models import moe_hard as moe_hard
     from nograd.models.mlp import cnn as cnn
     from nograd.models.mlp import linear2 as linear2
     from nograd.models.mlp import mlp as mlp
@@ -83,6 +86,7 @@ _HOMES = {
     "TrainConfig": "nograd.config.settings",
     "EnvSpec": "nograd.envs",
     "ars": "nograd.strategies.ars",
+    "attention_argmax": "nograd.models",
     "cnn": "nograd.models",
     "dense": "nograd.perturbations.dense",
     "environment": "nograd.envs",
@@ -102,6 +106,8 @@ _HOMES = {
     "mlp_linear": "nograd.models",
     "mlp_sign": "nograd.models",
     "mlp_spiking": "nograd.models",
+    "mlp_staircase": "nograd.models",
+    "moe_hard": "nograd.models",
     "node": "nograd.perturbations.node",
     "openai_es": "nograd.strategies.openai_es",
     "oriented": "nograd.models",

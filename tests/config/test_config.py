@@ -307,3 +307,16 @@ def test_a_resumed_run_may_change_when_it_stops_and_nothing_else():
         other = {bool: not before, int: 999, float: 0.123}.get(type(before), "other")
         with pytest.raises(ConfigError, match=str(before)):
             identity.check_resumable(saved, replace(saved, **{field.name: other}))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"task": "digits", "perturbation": "node"},
+        {"task": "digits", "perturbation": "dense"},
+        {"task": "CartPole-v1", "perturbation": "lowrank"},
+    ],
+)
+def test_noise_along_examples_needs_a_group_of_them(words):
+    with pytest.raises(ConfigError, match=r"--noise aligned goes by the examples.*use rademacher"):
+        validation.validate(TrainConfig(noise="aligned", **words))

@@ -27,6 +27,9 @@ def parameters(spec: str, shape=(28, 28), classes=10) -> int:
         ("mlp-sign:128,64", 109_386),
         ("mlp-int8:128", 784 * 128 + 128 + 1290),
         ("mlp-spiking", 7850),
+        ("mlp-staircase:128", 784 * 128 + 128 + 1290),
+        ("moe-hard:8,64", 785 * 8 + 785 * 512 + 8 * 65 * 10),
+        ("attention-argmax:16", 49 * 16 + 16 * 16 + 2 * 16 * 16 + 257 * 10),
     ],
 )
 def test_parameter_counts(spec, count):

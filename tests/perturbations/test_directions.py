@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import nograd as ng
 from nograd.core.types import ConfigError
-from nograd.perturbations.directions import check_frame, frame, hadamard_rows, rows
+from nograd.perturbations.directions import check_frame, frame, hadamard_rows, rows, shared_out
 
 KEY = jax.random.fold_in(jax.random.key(2), 7)
 UNITS = 4096
@@ -95,6 +96,49 @@ def test_weighted_is_the_sum_over_all_directions(noise, directions):
     np.testing.assert_allclose(total, np.einsum("ud,udij->uij", weights, drawn), rtol=1e-5, atol=1e-5)
 
 
+SIZES = ((10, 128), (5, 0, 9, 1), (3, 3), (64, 64, 64, 10, 2), (1,), (7, 8))
+
+
+@pytest.mark.parametrize("directions", [4, 8, 64, 100, 128])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_arrays_share_out_all_columns_but_the_first(directions, sizes):
+    """No column belongs to two arrays, and none is left while an array could use it."""
+    columns, used = shared_out("orthogonal", directions, sizes), sum(size > 0 for size in sizes)
+    period = len(hadamard_rows(directions, 1)) if directions != 100 else 128
+    if used >= period:
+        assert columns == [None] * len(sizes)
+        return
+    taken = [at for own in columns for at in range(own.first, own.first + own.width)]
+    assert len(taken) == len(set(taken)) == min(period - 1, sum(sizes))
+    assert all(0 < at < period for at in taken)
+    assert all(min(size, 1) <= own.width <= size for size, own in zip(sizes, columns, strict=True))
+    # No column would be of more use elsewhere: Σ n/c is the least.
+    for size, own in zip(sizes, columns, strict=True):
+        for other, theirs in zip(sizes, columns, strict=True):
+            if own.width < size and theirs.width > 1:
+                gain = size / own.width - size / (own.width + 1)
+                assert gain <= other / (theirs.width - 1) - other / theirs.width + 1e-12
+    assert shared_out("rademacher", directions, sizes) == [None] * len(sizes)
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+def test_enough_orthogonal_directions_give_the_gradient_itself(mirrored, seed):
+    """Two layers of 9 and 4 outputs have 13 columns of 16: of a network without curvature nothing is left to chance."""
+    keys = jax.random.split(jax.random.key(seed), 4)
+    params = [jax.random.normal(keys[0], (5, 9)), jax.random.normal(keys[1], (9, 4))]
+    x, slope = jax.random.normal(keys[2], (6, 5)), jax.random.normal(keys[3], (4,))
+
+    def loss(params, x):
+        return jax.nn.leaky_relu(x @ params[0]) @ params[1] @ slope + 1.0
+
+    node = ng.node(sigma=1e-3, directions=16, noise="orthogonal", mirrored=mirrored)
+    found = jax.jit(ng.grad(loss, node))(params, x, key=jax.random.key(9))
+    expected = jax.grad(lambda params: jnp.mean(loss(params, x)))(params)
+    for own, exact in zip(found, expected, strict=True):
+        np.testing.assert_allclose(own, exact, atol=0.02)
+
+
 def test_hadamard_rows_are_sylvesters():
     expected = [[(-1) ** bin(i & (j % 8)).count("1") for j in range(20)] for i in range(6)]
     np.testing.assert_array_equal(hadamard_rows(6, 20), expected)
@@ -105,7 +149,7 @@ def test_hadamard_rows_are_sylvesters():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("cauchy", 4, 0.1), ("'cauchy'", "rademacher, gaussian")),
+        (("cauchy", 4, 0.1), ("'cauchy'", "rademacher, gaussian, orthogonal")),
         (("gaussian", 0, 0.1), ("directions", "0", "32")),
         (("gaussian", 2.0, 0.1), ("directions", "2.0", "32")),
         (("gaussian", 4, 0.0), ("sigma", "0.0", "0.01 to 0.1")),

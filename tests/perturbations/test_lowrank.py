@@ -11,6 +11,7 @@ from unshared import members, multiplied_out
 import nograd as ng
 from nograd.core.types import ConfigError, InterpretError
 from nograd.perturbations import lowrank_members as module
+from nograd.perturbations.alignment import along_data
 from nograd.perturbations.jaxpr.interpret import lift
 from nograd.perturbations.lowrank import MatrixSplits, lowrank
 
@@ -225,3 +226,58 @@ def test_a_small_one_has_dense_noise_of_its_own():
     """Such as the biases [heads, width] of an attention."""
     params = {"bias": jnp.ones((3, 4))}
     assert lowrank().prepare(lambda p, x: jnp.sum(jnp.tanh(x + p["bias"])), params, (jnp.ones((3, 4)),)).at == (None,)
+
+
+# Aligned with the data -----------------------------------------------------------------------------------
+
+
+def test_factors_along_the_data_are_combinations_of_the_groups_examples():
+    noise = np.random.default_rng(0)
+    x = jnp.asarray(noise.normal(size=(5, 3, 2, 4)), jnp.float32)
+    signs = jnp.asarray(noise.choice([-1, 1], size=(5, 8, 2)), jnp.float32)
+    found = along_data(signs, x)
+    for unit in range(5):
+        flat = np.asarray(x[unit]).reshape(3, 8)
+        expected = flat.T @ np.asarray(signs[unit, :3]) / np.sqrt(np.mean(np.sum(flat**2, 1)))
+        np.testing.assert_allclose(found[unit], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(along_data(signs, x[:, :1].repeat(9, 1)), signs)  # more examples than numbers
+    assert np.isfinite(along_data(signs, 0 * x)).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [
+        (lambda p, x: (jnp.tanh(x.reshape(1, -1) @ p["a"]) @ p["b"]).sum(), (0, None)),
+        (lambda p, x: (x.reshape(-1) @ p["a"]).sum() + p["b"].sum(), (0, None)),
+        (lambda p, x: (x @ p["a"][:4]).sum() + p["b"].sum(), (None, None)),  # part of the rows
+        (lambda p, x: (jnp.sin(x).reshape(-1) @ p["a"]).sum() + p["b"].sum(), (None, None)),  # not the example itself
+        (lambda p, x: (p["a"].T @ x.reshape(-1)).sum() + p["b"].sum(), (None, None)),
+    ],
+)
+def test_a_matrix_that_multiplies_the_examples_is_found(loss, found):
+    params = {"a": jnp.ones((8, 6)), "b": jnp.ones((6, 3))}
+    perturbation = lowrank(noise="aligned", directions=8)
+    prepared = perturbation.prepare(lambda params, x: loss(params, x), params, (jnp.ones((2, 4)),))
+    assert prepared.data == found
+
+
+def test_along_an_example_the_first_layer_has_its_gradient():
+    """With one example a group and columns for all units, nothing of the first matrix is left to chance."""
+    keys = jax.random.split(jax.random.key(0), 4)
+    params = [jax.random.normal(keys[0], (5, 9)), jax.random.normal(keys[1], (9, 4))]
+    x, slope = jax.random.normal(keys[2], (6, 5)), jax.random.normal(keys[3], (4,))
+
+    def loss(params, x):
+        return jax.nn.leaky_relu(x @ params[0]) @ params[1] @ slope + 1.0
+
+    perturbation = lowrank(sigma=1e-3, directions=16, group=1, noise="aligned", mirrored=False)
+    found = jax.jit(ng.grad(loss, perturbation))(params, x, key=jax.random.key(9))
+    expected = jax.grad(lambda params: jnp.mean(loss(params, x)))(params)
+    np.testing.assert_allclose(found[0], expected[0], atol=0.05)
+
+
+def test_aligned_noise_needs_the_examples_of_a_group():
+    with pytest.raises(ConfigError, match="use rademacher"):
+        ng.dense(noise="aligned")
+    with pytest.raises(ConfigError, match="'aligned'"):
+        ng.node(noise="aligned")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import nograd as ng
 from nograd.config import axes
 from nograd.core.types import ConfigError
 from nograd.perturbations import noise
@@ -54,7 +55,13 @@ def test_kinds_are_what_they_are_called():
     assert set(np.unique(draws(KINDS["rademacher"], count=100))) == {-1.0, 1.0}
     kurtosis = np.mean(draws(KINDS["gaussian"]) ** 4)
     assert abs(kurtosis - 3) < 6 * np.sqrt(96 / (DRAWS * 27))
-    assert {name: make().name for name, make in NOISES.items()} == {name: name for name in KINDS}
+    assert {name: NOISES[name]().name for name in KINDS} == {name: name for name in KINDS}
+    assert set(NOISES) == {*KINDS, "orthogonal", "aligned"}
+
+
+def test_a_dense_perturbation_has_no_directions_to_divide():
+    with pytest.raises(ConfigError, match="orthogonal is for lowrank and node; use rademacher"):
+        ng.dense(noise="orthogonal")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -40,7 +40,8 @@ TEXTS = (
     "gaussian", "table", "private", "raw", "contiguous", "cosine", "accuracy", "mlp", "mlp:", "mlp:0", "mlp:-1",
     "mlp:a",
     "mlp:3,,4", "mlp:99999999999", "linear2", "linear", "atari", "cnn:3", "cnn", "oriented:1", "mlp-int8:2",
-    "mlp-spiking:2", "gru:4", "lstm:3,2", "gru:0",
+    "mlp-spiking:2", "mlp-staircase:2", "moe-hard:2,3", "moe-hard:2,3,4", "attention-argmax:3", "gru:4", "lstm:3,2",
+    "gru:0",
     "os:path", "os:getpid", "json:dumps", "nowhere:f", ":", "a:", ":f", "./x.py:f", "Nope-v1", "brax/nope", "no.csv",
     "no.npz", "x.txt", "digits", "Digits", "90s", "1h", "0s", "-5m", "1e9h", "adaptive", "process", "inline", "threads",
 )  # fmt: skip

@@ -71,6 +71,7 @@ PERTURBATIONS = Axis(
         "dense": Entry(
             "each parameter has a draw of its own",
             "nograd.perturbations.dense:dense",
+            excludes={"noise": ("orthogonal", "which divides the directions of one example or group; use rademacher")},
             searches=(*_FIRST, "shaping", "population", "batch", "lr_sigma"),
         ),
         "lowrank": Entry(
@@ -99,6 +100,14 @@ NOISES = Axis(
         "rademacher": Entry("random signs, the cheapest to draw", "nograd.perturbations.noise:rademacher"),
         "table": Entry(
             "slices of a shared table of normal numbers; for dense only", "nograd.perturbations.noise:table"
+        ),
+        "orthogonal": Entry(
+            "random signs, orthogonal over all layers together; for lowrank and node",
+            "nograd.perturbations.noise:orthogonal",
+        ),
+        "aligned": Entry(
+            "as orthogonal, with factors A of the group's examples; for lowrank on data",
+            "nograd.perturbations.noise:aligned",
         ),
     },
 )
@@ -156,6 +165,21 @@ MODELS = Axis(
         "mlp-int8": Entry("an MLP of 8-bit weights and units", "nograd.models.int8:mlp_int8", form="mlp-int8:128"),
         "mlp-spiking": Entry(
             "an MLP whose units spike over time steps", "nograd.models.spiking:mlp_spiking", form="mlp-spiking:128"
+        ),
+        "mlp-staircase": Entry(
+            "an MLP whose units have five values",
+            "nograd.models.staircase:mlp_staircase",
+            form="mlp-staircase:128",
+        ),
+        "moe-hard": Entry(
+            "a mixture of experts, of which a router chooses one for each example",
+            "nograd.models.moe:moe_hard",
+            form="moe-hard:8,64",
+        ),
+        "attention-argmax": Entry(
+            "patches of an image, each of which looks at one other, then a dense layer",
+            "nograd.models.attention:attention_argmax",
+            form="attention-argmax:16",
         ),
         "oriented": Entry(
             "fixed oriented filters of an image, then dense layers",

@@ -29,6 +29,7 @@ def validate(config: TrainConfig) -> TrainConfig:
     task_settings.options_of(config.env_options)
     _check_target(config)
     _check_fitness(config)
+    _check_noise(config)
     _check_population(config)
     _check_top(config)
     return config
@@ -84,6 +85,14 @@ def _check_fitness(config: TrainConfig) -> None:
         raise ConfigError(
             f"--class-weight {config.class_weight} weighs examples, and {word} is one number for all of them; leave it "
             "out, or use --fitness cross_entropy"
+        )
+
+
+def _check_noise(config: TrainConfig) -> None:
+    if config.noise == "aligned" and (config.perturbation in ("dense", "node") or is_environment(config.task)):
+        raise ConfigError(
+            f"--noise aligned goes by the examples that a group shares, and there are none with "
+            f"{config.task if is_environment(config.task) else f'--perturbation {config.perturbation}'}; use rademacher"
         )
 
 

@@ -5,6 +5,7 @@ from nograd.models.adapters.equinox import from_equinox as from_equinox
 from nograd.models.adapters.flax import from_flax as from_flax
 from nograd.models.adapters.keras import from_keras as from_keras
 from nograd.models.adapters.torch import from_torch as from_torch
+from nograd.models.attention import attention_argmax as attention_argmax
 from nograd.models.base import Builder as Builder
 from nograd.models.base import Model as Model
 from nograd.models.base import Shape as Shape
@@ -15,6 +16,7 @@ from nograd.models.mlp import cnn as cnn
 from nograd.models.mlp import linear2 as linear2
 from nograd.models.mlp import mlp as mlp
 from nograd.models.mlp import mlp_linear as mlp_linear
+from nograd.models.moe import moe_hard as moe_hard
 from nograd.models.oriented import oriented as oriented
 from nograd.models.recurrent import gru as gru
 from nograd.models.recurrent import lstm as lstm
@@ -24,3 +26,4 @@ from nograd.models.registry import parse_model as parse_model
 from nograd.models.registry import parse_policy as parse_policy
 from nograd.models.sign import mlp_sign as mlp_sign
 from nograd.models.spiking import mlp_spiking as mlp_spiking
+from nograd.models.staircase import mlp_staircase as mlp_staircase

@@ -1,5 +1,7 @@
 """The built-in networks by the words of the command line; the words stand in `config.axes`."""
 
+import inspect
+
 from nograd.config.axes import MODELS
 from nograd.config.registry import load
 from nograd.core.types import ModelError
@@ -33,7 +35,12 @@ def _built(spec: str, policy: bool) -> Builder:
     path = (entry.policy or entry.build if policy else entry.build) if entry else ""
     if not entry or not path or (arguments and not entry.form):
         raise ModelError(f"unknown model {spec!r}; choose {_choices(policy)}, or module:function of your own")
-    return load(path)(*_widths(spec, word, entry.form, arguments))
+    builder, widths = load(path), _widths(spec, word, entry.form, arguments)
+    try:
+        inspect.signature(builder).bind(*widths)
+    except TypeError:
+        raise ModelError(f"{word} takes widths such as {entry.form}, got {spec!r}") from None
+    return builder(*widths)
 
 
 def _widths(spec: str, word: str, form: str, arguments: str) -> list[int]:

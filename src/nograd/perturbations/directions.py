@@ -8,6 +8,7 @@ directions, called a frame, needs only the random bits of one direction.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,14 @@ from jaxtyping import Array, Float
 from nograd.core.random import normal_rows, sign_rows
 from nograd.core.types import ConfigError, Key
 
-FRAME_NOISES = ("rademacher", "gaussian")
+FRAME_NOISES = ("rademacher", "gaussian", "orthogonal")
+
+
+class Columns(NamedTuple):
+    """Columns of a Hadamard matrix: `first`, first + 1, …, `width` of them."""
+
+    first: int
+    width: int
 
 
 class Directions(NamedTuple):
@@ -53,25 +61,53 @@ class Directions(NamedTuple):
 
 
 def frame(
-    noise: str, key: Key, stream: int, first: Array | int, units: int, directions: int, shape: tuple[int, ...]
+    noise: str,
+    key: Key,
+    stream: int,
+    first: Array | int,
+    units: int,
+    directions: int,
+    shape: tuple[int, ...],
+    columns: Columns | None = None,
 ) -> Directions:
     """The directions of units first, first + 1, …: elements of mean 0 and variance 1.
 
     Args:
-        noise: "rademacher" (orthogonal random signs) or "gaussian" (independent normals).
+        noise: "rademacher" or "orthogonal" (orthogonal random signs), or "gaussian" (independent normals).
         key: of the generation.
         stream: of this array in the network.
         first: the number of the first unit.
         units: how many.
         directions: of each unit.
         shape: of one direction.
+        columns: of the Hadamard matrix that this array uses; default all.
     """
     size = math.prod(shape)
     if noise == "gaussian":
         normals = normal_rows(key, units * directions, size, stream, jnp.asarray(first) * directions)
         return Directions(normals.reshape(units, directions, *shape), jnp.ones((1,) * (1 + len(shape)), jnp.float32))
     signs = sign_rows(key, units, size, stream, first).reshape(units, 1, *shape)
-    return Directions(signs, hadamard_rows(directions, size).reshape(directions, *shape))
+    return Directions(signs, hadamard_rows(directions, size, columns).reshape(directions, *shape))
+
+
+def shared_out(noise: str, directions: int, sizes: Sequence[int]) -> list[Columns | None]:
+    """The columns of each array of a network: for "orthogonal" noise its own ones, else all (None).
+
+    Two elements with the same column cannot be told apart by the directions of one unit: what one contributes to the
+    fitness is noise in the estimate of the other. With columns of their own, the arrays of a network do not disturb
+    each other; an array of n elements with c columns has n/c − 1 times the variance that it would have alone. So the
+    columns are dealt out one by one to where Σ n/c falls most. The first column is all ones, and is left out: what all
+    directions have in common then cancels, in the estimate without mirrored pairs too.
+    """
+    period = _period(directions)
+    used = [size for size in sizes if size]
+    if noise not in ("orthogonal", "aligned") or len(used) >= period:
+        return [None] * len(sizes)
+    counts = [min(size, 1) for size in sizes]
+    for _ in range(min(period - 1, sum(sizes)) - len(used)):
+        gains = [size / (c * (c + 1)) if c < size else 0.0 for size, c in zip(sizes, counts, strict=True)]
+        counts[gains.index(max(gains))] += 1
+    return [Columns(1 + sum(counts[:at]), count) for at, count in enumerate(counts)]
 
 
 def rows(
@@ -82,22 +118,28 @@ def rows(
     return draw(key, units, math.prod(shape), stream, first).reshape(units, *shape)
 
 
-def hadamard_rows(directions: int, size: int) -> Float[Array, "directions size"]:
-    """The first rows of Sylvester's Hadamard matrix, H[i, j] = (−1)^popcount(i & j), repeated over the columns.
+def hadamard_rows(directions: int, size: int, columns: Columns | None = None) -> Float[Array, "directions size"]:
+    """The first rows of Sylvester's Hadamard matrix, H[i, j] = (−1)^popcount(i & j), with its columns repeated.
 
-    The matrix is the smallest with that many rows; for a power of two the columns of one period are orthogonal.
+    The matrix is the smallest with that many rows; for a power of two its columns are orthogonal.
     """
-    period = 1 << max(directions - 1, 0).bit_length()
+    period = _period(directions)
+    first, width = columns or Columns(0, period)
     matrix = np.ones((1, 1), np.float32)
     while len(matrix) < period:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    return jnp.asarray(matrix[:directions, np.arange(size) % period])
+    return jnp.asarray(matrix[:directions, first + np.arange(size) % max(width, 1)])
 
 
-def check_frame(noise: str, directions: int, sigma: float) -> None:
+def _period(directions: int) -> int:
+    """The smallest power of two that is not below the number of directions."""
+    return 1 << max(directions - 1, 0).bit_length()
+
+
+def check_frame(noise: str, directions: int, sigma: float, noises: Sequence[str] = FRAME_NOISES) -> None:
     """Raises ConfigError if the noise, the number of directions or σ is not valid."""
-    if noise not in FRAME_NOISES:
-        raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(FRAME_NOISES)}")
+    if noise not in noises:
+        raise ConfigError(f"noise cannot be {noise!r} here; choose one of {', '.join(noises)}")
     if not isinstance(directions, int) or directions < 1:
         raise ConfigError(f"directions must be a whole number of at least 1, got {directions}; try 32")
     if not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):

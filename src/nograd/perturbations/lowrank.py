@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 from nograd.core.random import ROW_STREAM
 from nograd.core.trees import leaf_streams, shown_names
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
+from nograd.perturbations.alignment import aligned, data_matrices
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
-from nograd.perturbations.directions import Directions, check_frame, frame, rows
+from nograd.perturbations.directions import FRAME_NOISES, Directions, check_frame, frame, rows, shared_out
 from nograd.perturbations.jaxpr.factors import Factors
 from nograd.perturbations.jaxpr.interpret import NoRuleError, lift
 from nograd.perturbations.lowrank_members import estimate, fitness, of_members, one_direction, outputs
@@ -70,6 +71,8 @@ class LowRank(TiledPerturbation, _Settings):
 
             try:
                 jax.eval_shape(value, params, example)
+                if self.noise == "aligned":
+                    return cuts._replace(data=data_matrices(loss, params, example, cuts.at))
                 return cuts
             except NoRuleError as error:
                 left[error.path].pop(0)
@@ -99,15 +102,16 @@ class LowRank(TiledPerturbation, _Settings):
         `Directions` of dense noise [units, directions, *shape].
         """
         leaves, structure = jax.tree.flatten(params)
+        parts = [_of_directions(jnp.shape(leaf), cut, self.rank) for leaf, cut in zip(leaves, prepared.at, strict=True)]
+        columns = shared_out(self.noise, self.directions, [math.prod(part) for part in parts])
         drawn = []
-        for leaf, cut, stream in zip(leaves, prepared.at, leaf_streams(params), strict=True):
-            shape = jnp.shape(leaf)
+        for leaf, cut, part, own, stream in zip(leaves, prepared.at, parts, columns, leaf_streams(params), strict=True):
             kind = jnp.result_type(leaf)
+            b = frame(self.noise, key, stream, first, units, self.directions, part, own)
             if cut is None:
-                drawn.append(_scaled(frame(self.noise, key, stream, first, units, self.directions, shape), 1.0, kind))
+                drawn.append(_scaled(b, 1.0, kind))
                 continue
-            a = rows(self.noise, key, stream ^ ROW_STREAM, first, units, (*shape[:cut], self.rank))
-            b = frame(self.noise, key, stream, first, units, self.directions, (*shape[cut:], self.rank))
+            a = rows(self.noise, key, stream ^ ROW_STREAM, first, units, (*jnp.shape(leaf)[:cut], self.rank))
             drawn.append(Factors(a.astype(kind), _scaled(b, 1 / math.sqrt(self.rank), kind)))  # type: ignore[arg-type]
         return jax.tree.unflatten(structure, drawn)
 
@@ -122,6 +126,7 @@ class LowRank(TiledPerturbation, _Settings):
         block: int,
     ) -> Float[Array, "units directions signs"]:
         """The mean over a unit's examples of the function's value for each member; all directions at once."""
+        noise = aligned(prepared.data, noise, inputs, shared)
         return fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
 
     def both(
@@ -136,6 +141,7 @@ class LowRank(TiledPerturbation, _Settings):
         block: int,
     ) -> tuple[Float[Array, "units directions signs"], Params]:
         """The fitness of all members, and Σ w · ε; the fitness is not computed where no weight asks for it."""
+        noise = aligned(prepared.data, noise, inputs, shared)
         values = fitness(self._scales, self.directions, loss, params, inputs, noise, shared)
         return values, estimate(noise, weights(values, 0))
 
@@ -145,11 +151,17 @@ class LowRank(TiledPerturbation, _Settings):
 
     def outputs(self, apply: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The outputs of each member's network for its own inputs, [units, directions, signs, ...]."""
+        self._require_random()
         return outputs(self._scales, apply, params, inputs, noise)
 
     def of_members(self, function: Callable[..., PyTree], params: Params, inputs: PyTree, noise: PyTree) -> PyTree:
         """The value of a function of (params, *inputs) for each member, on the same inputs."""
+        self._require_random()
         return of_members(self._scales, self.directions, function, params, inputs, noise)
+
+    def _require_random(self) -> None:
+        if self.noise == "aligned":
+            raise ConfigError("noise aligned goes by the examples of a data set; use orthogonal or rademacher here")
 
     @property
     def _scales(self) -> Float[Array, " signs"]:
@@ -161,6 +173,7 @@ class MatrixSplits(NamedTuple):
 
     at: tuple[int | None, ...]
     ruleless: tuple[str, ...] = ()  # leaves that have dense noise because the network allows no other
+    data: tuple[int | None, ...] = ()  # with "aligned" noise: the array of an example that a leaf multiplies
 
 
 def lowrank(
@@ -186,7 +199,9 @@ def lowrank(
         directions: factors B that share a factor A on the same examples. They are orthogonal, so they count as
             much as `directions` independent pairs, at little more than the cost of one.
         group: examples of the batch that see the same members; 0: the whole batch, as in the paper.
-        noise: "rademacher" (random signs) or "gaussian".
+        noise: "rademacher" (random signs), "orthogonal" (random signs whose directions are orthogonal for all matrices
+            together: use a power of two of them), "aligned" (the same, and the factor A of a matrix that multiplies the
+            examples is a random combination of the group's examples) or "gaussian".
         mirrored: whether each E is evaluated with both signs.
         densify: whether a large parameter that is used by a primitive without a low-rank rule gets dense noise, which
             costs a separate product for every member; otherwise it is an error.
@@ -194,7 +209,7 @@ def lowrank(
     Raises:
         ConfigError: a number is out of its range.
     """
-    check_frame(noise, directions, sigma)
+    check_frame(noise, directions, sigma, (*FRAME_NOISES, "aligned"))
     if not isinstance(rank, int) or rank < 1:
         raise ConfigError(f"rank must be a whole number of at least 1, got {rank}; 1 to 4 are usual")
     if not isinstance(group, int) or group < 0:
@@ -206,6 +221,11 @@ def _candidates(shape: tuple[int, ...], rank: int) -> list[int | None]:
     """Cuts from the smallest factors to the largest; None, dense noise, comes last."""
     cuts = [c for c in range(1, len(shape)) if min(math.prod(shape[:c]), math.prod(shape[c:])) > rank]
     return [*sorted(cuts, key=lambda c: math.prod(shape[:c]) + math.prod(shape[c:])), None]
+
+
+def _of_directions(shape: tuple[int, ...], cut: int | None, rank: int) -> tuple[int, ...]:
+    """The shape of the part of a leaf's noise that each direction has for itself: B, or the noise itself."""
+    return shape if cut is None else (*shape[cut:], rank)
 
 
 def _scaled(frame: Directions, scale: float, kind: Any) -> Directions:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nograd.core.types import ConfigError, InterpretError, Key, Params, PyTree
 from nograd.perturbations.batch_limits import BatchLimits, power_of_two
-from nograd.perturbations.directions import Directions, check_frame, frame
+from nograd.perturbations.directions import Directions, check_frame, frame, shared_out
 from nograd.perturbations.jaxpr.flatten import flat_jaxpr
 from nograd.perturbations.jaxpr.walk import Walk
 from nograd.perturbations.members import SMALL, Loss, Weigh
@@ -98,9 +98,10 @@ class Node(TiledPerturbation, _Settings):
         self, prepared: Sequence[NoiseSite], params: Params, key: Key, first: Array | int, units: int
     ) -> list[Directions]:
         """ξ at each site for examples first, first + 1, …"""
+        columns = shared_out(self.noise, self.directions, [math.prod(site.shape) for site in prepared])
         return [
-            frame(self.noise, key, stream, first, units, self.directions, site.shape)
-            for stream, site in enumerate(prepared)
+            frame(self.noise, key, stream, first, units, self.directions, site.shape, own)
+            for stream, (site, own) in enumerate(zip(prepared, columns, strict=True))
         ]
 
     def fitness(
@@ -157,7 +158,8 @@ def node(
     Args:
         sigma: standard deviation σ of the noise, in units of the layers' outputs.
         directions: D, each evaluated with both signs: 2D forward passes an example share the first layer.
-        noise: "rademacher" (orthogonal random signs) or "gaussian" (independent normals).
+        noise: "rademacher" (random signs, orthogonal for each layer), "orthogonal" (random signs, orthogonal for all
+            layers together: use a power of two of directions) or "gaussian" (independent normals).
         mirrored: whether each ξ is evaluated with both signs.
         densify: whether a large parameter that does not enter a linear layer gets dense noise of its own in every
             member; otherwise it is an error, which names the parameter and the memory.

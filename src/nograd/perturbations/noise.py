@@ -39,6 +39,16 @@ def rademacher() -> Noise:
     return Noise("rademacher", tuple, lambda shared, key, like: _per_leaf(random_signs, key, like))
 
 
+def orthogonal() -> Noise:
+    """Raises ConfigError: members of a dense perturbation have independent draws."""
+    raise ConfigError("noise orthogonal is for lowrank and node; use rademacher")
+
+
+def aligned() -> Noise:
+    """Raises ConfigError: members of a dense perturbation have no factors."""
+    raise ConfigError("noise aligned is for lowrank; use rademacher")
+
+
 def table(size: int = TABLE_SIZE) -> Noise:
     """ε = table[o : o + d] with one random offset a leaf: the shared noise table of Salimans et al. 2017.
 
