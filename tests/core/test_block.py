@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from nograd.core.block import Block, sparkline
-from nograd.core.console import ProgressDisplay
+from nograd.core.console import ProgressDisplay, standard_console
 from nograd.core.text import compact
 
 # On a busy machine an example may take long, which is no fault of what is tested.
@@ -78,3 +78,12 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
         assert not display.redrawn
         display.line("half of a line that is wrapped")
     assert out.getvalue() == "half of a line that\n  is wrapped\n"
+
+
+def test_a_pipe_is_no_terminal_even_where_colours_are_forced(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    with ProgressDisplay(standard_console(), total=2) as display:
+        display.move(1, "", ["a part"], [])
+        display.line("a line")
+    assert out.getvalue() == "a line\n"

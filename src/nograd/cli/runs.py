@@ -160,16 +160,16 @@ def runs(arguments: list[str], started: float) -> int:
     """Runs `nograd runs`."""
     config = parse(RunsConfig, arguments, "nograd runs")
     prepare_jax()
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from nograd.core.console import standard_console
     from nograd.runs.summary import summaries
 
     folder = Path(config.folder)
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds the run directories: nograd runs FOLDER")
-    console = Console(width=None if sys.stdout.isatty() else PAGE)
+    console = standard_console(PAGE)
     every = ("run", "task", "model", "score", "generations", "time", "state")
     shown = every if console.width >= _NARROW else ("run", "score")
     table = Table(box=None, pad_edge=False)

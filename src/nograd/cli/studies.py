@@ -30,14 +30,13 @@ def search(arguments: list[str], started: float) -> int:
         say(why, sys.stderr if given.json else sys.stdout)
         given = replace(given, task=found.task)
     prepare_jax()
-    from rich.console import Console
-
+    from nograd.core.console import standard_console
     from nograd.core.grid import show
     from nograd.tuning.display import SearchDisplay
     from nograd.tuning.search import run_search
     from nograd.tuning.table import parts
 
-    console = Console(width=None if sys.stdout.isatty() else PAGE)
+    console = standard_console(PAGE)
     try:
         study, figures, interrupted = run_search(given, SearchDisplay(None if given.json else console), lifetime)
     except KeyboardInterrupt:
@@ -61,8 +60,7 @@ def speedup(arguments: list[str], started: float) -> int:
     say(why, sys.stderr if config.json else sys.stdout)
     train = training(replace(config, task=given.task))
     prepare_jax()
-    from rich.console import Console
-
+    from nograd.core.console import standard_console
     from nograd.core.grid import show
     from nograd.scaling.speedup import speedup as measured
     from nograd.scaling.table import parts
@@ -79,6 +77,6 @@ def speedup(arguments: list[str], started: float) -> int:
     if config.json:
         print(to_json(figures, indent=1))
         return 0
-    show(parts(figures), Console(width=None if sys.stdout.isatty() else PAGE))
+    show(parts(figures), standard_console(PAGE))
     say(f"figures: {config.out}/speedup.json, picture: {config.out}/speedup.png")
     return 0

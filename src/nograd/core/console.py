@@ -4,6 +4,7 @@ The block is for terminals and notebooks. A file or a pipe gets lines alone.
 """
 
 import io
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +20,19 @@ from nograd.core.wrapping import columns_of, fitted
 _PLAIN_EVERY = 10.0  # seconds between lines of the state, if no block is redrawn
 _NOTEBOOK_EVERY = 0.5  # seconds between two drawings in a notebook, each of which is a message to the browser
 _NOTEBOOK_WIDTH = 80
+
+
+def standard_console(width: int | None = None) -> Console:
+    """A console on standard output.
+
+    A pipe gets plain lines although FORCE_COLOR is set, as in Jupyter and on some build servers: Rich would take it for
+    a terminal then, and write every frame of a block one below the other.
+
+    Args:
+        width: columns of what is no terminal; None for Rich's choice.
+    """
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console(width=None if terminal else width, force_terminal=None if terminal else False)
 
 
 class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from nograd.config.task_settings import is_environment, seen_by_member
-from nograd.core.console import ProgressDisplay
+from nograd.core.console import ProgressDisplay, standard_console
 from nograd.core.metrics import ACCURACY, Measure
 from nograd.core.text import compact, duration
 from nograd.training.loop import Limits
@@ -29,7 +29,7 @@ def shown(start: "Start", show: Show = True) -> list["TrainingDisplay"]:
     """
     if show is False:
         return []
-    console = Console()
+    console = standard_console()
     if show == "auto" and not (console.is_terminal or console.is_jupyter):
         return []
     display = TrainingDisplay(console, start.limits, start.progress, start.job.task.measure)

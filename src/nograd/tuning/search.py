@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-
 from nograd.config.merge import check_given
 from nograd.config.name_lists import as_text
 from nograd.config.values import settings_of
 from nograd.core.clock import running_time
+from nograd.core.console import standard_console
 from nograd.core.forked import refuse_fork
 from nograd.core.interrupt import interruptible
 from nograd.core.json_text import to_json
@@ -61,7 +60,7 @@ def search(
     if task is None and not flags.keys() & {"out", "join", "preset", "config"} and flags.get("space") != "blog":
         task = "mnist"
     given = SearchConfig(task=None if task is None else str(task), search=words, **flags)
-    return run_search(given, SearchDisplay(Console() if show else None), lifetime).study
+    return run_search(given, SearchDisplay(standard_console() if show else None), lifetime).study
 
 
 class Outcome(NamedTuple):
