@@ -228,6 +228,43 @@ def test_parameters_are_written_back():
         write(module, params | {"out.bias": np.zeros(3)}, ())
 
 
+@pytest.mark.parametrize(
+    ("module", "params", "words"),
+    [
+        (
+            nn.Linear(3, 2),
+            [{"kernel": np.zeros((3, 2)), "bias": np.zeros(2)}],
+            r"weight missing, 0/bias, 0/kernel unknown",
+        ),
+        (nn.Linear(3, 2), {"Dense_0": {"kernel": np.zeros((3, 2))}}, "weight missing, Dense_0 unknown"),
+        (nn.Linear(3, 2), np.zeros(3), r"weight missing, \(root\) unknown"),
+        (nn.LazyLinear(2), {"weight": np.zeros((2, 3)), "bias": np.zeros(2)}, "no shape yet; call the module once"),
+        (nn.Linear(3, 2).requires_grad_(False), {"weight": np.zeros((2, 3))}, "none missing, weight unknown"),
+    ],
+)
+def test_parameters_of_another_library_or_module_are_one_line(module, params, words):
+    before = {
+        name: tensor.clone() for name, tensor in module.state_dict().items() if not hasattr(tensor, "materialize")
+    }
+    with pytest.raises(ModelError, match=words) as error:
+        write(module, params, (3,))
+    assert "\n" not in str(error.value)
+    assert all(torch.equal(module.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_of_another_precision_keeps_it_and_its_mode_and_buffers(kind):
+    """The values are those of the run, rounded to the module's own type."""
+    module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).to(kind).eval()
+    module[1].running_mean += 1
+    params = {name: np.full(tensor.shape, 1 / 3, np.float32) for name, tensor in module.named_parameters()}
+    write(module, params, (3,))
+    assert not module.training
+    assert all((tensor == torch.tensor(np.float32(1 / 3)).to(kind)).all() for tensor in module.parameters())
+    assert all(tensor.dtype == kind for tensor in module.parameters())
+    assert (module[1].running_mean == 1).all()
+
+
 # State ---------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nograd.core.trees import shown_names
 from nograd.core.types import Key, ModelError, Params
 from nograd.models.adapters.base import conform, is_of, library, one_line
 from nograd.models.adapters.torch_export import ROWS, exported
@@ -17,6 +18,7 @@ from nograd.models.base import Builder, Model, Shape
 from nograd.models.memory import check_step
 
 _CARRY = "the carry of from_torch is no array"
+_BLANK = "has no shape yet; call the module once on an example before"
 _TOLERANCE = 1e-3  # of the largest output: PyTorch and XLA add in another order
 
 
@@ -74,11 +76,14 @@ def write(module: Any, params: Params, shape: Shape) -> Any:
     """
     torch = library("torch")
     own = _trained(module)
-    if set(own) != set(params):
+    there = set(params) if isinstance(params, Mapping) else set(shown_names(params))
+    if set(own) != there:
         raise ModelError(
             f"the parameters are not those of {type(module).__name__}: "
-            f"{_some(set(own) - set(params))} missing, {_some(set(params) - set(own))} unknown"
+            f"{_some(set(own) - there)} missing, {_some(there - set(own))} unknown"
         )
+    if blank := [name for name, tensor in own.items() if isinstance(tensor, _uninitialized(torch))]:
+        raise ModelError(f"{blank[0]!r} of {type(module).__name__} {_BLANK}")
     for name, value in params.items():
         if value is not None and tuple(np.shape(value)) != tuple(own[name].shape):
             raise ModelError(
@@ -91,6 +96,10 @@ def write(module: Any, params: Params, shape: Shape) -> Any:
             state[name] = torch.tensor(np.asarray(given[id(tensor)], np.float64)).to(tensor.dtype)
     module.load_state_dict(state, strict=True)
     return module
+
+
+def _uninitialized(torch: Any) -> Any:
+    return torch.nn.parameter.UninitializedTensorMixin
 
 
 def _some(names: set[str]) -> str:
@@ -125,8 +134,8 @@ def _check_parameters(module: Any) -> None:
     torch = library("torch")
     name = type(module).__name__
     for own, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
-            raise ModelError(f"{own!r} of {name} has no shape yet; call the module once on an example before")
+        if isinstance(tensor, _uninitialized(torch)):
+            raise ModelError(f"{own!r} of {name} {_BLANK}")
         if tensor.device.type != "cpu":
             raise ModelError(
                 f"{own!r} of {name} is on the device {str(tensor.device)!r}, and from_torch reads the CPU's memory; "
