@@ -108,6 +108,11 @@ class Generation(ABC):
         return [jax.ShapeDtypeStruct(self.fitness_shape, self.precision)]
 
     @property
+    def drawn(self) -> list[Any] | None:
+        """The shapes and types of all members, where one call of the program `members` makes all, else None."""
+        return None
+
+    @property
     @abstractmethod
     def halves(self) -> Fused | None:
         """The shaping in two halves, where fitness and estimate take one pass."""
