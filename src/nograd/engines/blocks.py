@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nograd.core.trees import row_of, with_row
 from nograd.engines import memory_advice
 from nograd.engines.inline import Inline, outcome_of
 from nograd.engines.points import Drawing, is_quick
@@ -53,21 +54,26 @@ def _block(generation: Any, state: Any, fixed: Fixed) -> Named:
     tree, kept = jax.tree.structure(state), jax.lax.optimization_barrier
     back = flattened(fixed, generation.published(state))
 
-    def one(fixed: Any, leaves: Any, first: Any, chunks: Any) -> tuple[list[Any], list[Any]]:
+    def one(fixed: Any, units: Any, leaves: Any, first: Any, chunks: Any) -> tuple[list[Any], list[Any]]:
         state, span = jax.tree.unflatten(tree, leaves), (first, chunks)
         read, published = back(fixed, generation.leaves(state))
+        read = read._replace(units=units)
         found = kept(generation.evaluate(read, published, state.generation, span))
-        total = kept(generation.estimate(read, published, state.generation, span, found[0]))
+        total = kept(generation.estimate(read, published, state.generation, span, found[0], at_once=True))
         after, outcome = kept(generation.update(state, total, found))
         return jax.tree.leaves(after), jax.tree.leaves(outcome)
 
     def block(fixed: Any, leaves: Any, first: Any, chunks: Any, count: Any) -> Any:
-        shapes = jax.eval_shape(one, fixed, leaves, first, chunks)
+        state = jax.tree.unflatten(tree, leaves)
+        read, _ = back(fixed, generation.leaves(state))
+        # The keys of all generations at once: the time of so little work is that of its steps, not of its numbers.
+        keys = jax.vmap(lambda number: generation.unit_keys(read, number))(state.generation + jnp.arange(_AT_MOST))
+        shapes = jax.eval_shape(one, fixed, row_of(keys, 0), leaves, first, chunks)
         rows = jax.tree.map(lambda leaf: jnp.zeros((_AT_MOST, *leaf.shape), leaf.dtype), shapes)
 
         def step(place: Any, carry: Any) -> Any:
-            new = one(fixed, carry[0], first, chunks)
-            return new[0], jax.tree.map(lambda all, row: all.at[place].set(row), carry[1], new)
+            new = one(fixed, row_of(keys, place), carry[0], first, chunks)
+            return new[0], with_row(carry[1], place, new)
 
         return jax.lax.fori_loop(0, count, step, (leaves, rows))[1]
 

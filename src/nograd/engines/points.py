@@ -65,4 +65,5 @@ class Drawing(Inline):
 
     def _shares(self) -> Programs:
         """The function at points, in place of the one that draws them."""
-        return {EVALUATE: self.calls[EVALUATE].at_points()}
+        function: Any = self.calls[EVALUATE]
+        return {EVALUATE: function.at_points()}

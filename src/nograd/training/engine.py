@@ -109,10 +109,10 @@ class RestartingEngine:
 
 def _next(before: Engine | None, job: Job, programs: Mapping[str, Program] | None) -> Engine:
     """The engine of a job, with the workers of the one before where they can go on."""
-    if isinstance(before, Renewable):
-        engine = before.again(job.generation, job.state_shapes(), job.keys, programs)
-        if engine is not None:
-            return engine
+    renewable: Any = before if isinstance(before, Renewable) else None
+    if renewable and (engine := renewable.again(job.generation, job.state_shapes(), job.keys, programs)):
+        made: Engine = engine
+        return made
     if before is not None:
         before.close()
     return _made(job, programs)

@@ -225,9 +225,8 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
 def _check_own(given: Arguments, strategy: Strategy) -> None:
     """Raises ConfigError for a setting that the strategy object fixes, or if it cannot be asked for members."""
     _ = strategy.dense
-    require_own(
-        Objects(strategy=strategy), {name for name in ("population", "sigma") if getattr(given, name) is not None}
-    )
+    own = {name for name in ("population", "sigma") if getattr(given, name) is not None}
+    require_own(Objects(strategy=strategy), own | set(given.settings))
 
 
 def _with_restarts(
