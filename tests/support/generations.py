@@ -5,9 +5,14 @@ from dataclasses import replace
 import jax
 import numpy as np
 from blobs import make_blobs
+from objectives import bowl, noisy_bowl
 
+from nograd.config.merge import merge
 from nograd.config.settings import TrainConfig
+from nograd.config.validate import validate
 from nograd.engines.inline import Inline
+from nograd.tasks.bounds import space_of
+from nograd.tasks.objective import Objective
 from nograd.training.job import build_job
 
 DENSE = {"population": 26, "batch": 32}
@@ -33,6 +38,15 @@ KINDS = {
 
 def job_of(**settings):
     return build_job(replace(TrainConfig(), **{"model": "mlp:8", "lr": 0.05, **settings}), make_blobs())
+
+
+def job_of_search(noisy=False, **settings):
+    """The search of a Python function, one generation of which is as quick as can be."""
+    space, sigma = space_of(np.array([1.0, 0.5, -0.5]), (-3, 2), None)
+    task = Objective(noisy_bowl if noisy else bowl, space, "bowl", noisy=noisy)
+    word = settings.setdefault("strategy", "cma-es")
+    given = {"task": task.word, "strategy": word, "noise": "gaussian", "sigma": sigma, **settings}
+    return build_job(validate(merge(given, None)), task)
 
 
 def bits(state):

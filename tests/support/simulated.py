@@ -86,14 +86,17 @@ class Simulated:
         self.fate.note(f"worker {self.number} {what}")
 
     def _begin(self):
-        fate = self.fate
-        self._started, self._dead, self._silent = False, None, False
+        self._dead, self._silent = None, False
         self._asked, self._given, self._early = [], [], []
+        self._starts()
+        self.made()
+
+    def _starts(self):
+        fate, self._started = self.fate, False
         may_fail = self._deaths < 2  # three times in a row are an error
         self._looks = fate.below(1 + fate.draw([1, 3, 10, 30])) if may_fail else 0  # until it has started
         self._unplaced = fate.below(1 + fate.draw([1, 1, 8]))  # looks until it has a place to start at
         self._hangs = self.can_die and may_fail and fate.happens(0.3)
-        self.made()
 
     def _starting(self, seconds):
         if self._may_die():
@@ -162,16 +165,20 @@ class Memory(Simulated):
 
     plan = None
 
-    def setup(self, message):
+    def setup(self, message, file):
         self.plan, _, _, self._chunks, number = message
+        self._file = file
         assert number == self.number
         self.made()
+        if self._started:
+            self.say("is set up again")
+            self._starts()
 
     def made(self):
         if self.plan is not None:
-            block, case = Block(self.plan, self.file), self.case
-            calls = self.watch.programs(case.here.calls, self._within)
-            self._server = Server(calls, case.here.fixed, self._chunks, block, left_by(block, self.number))
+            block, case = Block(self.plan, self._file), self.case
+            calls = self.watch.programs(case.here.worker._programs, self._within)
+            self._server = Server(calls, case.here.sent().fixed, self._chunks, block, left_by(block, self.number))
 
     def served(self, request):
         answer = self._server.serve(request_from_bytes(request_to_bytes(request)))

@@ -1,5 +1,6 @@
 """A whole training with simulated workers, drawn from a seed and compared with the inline engine bit by bit."""
 
+import json
 import random
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -9,15 +10,17 @@ import combinations
 import jax
 import numpy as np
 from fate import Fate, Interrupted, Watch, bits
-from generations import KINDS, job_of
+from generations import KINDS, job_of, job_of_search
 from simulated import Copies, Memory, Replicated
 
 from nograd.config.registry import load
 from nograd.config.settings import TrainConfig
 from nograd.config.validate import validate
+from nograd.core.runtime import in_64_bits
 from nograd.engines.devices import Devices
-from nograd.engines.exchange import Scalars
+from nograd.engines.exchange import Points, Scalars, Sums
 from nograd.engines.inline import Inline
+from nograd.engines.points import Drawing, is_quick
 from nograd.engines.pool import Pool
 from nograd.engines.processes import Processes
 from nograd.engines.programs import Program, functions
@@ -35,6 +38,11 @@ EPISODES = {
     | {"noise": "rademacher", "chunks": 4},
 }
 # One of each kind of task and of perturbation, with one phase a generation and with two.
+SEARCHES = {
+    "search, cma-es": {"population": 14},
+    "search, noisy, openai-es": {"population": 20, "strategy": "openai-es", "noisy": True},
+    "search, sep-cma-es, half-filled chunks": {"population": 17, "strategy": "sep-cma-es"},
+}
 FEW = ("dense", "lowrank, ranks", "node", "node, ranks", "episodes", "control in JAX, dense, openai-es, centered_rank")
 # The bits are compared between workers that have the same programs, so it does not matter how well these are optimized.
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -46,7 +54,7 @@ def quickly_compiled(generation, state, fixed):
     calls = {name: jax.jit(call).lower(*shapes).compile(QUICKLY) for name, (call, shapes) in named.items()}
     if (host := generation.host()) is not None:
         calls["evaluate"] = load(host["make"])(host, calls)
-    return {name: Program(call, b"portable") for name, call in calls.items()}
+    return {name: Program(call, json.dumps(host).encode()) for name, call in calls.items()}
 
 
 def remembered(call, fixed):
@@ -91,8 +99,9 @@ class Case:
 
     def __init__(self, job):
         self.job, self.shapes = job, job.state_shapes()
+        self.quick = is_quick(job.generation, self.shapes)
         with patch("nograd.engines.inline.compile_all", quickly_compiled):
-            self.here = Inline(job.generation, self.shapes, job.keys)
+            self.here = (Drawing if self.quick else Inline)(job.generation, self.shapes, job.keys)
         self.here.calls |= {name: remembered(call, name != "update") for name, call in self.here.calls.items()}
         self.here.compile_seconds = 1.0  # decides how long a start may take, so it must be the same every time
         self.chunks, first = job.generation.plan.chunks, job.init_state()
@@ -110,13 +119,13 @@ class Case:
         return line
 
     def _step(self, state, line):
-        params, number, here = self.job.generation.leaves(state), np.int32(state.generation), self.here
+        params, number, here = self.here.published(state), np.int32(state.generation), self.here
         line.params.append(bits(params))
         if self.job.generation.halves:
             found, total = here.share("both", params, number)
         else:
             found, _ = here.share("evaluate", params, number)
-            _, total = here.share("estimate", params, number, found[0])
+            total = [] if self.quick else here.share("estimate", params, number, found[0])[1]
         line.fitness.append(bits(found[:1]))
         return here.updated(state, total, found)
 
@@ -129,6 +138,8 @@ def case_of(name):
 
 def job_named(name):
     """None where the product refuses it."""
+    if name in SEARCHES:
+        return job_of_search(**SEARCHES[name])
     if name in EPISODES:
         config = validate(TrainConfig(**EPISODES[name]))
         return build_job(config, load_source(config))
@@ -139,6 +150,7 @@ def drawn(seed, engine, wide=False):
     """The name of the training that a seed draws: of a few, or of all that there are."""
     draw = random.Random(f"{seed} {engine}")
     options = (*KINDS, *EPISODES, *combinations.combinations()) if wide else FEW
+    options = (*options, *SEARCHES) if engine == "process" else options
     while True:
         name = draw.choice(options)
         if possible(name, engine == "ray-scalars"):
@@ -167,11 +179,8 @@ def pool_of(engine, case, fate, watch, workers):
     if engine == "process":
         transport = Processes(fate.clock)
         for number in numbers:
-            child = Memory(number, case, fate, watch)
-            child.file = transport.file
-            transport.children.append(child)
-        transport.setup(case.here, case.shapes, DEADLINE)
-        return Pool(case.here, transport, may_work_alone=fate.draw([False, False, True]))
+            transport.children.append(Memory(number, case, fate, watch))
+        return process_pool(case, fate, transport)
     if engine == "devices":
         return Pool(case.here, Devices(case.here, [Copies(number, case, fate, watch) for number in numbers]))
     actors = [Replicated(number, case, fate, watch) for number in numbers]
@@ -179,10 +188,22 @@ def pool_of(engine, case, fate, watch, workers):
     return Pool(case.here, transport, exchange=Scalars(transport) if engine == "ray-scalars" else None)
 
 
+def process_pool(case, fate, transport):
+    """The driver over processes, which may have worked for another one before."""
+    transport.setup(case.here, case.shapes, DEADLINE)
+    exchange = Points() if case.quick else Sums()
+    return Pool(case.here, transport, may_work_alone=fate.draw([False, False, True]), exchange=exchange)
+
+
 def simulate(seed, engine, wide=False):
     """(what was wrong, the history) of one training; nothing is wrong with a correct driver."""
     fate = Fate(seed)
     name, workers = drawn(seed, engine, wide), fate.draw([2, 3, 4])
+    with in_64_bits(name in SEARCHES):
+        return _simulated(fate, name, workers, engine)
+
+
+def _simulated(fate, name, workers, engine):
     case = case_of(name)
     fate.note(f"{name!r} on {workers} workers, {case.chunks} chunks")
     watch = Watch()
@@ -208,6 +229,9 @@ def _trained(pool, case, fate, watch):
         if fate.happens(0.3):
             which = fate.below(len(case.lines))
             state = case.lines[which].states[number]
+        if isinstance(pool.transport, Processes) and fate.happens(0.5):
+            fate.note("another driver takes the workers over")
+            pool = process_pool(case, fate, pool.transport)
         line = watch.line = case.lines[which]
         fate.note(f"generation {number} of line {which} begins")
         try:

@@ -257,6 +257,7 @@ def test_a_function_that_is_none_is_one_line(fun, words):
         ({"generations": 0}, "--generations cannot be 0"),
         ({"strategy": lambda: ng.snes(8, 0.5), "population": 6}, "population is part of the strategy"),
         ({"strategy": lambda: ng.snes(8, 0.5), "sigma": 0.1}, "sigma is part of the strategy"),
+        ({"strategy": lambda: ng.snes(8, 0.5), "lr": 0.1}, "lr is part of the strategy"),
         ({"strategy": lambda: ng.openai_es(perturbation=ng.node(0.1, 4))}, "node perturbation needs the network's"),
     ],
 )

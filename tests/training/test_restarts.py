@@ -9,6 +9,9 @@ import pytest
 
 import nograd as ng
 from nograd.core.types import ConfigError, NogradError
+from nograd.engines import programs
+from nograd.engines.pool import Pool
+from nograd.engines.process_handle import Child
 
 START = np.full(2, 2.2)
 SEARCH = {"bounds": (-5, 5), "seed": 2, "population": 4, "evaluations": 700, "tolfun": 1e-2, "tolx": 1e-2}
@@ -110,3 +113,37 @@ def flat_valley(x):
 )  # fmt: skip
 def test_each_sign_that_nothing_more_is_to_be_found(fun, settings, status):
     assert ng.minimize(fun, np.ones(3), seed=1, **settings).status == status
+
+
+@pytest.mark.parametrize("fun", [objectives.rastrigin, objectives.traced_rastrigin])
+def test_the_workers_of_one_round_do_the_next_ones_too(fun, whole, monkeypatch):
+    """Processes are started once a search, and programs are compiled once a population."""
+    started, compiled = [], []
+    begin, load = Child._start, programs.loaded
+    monkeypatch.setattr(Child, "_start", lambda self: (started.append(self.number), begin(self))[1])
+    monkeypatch.setattr(programs, "loaded", lambda *given: (compiled.append(given[0]), load(*given))[1])
+    monkeypatch.setattr(Pool, "_free", waited_for(Pool._free))
+    found = ng.minimize(fun, START, restarts="bipop", workers=2, **SEARCH)
+    assert found.restarts >= 4
+    assert started == [1]
+    assert len(compiled) == len(set(compiled))
+    if fun is objectives.rastrigin:
+        assert bits(found) == bits(whole)
+
+
+def waited_for(free):
+    """A function that waits until all workers have started, so that they take part in each generation."""
+
+    def all_of_them(self, most):
+        self.wait_until_ready()
+        return free(self, most)
+
+    return all_of_them
+
+
+@pytest.mark.parametrize("fun", [objectives.rastrigin, objectives.traced_rastrigin])
+def test_a_second_search_of_the_same_function_compiles_nothing(fun, monkeypatch):
+    search = lambda: ng.minimize(fun, START, restarts="bipop", workers=1, **SEARCH)  # noqa: E731
+    first = search()
+    monkeypatch.setattr(programs, "loaded", None)
+    assert bits(search()) == bits(first)

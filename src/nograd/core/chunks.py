@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nograd.core.trees import Span, add, binary_tree_sum
+from nograd.core.trees import Span, add, binary_tree_sum, rows_total, with_row
 from nograd.core.types import Params
 
 # A unit is one draw, addressed by its number: unit -> fitness [members]; (unit, weights [members]) -> Σ w · ε.
@@ -121,6 +121,29 @@ def estimate_chunks(
         return estimate_chunk(plan, weighted_noise, weights, index), ()
 
     return binary_tree_sum(term, plan.chunks, span)[0]
+
+
+def estimate_at_once(
+    plan: Plan, weighted_noise: WeightedNoise, weights: Float[Array, "chunks size members"], count: Int[Array, ""]
+) -> Params:
+    """`estimate_chunks` over the whole population, with its bits: all chunks are held at once, and then added up.
+
+    It takes a third of the time where a chunk takes microseconds, and the memory of all chunks.
+
+    Args:
+        count: the number of chunks, as an argument of the program: a loop of a known length is compiled otherwise, and
+            may round otherwise.
+    """
+    shapes = jax.eval_shape(lambda: estimate_chunk(plan, weighted_noise, weights, jnp.int32(0)))
+    rows = jax.tree.map(lambda leaf: jnp.zeros((plan.chunks, *leaf.shape), leaf.dtype), shapes)
+
+    def step(index: Array, rows: Params) -> Params:
+        return with_row(rows, index, estimate_chunk(plan, weighted_noise, weights, index))
+
+    rows = jax.lax.fori_loop(0, count, step, rows)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    # In a loop, which is done once: XLA would add again wherever the sum is used, and might round otherwise there.
+    return jax.lax.fori_loop(0, jnp.minimum(count, 1), lambda _, __: rows_total(rows, plan.chunks), zeros)
 
 
 def both_chunks(plan: Plan, both: Both, span: Span | None = None) -> tuple[Float[Array, "chunks size members"], Params]:

@@ -12,6 +12,8 @@ _HOW = "return one real number: NaN where there is no value"
 
 def as_number(value: Any, name: str) -> float:
     """What the function `name` returned, as a float; NaN for an infinity. Raises EngineError for no real number."""
+    if isinstance(value, float):  # most often, and much quicker than by an array
+        return float(value) if math.isfinite(value) else math.nan
     try:
         array = np.asarray(value)
     except Exception:

@@ -237,6 +237,29 @@ def tree_nodes(start: int, stop: int, count: int) -> list[tuple[int, int]]:
     return cover(0, count)
 
 
+def row_of(rows: PyTree, index: Int[Array, ""] | int) -> PyTree:
+    """Leaf by leaf the row at a place, which is one of theirs."""
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), rows)
+
+
+def with_row(rows: PyTree, index: Int[Array, ""], row: PyTree) -> PyTree:
+    """Leaf by leaf the rows with another one at a place, which is one of theirs."""
+    # Not `.at[index].set`: its check that there is such a place is several steps of a program, each time.
+    return jax.tree.map(lambda all, one: jax.lax.dynamic_update_index_in_dim(all, one, index, 0), rows, row)
+
+
+def rows_total(rows: PyTree, count: int) -> PyTree:
+    """The sum of `count` terms that are the rows of each leaf, with the bits of `binary_tree_sum`."""
+
+    def total(first: int, length: int) -> PyTree:
+        if length == 1:
+            return jax.tree.map(lambda leaf: leaf[first], rows)
+        half = _half(length)
+        return add(total(first, half), total(first + half, length - half))
+
+    return total(0, count)
+
+
 def tree_total(sums: Mapping[tuple[int, int], list[np.ndarray]], count: int) -> list[np.ndarray]:
     """The sum of all `count` terms from the sums of subtrees that cover them, with the bits of `binary_tree_sum`.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from nograd.engines.programs import Program
 from nograd.engines.protocol import Epoch, Share, Update
@@ -31,6 +31,10 @@ class Engine(Protocol):
         """The pure functions of the generations that it computes."""
 
     @property
+    def programs(self) -> Mapping[str, Program]:
+        """The compiled programs, which `EngineMaker.make` takes again for generations of the same shapes."""
+
+    @property
     def compile_seconds(self) -> float:
         """Seconds that this process took to compile them."""
 
@@ -50,6 +54,25 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Ends all workers, and releases all resources outside of this process."""
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """An engine whose workers can go on with other generations, such as those of another population."""
+
+    def again(
+        self, generation: Generation, state: State, keys: Keys, programs: Mapping[str, Program] | None
+    ) -> Engine | None:
+        """An engine of the same kind for other generations, with the same workers; None where they cannot go on.
+
+        Then this one must still be closed; else nothing may be done with it any more.
+
+        Args:
+            generation: what is computed.
+            state: of the shapes and types of every state.
+            keys: of the generations.
+            programs: of this generation, where they are compiled already.
+        """
 
 
 class EngineArguments(NamedTuple):

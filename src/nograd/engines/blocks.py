@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nograd.core.trees import row_of, with_row
 from nograd.engines import memory_advice
 from nograd.engines.inline import Inline, outcome_of
+from nograd.engines.points import Drawing, is_quick
 from nograd.engines.programs import Program, compile_all, compiled
 from nograd.generation.base import Fixed, Generation, Keys, Named, Outcome, flattened, shapes_of
 from nograd.strategies.base import State
@@ -30,7 +32,8 @@ def alone(
     """The engine of one process: `Blocks` where several generations may be computed ahead, else `Inline`."""
     start = time.perf_counter()
     programs = programs or compile_alone(generation, state, generation.fixed(keys))
-    engine = (Blocks if _NAME in programs else Inline)(generation, state, keys, programs=programs)
+    kind = Blocks if _NAME in programs else Drawing if is_quick(generation, state) else Inline
+    engine = kind(generation, state, keys, programs=programs)
     engine.compile_seconds = time.perf_counter() - start
     return engine
 
@@ -51,21 +54,26 @@ def _block(generation: Any, state: Any, fixed: Fixed) -> Named:
     tree, kept = jax.tree.structure(state), jax.lax.optimization_barrier
     back = flattened(fixed, generation.published(state))
 
-    def one(fixed: Any, leaves: Any, first: Any, chunks: Any) -> tuple[list[Any], list[Any]]:
+    def one(fixed: Any, units: Any, leaves: Any, first: Any, chunks: Any) -> tuple[list[Any], list[Any]]:
         state, span = jax.tree.unflatten(tree, leaves), (first, chunks)
         read, published = back(fixed, generation.leaves(state))
+        read = read._replace(units=units)
         found = kept(generation.evaluate(read, published, state.generation, span))
-        total = kept(generation.estimate(read, published, state.generation, span, found[0]))
+        total = kept(generation.estimate(read, published, state.generation, span, found[0], at_once=True))
         after, outcome = kept(generation.update(state, total, found))
         return jax.tree.leaves(after), jax.tree.leaves(outcome)
 
     def block(fixed: Any, leaves: Any, first: Any, chunks: Any, count: Any) -> Any:
-        shapes = jax.eval_shape(one, fixed, leaves, first, chunks)
+        state = jax.tree.unflatten(tree, leaves)
+        read, _ = back(fixed, generation.leaves(state))
+        # The keys of all generations at once: the time of so little work is that of its steps, not of its numbers.
+        keys = jax.vmap(lambda number: generation.unit_keys(read, number))(state.generation + jnp.arange(_AT_MOST))
+        shapes = jax.eval_shape(one, fixed, row_of(keys, 0), leaves, first, chunks)
         rows = jax.tree.map(lambda leaf: jnp.zeros((_AT_MOST, *leaf.shape), leaf.dtype), shapes)
 
         def step(place: Any, carry: Any) -> Any:
-            new = one(fixed, carry[0], first, chunks)
-            return new[0], jax.tree.map(lambda all, row: all.at[place].set(row), carry[1], new)
+            new = one(fixed, row_of(keys, place), carry[0], first, chunks)
+            return new[0], with_row(carry[1], place, new)
 
         return jax.lax.fori_loop(0, count, step, (leaves, rows))[1]
 
@@ -90,7 +98,7 @@ class Blocks:
         self.generation, self.compile_seconds = generation, 0.0
         self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
         self.bytes_down = self.bytes_up = 0  # nothing is sent
-        self._programs, self._tree = programs, jax.tree.structure(state)
+        self.programs, self._tree = programs, jax.tree.structure(state)
         self._fixed, self._chunks = jax.tree.leaves(generation.fixed(keys)), np.int32(generation.plan.chunks)
         self._parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.params))  # bytes
         self._states: list[np.ndarray] = []  # of the block, leaf by leaf
@@ -115,14 +123,14 @@ class Blocks:
         """The block that begins after a state; the next one has as many generations as fit in its time."""
         start, count = time.perf_counter(), max(1, min(_AT_MOST, int(_SECONDS / self._each)))
         with memory_advice.named("this process", self._remedy):
-            call, leaves = self._programs[_NAME].call, jax.tree.leaves(state)
+            call, leaves = self.programs[_NAME].call, jax.tree.leaves(state)
             found = call(self._fixed, leaves, np.int32(0), self._chunks, np.int32(count))
             self._states, self._outcomes = jax.tree.map(np.asarray, found)
         self._place, self._count = 0, count
         self._each = (time.perf_counter() - start) / count
 
     def _remedy(self) -> str:
-        return memory_advice.remedy(self.generation, self._programs, self._parameters, "")
+        return memory_advice.remedy(self.generation, self.programs, self._parameters, "")
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         """Returns at once: there are no other workers."""

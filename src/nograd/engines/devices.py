@@ -14,7 +14,7 @@ from nograd.core.runtime import threads_like_this
 from nograd.core.types import EngineError
 from nograd.engines.inline import Inline
 from nograd.engines.pool import Pool
-from nograd.engines.programs import SHARED, Program, assembled, require_portable
+from nograd.engines.programs import Program, assembled, require_portable
 from nograd.engines.protocol import Answer, Epoch, Failed, Message, Ready, Refused, Request, Share
 from nograd.engines.server import Copied, Held, Server, copied
 from nograd.engines.worker import Done
@@ -81,11 +81,11 @@ class Device:
 
     def _prepared(self, here: Inline) -> Message:
         """Compiles the programs for this device, and copies the arrays that they read."""
-        portable = {name: program.portable for name, program in here.programs.items() if name in SHARED}
+        sent = here.sent()
         try:
             with jax.default_device(self.device):  # whose programs these are
-                calls = assembled(portable, here.generation.local is not None)
-            fixed = jax.device_put(here.fixed, self.device)
+                calls = assembled(sent.programs, here.generation.local is not None)
+            fixed = jax.device_put(sent.fixed, self.device)
         except Exception as error:  # out of memory, mostly
             return Failed(0, f"{type(error).__name__}: {error}")
         self._server = Server(calls, fixed, here.generation.plan.chunks, self.held, copied)

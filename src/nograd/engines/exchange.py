@@ -29,12 +29,24 @@ class Sums:
     def generation(self, crew: Crew, state: State) -> tuple[list[Any], list[Any]]:
         """(the results of all members, the fitness first; Σ w · ε)."""
         generation = crew.here.generation
-        params, number = generation.leaves(state), np.int32(state.generation)
+        params, number = crew.here.published(state), np.int32(state.generation)
         if generation.halves:
             return crew.phase(Phase("both", number, params))
         evaluate = Phase("evaluate", number, params)
         found, _ = crew.phase(evaluate, crew.alone(evaluate) if on_host(crew.here.programs) else {})
         return found, crew.phase(Phase("estimate", number, params, found[0]))[1]
+
+
+class Points:
+    """The driver sends the points of all members; workers send back their results, from which the driver does the rest.
+
+    For an engine here that is a `Drawing`.
+    """
+
+    def generation(self, crew: Crew, state: State) -> tuple[list[Any], list[Any]]:
+        """(the results of all members, the fitness first; nothing)."""
+        phase = Phase("evaluate", np.int32(state.generation), crew.here.published(state))
+        return crew.phase(phase, crew.alone(phase))[0], []
 
 
 class Scalars:

@@ -2,17 +2,24 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from nograd.engines import memory_advice
-from nograd.engines.programs import Program, compile_all
+from nograd.engines.programs import SHARED, Program, Programs, compile_all
 from nograd.engines.protocol import Share
 from nograd.engines.worker import Done, Worker
 from nograd.generation.base import Generation, Keys, Outcome
 from nograd.strategies.base import Info, State
+
+
+class Sent(NamedTuple):
+    """What another worker needs to compute shares."""
+
+    programs: dict[str, bytes]  # portable, by name
+    fixed: list[Any]  # the arrays that all of them read
 
 
 class Inline:
@@ -45,20 +52,36 @@ class Inline:
         self.compile_seconds = time.perf_counter() - start
         self.fixed = jax.tree.leaves(fixed)
         self.calls = {name: program.call for name, program in self.programs.items()}
-        self.worker = Worker(self.calls, self.fixed, generation.plan.chunks)
+        self.worker = Worker(self._shares(), self.fixed, generation.plan.chunks)
         self.seconds = dict.fromkeys(("evaluate", "communicate", "wait", "update"), 0.0)
         self.bytes_down = self.bytes_up = 0  # nothing is sent
         self._parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.params))  # bytes
 
     def step(self, state: State) -> tuple[State, Outcome]:
         """Computes the next generation. The given state stays valid, so that a bad update can be discarded."""
-        params, number = self.generation.leaves(state), np.int32(state.generation)
+        params, number = self.published(state), np.int32(state.generation)
         if self.generation.halves:
             found, total = self.share("both", params, number)
         else:
             found, _ = self.share("evaluate", params, number)
             _, total = self.share("estimate", params, number, found[0])
         return self.updated(state, total, found)
+
+    def sent(self) -> Sent:
+        """What other workers are set up with."""
+        return Sent({name: program.portable for name, program in self.programs.items() if name in SHARED}, self.fixed)
+
+    def reads(self, state: State) -> dict[str, list[Any]]:
+        """The shapes and types of all that shares read, by the names under which it is published."""
+        return {"params": self.generation.leaves(state), "fitness": self.generation.found[:1]}
+
+    def sums(self, state: State) -> list[Any]:
+        """The shapes and types of Σ w · ε, as shares give it."""
+        return jax.tree.leaves(self.generation.around(self.generation.published(state)))
+
+    def published(self, state: State) -> list[Any]:
+        """What evaluation reads of a state."""
+        return self.generation.leaves(state)
 
     def updated(self, state: State, total: list[Any], found: list[Any]) -> tuple[State, Outcome]:
         """The next state, from Σ w · ε over all chunks and the results of all members."""
@@ -78,6 +101,10 @@ class Inline:
         """A share done by this process. Raises EngineError where memory runs out."""
         with memory_advice.named("this process", self.remedy):
             return jax.block_until_ready(self.worker.run(kind, params, number, share, fitness))
+
+    def _shares(self) -> Programs:
+        """The functions that do shares, by name."""
+        return self.calls
 
     def remedy(self) -> str:
         """What to do where memory ran out."""

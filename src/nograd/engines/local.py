@@ -72,7 +72,8 @@ class OnProcesses:
         count = self.count(generation, workers)
         if count == 1:
             return alone(generation, state, keys, programs)
-        return process_engine(generation, state, keys, count, deadline, workers == "auto", programs)
+        most = core_count() if workers == "auto" else count  # as later rounds of a search may have more chunks
+        return process_engine(generation, state, keys, most, deadline, workers == "auto", programs)
 
 
 class _WherePossible(OnProcesses):

@@ -6,7 +6,8 @@ docs/explanations/workers.md.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from nograd.core.types import EngineError
 from nograd.engines.autotune import Trial
@@ -14,9 +15,13 @@ from nograd.engines.base import Transport
 from nograd.engines.crew import Crew
 from nograd.engines.exchange import Exchange, Sums
 from nograd.engines.inline import Inline
+from nograd.engines.programs import Program
 from nograd.engines.worker_handle import WorkerHandle
-from nograd.generation.base import Generation, Outcome
+from nograd.generation.base import Generation, Keys, Outcome
 from nograd.strategies.base import State
+
+# (generation, state, keys, programs of that generation) -> the engine
+Again: TypeAlias = Callable[[Generation, State, Keys, Mapping[str, Program] | None], "Pool"]
 
 _LOOK = 1.0  # seconds between two looks at workers that start
 
@@ -33,23 +38,34 @@ class Pool:
         transport: to the other workers.
         may_work_alone: generations are not shared where that is slower, as small ones are on a busy machine.
         exchange: what the workers send each other; default parameters and sums.
+        again: makes another engine that takes the workers over; default: none can.
     """
 
     def __init__(
-        self, here: Inline, transport: Transport, may_work_alone: bool = False, exchange: Exchange | None = None
+        self,
+        here: Inline,
+        transport: Transport,
+        may_work_alone: bool = False,
+        exchange: Exchange | None = None,
+        again: Again | None = None,
     ) -> None:
         self.here, self.transport, self.exchange = here, transport, exchange or Sums()
         self.workers, self.kind = 1 + len(transport.handles), transport.kind
         self.bytes_down = self.bytes_up = 0
         self._run, self._begun = secrets.randbits(62), 0
         self._trial = Trial() if may_work_alone else None
-        self._alone = False
+        self._again, self._alone = again, False
         self._last: State | None = None  # what the last generation has given
 
     @property
     def generation(self) -> Generation:
         """The functions of the generations."""
         return self.here.generation
+
+    @property
+    def programs(self) -> Mapping[str, Program]:
+        """The compiled programs of the generations."""
+        return self.here.programs
 
     @property
     def compile_seconds(self) -> float:
@@ -83,6 +99,12 @@ class Pool:
         result = self._stepped(state)
         self._trial.note(time.perf_counter() - start)
         return result
+
+    def again(
+        self, generation: Generation, state: State, keys: Keys, programs: Mapping[str, Program] | None
+    ) -> "Pool | None":
+        """Another engine that takes the workers over; None where they cannot be. See `Renewable`."""
+        return self._again(generation, state, keys, programs) if self._again else None
 
     def close(self) -> None:
         """Ends the other workers."""

@@ -5,7 +5,7 @@ import pickle
 from typing import Any
 
 from nograd.engines.child_process import ChildProcess, environment
-from nograd.engines.process_main import arrives_soon
+from nograd.engines.process_main import arrives_soon, send_setup
 from nograd.engines.protocol import LostError, Message, Request
 from nograd.engines.wire import message_from_bytes, request_to_bytes
 
@@ -13,15 +13,18 @@ from nograd.engines.wire import message_from_bytes, request_to_bytes
 class Child:
     """One worker process of this machine, and its successors; a `Channel`."""
 
-    def __init__(self, number: int, core: int | None, memory: int) -> None:
-        self.number, self._core, self._memory = number, core, memory
-        self._setup: bytes | None = None
+    def __init__(self, number: int, core: int | None) -> None:
+        self.number, self._core = number, core
+        self._setup: tuple[bytes, int] | None = None  # the last one, which a successor gets too
         self._start()
 
-    def setup(self, message: Any) -> None:
-        """Tells the process the layout of the shared memory; it reads this when it has started."""
-        self._setup = pickle.dumps(message)
-        self._send(self._setup)
+    def setup(self, message: Any, memory: int) -> None:
+        """Tells the process the layout of the shared memory, which stays open until the next setup or `close`.
+
+        It reads this when it has started, or has done what it was asked before.
+        """
+        self._setup = pickle.dumps(message), memory
+        self._set_up()
 
     def start(self) -> None:
         """Another process in place of one that has ended."""
@@ -58,16 +61,14 @@ class Child:
         self._child.close()
 
     def _start(self) -> None:
-        self._child = ChildProcess(
-            "nograd.engines.process_main",
-            [self._memory],
-            core=self._core,
-            environment=environment(),
-            files=[self._memory],
-        )
+        self._child = ChildProcess("nograd.engines.process_main", core=self._core, environment=environment())
         self._process, self._link = self._child.process, self._child.link
+        self._set_up()
+
+    def _set_up(self) -> None:
         if self._setup is not None:
-            self._send(self._setup)
+            with contextlib.suppress(OSError):
+                send_setup(self._link, *self._setup)
 
     def _send(self, content: bytes) -> int:
         with contextlib.suppress(OSError):  # it is dead, which the next `receive` finds out

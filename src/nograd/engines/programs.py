@@ -24,8 +24,8 @@ from nograd.generation.base import Fixed, Generation, Named, flattened, shapes_o
 Programs: TypeAlias = Mapping[str, Callable[..., Any]]
 
 SHARED = ("evaluate", "both", "estimate", "members", "act")  # the programs that do shares
-_HOST = "evaluate"  # that is JSON, where there are members and actions
-_REMEMBERED = 24  # programs, three a training as a rule
+EVALUATE = "evaluate"  # that is JSON where evaluation is left to the host
+_REMEMBERED = 64  # programs, three a training as a rule, and three for each of ten populations of a search
 _FUSION = "xla_cpu_experimental_ynn_fusion_type"
 
 
@@ -75,22 +75,22 @@ def compiled(generation: Generation, named: Named) -> dict[str, Program]:
             for name, (function, shapes) in named.items()
         }
     if (host := generation.host()) is not None:
-        portable[_HOST] = json.dumps(host).encode()
+        portable[EVALUATE] = json.dumps(host).encode()
     with threads_like_this(2) as pool:
-        calls = assembled(portable, local, pool.map, _loaded_once)
+        calls = assembled(portable, local, pool.map)
     if host is not None and generation.given is not None:
-        calls[_HOST].given = generation.given
+        calls[EVALUATE].given = generation.given
     return {name: Program(calls[name], content) for name, content in portable.items()}
 
 
 def on_host(programs: Mapping[str, Any]) -> bool:
-    """Whether evaluation is left to the host, which calls the program of the members."""
-    return "members" in programs
+    """Whether evaluation is left to the host: it calls the program of the members, or is given them."""
+    return "members" in programs or set(programs) == {EVALUATE}
 
 
 def require_portable(programs: Mapping[str, Program]) -> None:
     """Raises ConfigError where the host's part of evaluation cannot be sent to other workers."""
-    if on_host(programs) and (refused := json.loads(programs[_HOST].portable).get("refused")):
+    if on_host(programs) and (refused := json.loads(programs[EVALUATE].portable).get("refused")):
         raise ConfigError(refused)
 
 
@@ -98,21 +98,14 @@ def assembled(
     portable: Mapping[str, bytes],
     local: bool,
     each: Callable[..., Any] = map,
-    load_one: Callable[[bytes, bool], Callable[..., Any]] | None = None,
 ) -> dict[str, Any]:
-    """The functions to call, by name, from the programs that were sent.
-
-    Args:
-        each: `map`, or a parallel map.
-        load_one: `loaded`, or a version of it that keeps its results.
-    """
-    make = load_one or loaded
-    compiled = {name: content for name, content in portable.items() if name != _HOST or not on_host(portable)}
-    done = each(lambda name: make(compiled[name], local and name != "update"), compiled)
+    """The functions to call, by name, from the programs that were sent; `each` is `map`, or a parallel map."""
+    compiled = {name: content for name, content in portable.items() if name != EVALUATE or not on_host(portable)}
+    done = each(lambda name: _loaded_once(compiled[name], local and name != "update"), compiled)
     calls = dict(zip(compiled, done, strict=True))
     if len(compiled) < len(portable):
-        order = json.loads(portable[_HOST])
-        calls[_HOST] = load(order["make"])(order, calls)
+        order = json.loads(portable[EVALUATE])
+        calls[EVALUATE] = load(order["make"])(order, calls)
     return calls
 
 

@@ -8,6 +8,7 @@ import marshal
 
 from nograd.engines.protocol import Alive, Answer, Epoch, Failed, Message, Ready, Refused, Request
 
+SETUP = b""  # what a worker is sent before what it is set up with, which is no request
 _KINDS: tuple[type[Message], ...] = (Ready, Alive, Answer, Failed, Refused)  # by the number that stands for each
 
 

@@ -115,7 +115,7 @@ class WorkerHandle:
                 raise self._unable(lost.words or f"it {lost.cause}") from None
             self.replace(lost.cause)  # killed, not failed: another may fare better
             return False
-        if isinstance(message, Failed):
+        if isinstance(message, Failed) and not message.request:
             raise self._unable(message.text)
         if isinstance(message, Ready):
             self._ready = True
@@ -164,6 +164,14 @@ class WorkerHandle:
             raise EngineError(f"{self.name} {cause}, {_DEATHS} times in a row; if memory ran out: {self._remedy()}")
         self.channel.start()
         self._mark, self._halves = self._clock(), 0
+
+    def begin_again(self, patience: Patience, remedy: Callable[[], str]) -> None:
+        """Notes that it was set up again, for other shares. One that still owes an answer is replaced."""
+        self._patience, self._remedy, self._slowest, self.holds = patience, remedy, 0.0, None
+        if self._owed:
+            self.channel.end()
+            self.channel.start()
+        self._ready, self._owed, self._mark, self._halves = False, 0, self._clock(), 0
 
     def close(self) -> None:
         """Ends it for good."""

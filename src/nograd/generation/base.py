@@ -44,6 +44,7 @@ class Fixed(NamedTuple):
     shared: PyTree  # the noise's data, such as its table
     noise: Array  # the words of keys.noise and keys.batch: plain arrays can go anywhere
     batch: Array
+    units: Key | None = None  # the keys of all units of one generation, where they are made ahead
 
 
 class Outcome(NamedTuple):
@@ -108,6 +109,11 @@ class Generation(ABC):
         return [jax.ShapeDtypeStruct(self.fitness_shape, self.precision)]
 
     @property
+    def drawn(self) -> list[Any] | None:
+        """The shapes and types of all members, where one call of the program `members` makes all, else None."""
+        return None
+
+    @property
     @abstractmethod
     def halves(self) -> Fused | None:
         """The shaping in two halves, where fitness and estimate take one pass."""
@@ -152,10 +158,14 @@ class Generation(ABC):
         generation: Int[Array, ""],
         span: Span,
         fitness: Float[Array, "chunks size width"],
+        at_once: bool = False,
     ) -> Distribution:
         """Σ w · ε (and Σ w · (ε² − 1) with a scale) of one subtree of chunks, from the fitness of all of them.
 
         The noise is drawn again. Each worker computes the weights itself, which takes no longer than to receive them.
+
+        Args:
+            at_once: for a dense population and all of its chunks, with the same bits; see `chunks.estimate_at_once`.
         """
         around, weights = self.around(published), self._shaped(fitness)
         if self.local:
@@ -167,6 +177,8 @@ class Generation(ABC):
         def term(unit: Array, own: Array) -> Distribution:
             return weighted_score(dense, fixed.shared, keys[unit], own, around)
 
+        if at_once and self.plan.size == 1:  # the sum over several units of a chunk is rounded by how it is compiled
+            return chunks.estimate_at_once(self.plan, term, weights, jnp.asarray(span[1]))
         return chunks.estimate_chunks(self.plan, term, weights, span)
 
     def stepped(
@@ -182,6 +194,8 @@ class Generation(ABC):
 
     def unit_keys(self, fixed: Fixed, generation: Array) -> Key:
         """The key of every unit of a dense population."""
+        if fixed.units is not None:
+            return fixed.units
         return self.strategy.unit_keys(jax.random.wrap_key_data(fixed.noise), generation)
 
     def _shaped(self, fitness: Float[Array, "chunks size width"]) -> Float[Array, "chunks size width"]:

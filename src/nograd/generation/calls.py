@@ -215,6 +215,15 @@ class HostCalls(Calls):
         """Chunks whose points are made in one call."""
         return max(1, min(self.plan.chunks, _AT_ONCE // (self.seats * self.task.size)))
 
+    @property
+    def drawn(self) -> list[Any] | None:
+        """The points of all members, leaf by leaf, and their seeds where the function is noisy."""
+        if self.together < self.plan.chunks:
+            return None
+        count = self.plan.chunks * self.seats
+        seeds = [jax.ShapeDtypeStruct((), jnp.int32)] if self.task.noisy else []
+        return [jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype) for leaf in (*self._point(), *seeds)]
+
     def host(self) -> dict[str, Any]:
         """What `nograd.engines.host_function.HostFunction` is made from.
 
@@ -223,6 +232,7 @@ class HostCalls(Calls):
         function, refused = _pickled(self.task.called())
         return {
             "make": "nograd.engines.host_function:HostFunction",
+            "at_points": "nograd.engines.host_function:AtPoints",
             "function": base64.b64encode(function).decode(),
             "refused": refused,
             "name": self.task.name,

@@ -1,6 +1,7 @@
 """A function as a task: a member is a point, its fitness the value of the function; the result is the best point."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,21 +152,27 @@ class Objective(NamedTuple):
         interval = self.measure.interval(mean, len(values), error)
         return {self.measure.test: _finite(mean), "test_interval": interval and list(interval)}
 
-    def check(self) -> None:
-        """Calls the function at the start. Raises ConfigError or EngineError where it does not give a number."""
+    def check(self) -> float:
+        """Calls the function at the start; returns the seconds that this takes, 0 for a function of JAX.
+
+        Raises ConfigError or EngineError where it does not give a number.
+        """
         if self.traced:
             values = jax.eval_shape(lambda: self.values(self.origin()))
             try:
                 jax.eval_shape(self.fitness, values, jax.random.key(0))
             except Exception as error:
                 raise ConfigError(f"the function {self.name} fails as one of JAX: {summary(error)}") from error
-            return
+            return 0.0
+        values = [np.asarray(value) for value in self.values(self.origin())]
+        start = time.perf_counter()
         try:
-            self._called_at(self.values(self.origin()), np.zeros(1, np.int32))
+            self._called_at(values, np.zeros(1, np.int32))
         except NogradError:
             raise
         except Exception as error:
             raise ConfigError(f"the function {self.name} fails at x0: {summary(error)}") from error
+        return time.perf_counter() - start
 
     def point(self, state: Searched) -> PyTree:
         """The best point, in the form of the function's argument; the mean of the search for a noisy function."""
@@ -220,7 +227,7 @@ class Objective(NamedTuple):
             return self.sign * np.asarray(jax.vmap(lambda key: self.fitness(values, key))(keys))
         return self._called_at(values, (words >> 1).astype(np.int32))
 
-    def _called_at(self, values: Sequence[Array], seeds: np.ndarray) -> np.ndarray:
+    def _called_at(self, values: Sequence[Array | np.ndarray], seeds: np.ndarray) -> np.ndarray:
         """The values of a function of Python at one point, for some seeds where it is noisy."""
         function, plain = self.called()
         if self.vectorized:

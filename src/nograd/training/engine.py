@@ -7,10 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from nograd.engines.base import Engine
-from nograd.engines.blocks import compile_alone
-from nograd.engines.create import check_engine, make_engine
-from nograd.engines.programs import Program, compile_all
+from nograd.engines.base import Engine, Renewable
+from nograd.engines.create import make_engine
+from nograd.engines.programs import Program
 from nograd.generation.base import Generation, Keys, Outcome
 from nograd.generation.calls import Searched
 from nograd.strategies.base import State
@@ -38,9 +37,8 @@ class RestartingEngine:
     def __init__(self, job: Job, restarts: Restarts, state: Searched | None) -> None:
         self._job, self._restarts = job, restarts
         self.compile_seconds, self.bytes_down, self.bytes_up = 0.0, 0, 0
-        self._programs: dict[int, Mapping[str, Program]] = {}  # by population
-        now = state.round if state else restarts.round
-        self._inner = self._entered(now)
+        self._programs: dict[int, Mapping[str, Program]] = {}  # by population, for later rounds of the same size
+        self._inner = self._entered(state.round if state else restarts.round, None)
 
     @property
     def kind(self) -> str:
@@ -58,6 +56,11 @@ class RestartingEngine:
         return self._inner.generation
 
     @property
+    def programs(self) -> Mapping[str, Program]:
+        """The compiled programs of this round."""
+        return self._inner.programs
+
+    @property
     def seconds(self) -> dict[str, float]:
         """How long each part of the work took in this round."""
         return self._inner.seconds
@@ -66,9 +69,8 @@ class RestartingEngine:
         """Computes the next generation; if a restart is due, it is the first generation of the next round."""
         if self._restarts.due:
             assert isinstance(state, Searched)
-            self._inner.close()
             state = self._begun(state)
-            self._inner = self._entered(state.round)
+            self._inner = self._entered(state.round, self._inner)
             self._restarts.due = False
         after, outcome = self._inner.step(state)
         self.bytes_down, self.bytes_up = self._inner.bytes_down, self._inner.bytes_up
@@ -90,26 +92,30 @@ class RestartingEngine:
         job = self._job.sized(int(after.population), factor)
         return Searched(job.strategy.init(self._restarts.drawn(start)), state.best, after)
 
-    def _entered(self, now: Round | tuple[()]) -> Engine:
-        """The engine of a round; its keys are derived from the number of the round."""
+    def _entered(self, now: Round | tuple[()], before: Engine | None) -> Engine:
+        """The engine of a round, with the workers of the round before; its keys follow from the round's number."""
         assert isinstance(now, Round)
         self._restarts.round = Round(*map(np.asarray, now))
         job, number = self._job.sized(int(now.population)), int(now.number)
         keys = self._job.keys
         if number:
             keys = Keys(keys.init, _at(keys.noise, number), _at(keys.batch, number))
-        return _made(job._replace(keys=keys), self._compiled(job))
-
-    def _compiled(self, job: Job) -> Mapping[str, Program]:
-        """The programs for a population; compiled once and used again by later rounds of the same size."""
         population, start = job.strategy.size, time.perf_counter()
-        if population not in self._programs:
-            generation = job.generation
-            one = check_engine(generation, job.config.engine, job.config.workers) == 1
-            made = compile_alone if one else compile_all
-            self._programs[population] = made(generation, job.state_shapes(), generation.fixed(job.keys))
+        engine = _next(before, job._replace(keys=keys), self._programs.get(population))
         self.compile_seconds += time.perf_counter() - start
-        return self._programs[population]
+        self._programs[population] = engine.programs
+        return engine
+
+
+def _next(before: Engine | None, job: Job, programs: Mapping[str, Program] | None) -> Engine:
+    """The engine of a job, with the workers of the one before where they can go on."""
+    renewable: Any = before if isinstance(before, Renewable) else None
+    if renewable and (engine := renewable.again(job.generation, job.state_shapes(), job.keys, programs)):
+        made: Engine = engine
+        return made
+    if before is not None:
+        before.close()
+    return _made(job, programs)
 
 
 def _made(job: Job, programs: Mapping[str, Program] | None = None) -> Engine:

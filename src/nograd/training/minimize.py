@@ -1,7 +1,6 @@
 """Minimising or maximising any function by Evolution Strategies, called like `scipy.optimize.minimize`."""
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
@@ -189,9 +188,7 @@ def _task(given: Arguments, space: Space, maximize: bool) -> tuple[Objective, fl
     traced = not given.vectorized and (is_traceable(given.fun) if given.jit is None else given.jit)
     name = getattr(given.fun, "__qualname__", type(given.fun).__name__).replace("<locals>.", "")
     task = Objective(given.fun, space, name, maximize, traced, given.vectorized, given.noisy, given.seed)
-    start = time.perf_counter()
-    task.check()
-    return task, time.perf_counter() - start
+    return task, task.check()
 
 
 def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -> tuple[TrainConfig, Objects]:
@@ -228,9 +225,8 @@ def _settings(given: Arguments, task: Objective, sigma: float, seconds: float) -
 def _check_own(given: Arguments, strategy: Strategy) -> None:
     """Raises ConfigError for a setting that the strategy object fixes, or if it cannot be asked for members."""
     _ = strategy.dense
-    require_own(
-        Objects(strategy=strategy), {name for name in ("population", "sigma") if getattr(given, name) is not None}
-    )
+    own = {name for name in ("population", "sigma") if getattr(given, name) is not None}
+    require_own(Objects(strategy=strategy), own | set(given.settings))
 
 
 def _with_restarts(
