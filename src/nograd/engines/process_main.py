@@ -37,7 +37,7 @@ def send_setup(link: Connection, content: bytes, memory: int) -> None:
 
 def _serve(link: Connection, pinned: bool) -> None:
     """Answers one request after the other. Raises EOFError where the parent is gone."""
-    server = _attempted(_started, link)
+    server = _attempted(_prepared, link)
 
     def went_on(number: int, frame: Any) -> None:
         if server:
@@ -49,7 +49,7 @@ def _serve(link: Connection, pinned: bool) -> None:
         if content := link.recv_bytes():
             link.send_bytes(message_to_bytes(server.serve(request_from_bytes(content))))
         else:
-            server = _attempted(_prepared, link)
+            server = _attempted(_set_up, link)
 
 
 def _attempted(make: Callable[[Connection], Any], link: Connection) -> Any:
@@ -72,17 +72,17 @@ def arrives_soon(link: Connection, spin: bool) -> None:
         pass
 
 
-def _started(link: Connection) -> Any:
-    """Imports, and does what `_prepared` does."""
+def _prepared(link: Connection) -> Any:
+    """Imports, and does what `_set_up` does."""
     import jax
 
     jax.devices()  # the backend starts while the parent still compiles
     link.send_bytes(message_to_bytes(Alive()))
     link.recv_bytes()  # that a setup comes
-    return _prepared(link)
+    return _set_up(link)
 
 
-def _prepared(link: Connection) -> Any:
+def _set_up(link: Connection) -> Any:
     """Loads the programs, maps the memory; returns what does shares."""
     import jax
 
