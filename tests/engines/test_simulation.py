@@ -197,4 +197,4 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_planted_fault_is_found(mutant, monkeypatch):
     mutant(monkeypatch)
-    assert any(simulate(seed, MUTANTS[mutant])[0] for seed in range(SEEDS))
+    assert any(simulate(seed, MUTANTS[mutant])[0] for seed in range(MANY))  # until the first one

@@ -229,7 +229,7 @@ def _trained(pool, case, fate, watch):
         if fate.happens(0.3):
             which = fate.below(len(case.lines))
             state = case.lines[which].states[number]
-        if isinstance(pool.transport, Processes) and fate.happens(0.5):
+        if isinstance(pool.transport, Processes) and fate.happens(0.1):
             fate.note("another driver takes the workers over")
             pool = process_pool(case, fate, pool.transport)
         line = watch.line = case.lines[which]
