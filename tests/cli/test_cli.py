@@ -243,7 +243,7 @@ def test_a_mistake_is_one_line_with_value_and_remedy(one_line, arguments, words)
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_wrong_value_reads_the_same_in_any_terminal(encoding):
     with process("train", "--noise", "pink", env={**os.environ, "PYTHONIOENCODING": encoding}) as shown:
-        expected = "nograd: --noise cannot be 'pink'; choose one of gaussian, rademacher, table"
+        expected = "nograd: --noise cannot be 'pink'; choose one of gaussian, rademacher, table, orthogonal, aligned"
         assert shown.communicate()[1].strip() == expected
 
 

@@ -44,7 +44,7 @@ def test_what_json_has_no_number_for_is_null(value):
 
 def test_files_and_output_are_written_by_this_one_place():
     """`json.dumps` elsewhere is for texts that nograd itself reads again: options, messages, checksums."""
-    known = {"json_text.py", "spec.py", "find.py", "video.py", "programs.py", "provenance.py", "kinds.py"}
+    known = {"json_text.py", "spec.py", "find.py", "video.py", "programs.py", "points.py", "provenance.py", "kinds.py"}
     source = Path(nograd.__file__).parent
     for path in set(source.rglob("*.py")) - set((source / "testing").glob("*.py")):
         calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy
 from crashes import Crash
+from rich.console import Console
 
 from nograd.runs import files, lock
 from nograd.tuning import open_study, search
@@ -93,7 +94,7 @@ def command(flags, disk, story):
         patch.setattr(search, "WorkerPool", lambda *_: Workers(story))
         patch.setattr(search, "BEAT", 0.01)
         try:
-            search.run_search(SearchConfig(**flags), search.SearchDisplay(search.Console(quiet=True)), Lifetime(0.0))
+            search.run_search(SearchConfig(**flags), search.SearchDisplay(Console(quiet=True)), Lifetime(0.0))
         except Crash:
             lock._leave_all_to_parent()  # the system lets go of what a dead process held; its file stays
             return False
