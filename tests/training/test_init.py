@@ -162,6 +162,7 @@ def test_estimators_begin_with_given_parameters():
         ESClassifier(**{**settings, "model": "mlp:5"}, init=one.params_).fit(x, y)
 
 
+@pytest.mark.slow
 def test_names_of_other_libraries_are_theirs_in_files_and_messages(tmp_path):
     """Equinox's parameters lie in one dict by their paths: nobody sees the `~1` that stands for a path's `/`."""
     eqx = pytest.importorskip("equinox")

@@ -210,6 +210,7 @@ def test_a_plateau_of_whole_numbers_is_no_success():
     assert (found.status, found.success) == ("tolflatfitness", False)
 
 
+@pytest.mark.slow
 def test_a_search_with_whole_numbers_is_resumed_and_restarted_with_the_same_bits(tmp_path):
     fun, start = MIXED["a choice"]
     given = {"workers": 1, "restarts": "bipop", "tolfun": None, "tolx": None}

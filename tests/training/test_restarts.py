@@ -115,7 +115,7 @@ def test_each_sign_that_nothing_more_is_to_be_found(fun, settings, status):
     assert ng.minimize(fun, np.ones(3), seed=1, **settings).status == status
 
 
-@pytest.mark.parametrize("fun", [objectives.rastrigin, objectives.traced_rastrigin])
+@pytest.mark.parametrize("fun", [objectives.rastrigin, pytest.param(objectives.traced_rastrigin, marks=SLOW)])
 def test_the_workers_of_one_round_do_the_next_ones_too(fun, whole, monkeypatch):
     """Processes are started once a search, and programs are compiled once a population."""
     started, compiled = [], []
@@ -141,7 +141,7 @@ def waited_for(free):
     return all_of_them
 
 
-@pytest.mark.parametrize("fun", [objectives.rastrigin, objectives.traced_rastrigin])
+@pytest.mark.parametrize("fun", [objectives.rastrigin, pytest.param(objectives.traced_rastrigin, marks=SLOW)])
 def test_a_second_search_of_the_same_function_compiles_nothing(fun, monkeypatch):
     search = lambda: ng.minimize(fun, START, restarts="bipop", workers=1, **SEARCH)  # noqa: E731
     first = search()

@@ -128,7 +128,7 @@ def estimate_at_once(
 ) -> Params:
     """`estimate_chunks` over the whole population, with its bits: all chunks are held at once, and then added up.
 
-    It takes a third of the time where a chunk takes microseconds, and the memory of all chunks.
+    It is quicker where a chunk takes microseconds, and takes the memory of all chunks.
 
     Args:
         count: the number of chunks, as an argument of the program: a loop of a known length is compiled otherwise, and
