@@ -118,6 +118,7 @@ def minimize(
         A `scipy.optimize.OptimizeResult` with x, fun, nit (generations), nfev (calls), success, status (the stop
         reason), message, sigma, restarts (their number), seconds, history (arrays over the generations: best, mean,
         sigma, evaluations) and run (the `Run`, or None if nothing was written).
+        Where no `sigma` is given, a reported sigma of 0.3 stands for a quarter of the range between two bounds.
 
     Raises:
         NogradError: an argument is not possible, or the function fails; the message says what to do.
